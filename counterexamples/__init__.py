@@ -1,0 +1,1 @@
+"""Problems on which optimizers fail, with their closed-form oracles."""

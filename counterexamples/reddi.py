@@ -1,0 +1,178 @@
+"""The counterexamples of Reddi, Kale, Kumar, "On the Convergence of Adam and Beyond" (ICLR 2018, arXiv:1904.09237).
+
+One rare, large slope against many small ones of the other sign, on the box [-1, 1].  Adam divides the large one
+by its own size and follows the crowd to the wrong corner.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from theory_sim import checks
+from theory_sim.problem import Problem
+from theory_sim.verdict import Rule
+
+RULE = Rule("distance", converged=0.05, diverged=1.0)
+
+
+def periodic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """C for component 0, -small for the others."""
+    workers, _, lanes = out.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            large = theta[0, lane]
+            small = -theta[1, lane]
+            out[j, 0, lane] = large if idx[j, lane] == 0 else small
+
+
+def periodic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """|x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*)."""
+    for lane in range(x.shape[1]):
+        away = x[0, lane] - theta[2, lane]
+        large = theta[0, lane]
+        small = -theta[1, lane]
+        out[0, lane] = abs(away)
+        out[1, lane] = theta[3, lane] * away
+        out[2, lane] = (large if idx[0, lane] == 0 else small) * away
+
+
+def stochastic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """C with probability p, else -small."""
+    workers, _, lanes = out.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            large = theta[0, lane]
+            small = -theta[1, lane]
+            out[j, 0, lane] = large if noise[j, lane] < theta[4, lane] else small
+
+
+def stochastic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """|x - x*| and F(x) - F(x*)."""
+    for lane in range(x.shape[1]):
+        away = x[0, lane] - theta[2, lane]
+        out[0, lane] = abs(away)
+        out[1, lane] = theta[3, lane] * away
+
+
+def _optimum(name: str, slope: float) -> float:
+    if slope == 0.0:
+        raise ValueError(f"{name} has mean slope 0, so every point is optimal; change C, small, the period or p.")
+    return -math.copysign(1.0, slope)
+
+
+def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: float = 0.0) -> Problem:
+    """f_t(x) = C x if t mod period = 1, else -small x, on [-1, 1] (Theorems 1 and 2; section 3 with 1010/-10).
+
+    Parameters
+    ----------
+    C : float
+        Large slope, > 0.
+    small : float
+        Size of the other slopes, > 0.
+    period : int, optional
+        Length of the cycle, >= 2.  Default: C, which must then be an integer (Theorem 2); Theorem 1 has 3.
+    x0 : float
+        Start x_1.
+
+    Returns
+    -------
+    Problem
+        Measures: distance |x - x*|, gap (mean slope times distance), regret f_t(x_t) - f_t(x*) of a step.
+    """
+    checks.number("C", C, 0.0, open_low=True)
+    checks.number("small", small, 0.0, open_low=True)
+    if period is None and C != int(C):
+        raise ValueError(f"C = {C} is not an integer, so the period cannot default to it; give period=...")
+    n = checks.count("period", int(C) if period is None else period, 2)
+    slope = (C - (n - 1) * small) / n
+    optimum = _optimum(f"reddi.periodic(C={C}, small={small}, period={n})", slope)
+    return Problem(
+        name="reddi.periodic",
+        gradient=periodic_gradient,
+        constants={"C": C, "small": small, "optimum": optimum, "slope": slope},
+        components=n,
+        measure=periodic_measure,
+        measures=("distance", "gap", "regret"),
+        online=("regret",),
+        domain=(-1.0, 1.0),
+        start=x0,
+        optimum=optimum,
+        rule=RULE,
+        facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "n": n, "C": C / small},
+        paper="reddi2018",
+        family=periodic,
+        parameters={"C": C, "small": small, "period": n},
+    )
+
+
+def stochastic(
+    C: float,
+    delta: float | None = None,
+    small: float = 1.0,
+    p: float | None = None,
+    *,
+    domain: bool = True,
+) -> Problem:
+    """f_t(x) = C x with probability p, else -small x (Theorem 3; section 3 with 1010, 10 and p = 0.01).
+
+    Parameters
+    ----------
+    C, small : float
+        Slopes, > 0.
+    delta : float, optional
+        Theorem 3's delta > 0: p = (1 + delta)/(C + 1), so that F(x) = delta x.  Give either delta or p.
+    p : float, optional
+        Probability of the large slope, in (0, 1).
+    domain : bool
+        Whether x is confined to [-1, 1].
+
+    Returns
+    -------
+    Problem
+        Measures: distance |x - x*| and gap F(x) - F(x*).
+    """
+    checks.number("C", C, 0.0, open_low=True)
+    checks.number("small", small, 0.0, open_low=True)
+    if (delta is None) == (p is None):
+        raise ValueError(f"delta = {delta} and p = {p}: give exactly one of them.")
+    if delta is not None:
+        checks.number("delta", delta, 0.0, C, open_low=True, open_high=True)
+        chance = (1.0 + delta) / (C + 1.0)
+    else:
+        chance = checks.number("p", float("nan") if p is None else p, 0.0, 1.0, open_low=True, open_high=True)
+    slope = chance * C - (1.0 - chance) * small
+    optimum = _optimum(f"reddi.stochastic(C={C}, small={small}, p={chance})", slope)
+    return Problem(
+        name="reddi.stochastic",
+        gradient=stochastic_gradient,
+        constants={"C": C, "small": small, "optimum": optimum, "slope": slope, "p": chance},
+        draws=1,
+        measure=stochastic_measure,
+        measures=("distance", "gap"),
+        domain=(-1.0, 1.0) if domain else None,
+        optimum=optimum,
+        rule=RULE,
+        facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "p": chance},
+        paper="reddi2018",
+        family=stochastic,
+        parameters={"C": C, "delta": delta, "small": small, "p": p, "domain": domain},
+    )
+
+
+def rescaled(eps: float, scale: float | None = None) -> Problem:
+    """The period-3 problem scale * (3, -1, -1) of Theorem 6: no eps > 0 repairs Adam.
+
+    Parameters
+    ----------
+    eps : float
+        Added to v inside the root, > 0.
+    scale : float, optional
+        Default 10 sqrt(eps), which defeats this eps; a fixed scale is the control.
+    """
+    checks.number("eps", eps, 0.0, open_low=True)
+    s = 10.0 * math.sqrt(eps) if scale is None else checks.number("scale", scale, 0.0, open_low=True)
+    return periodic(3.0 * s, small=s, period=3, x0=1.0)
+
+
+PROBLEMS = [periodic, stochastic, rescaled]

@@ -1,0 +1,84 @@
+"""The two-point problem of the Adam bias: quadratics (x - X)^2/2 with X in {0, k}.
+
+Dereich and Jentzen, arXiv:2407.21078; Dereich, Jentzen, Kassing, arXiv:2511.04622: Adam converges to a zero of the
+Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theory_sim import checks
+from theory_sim.problem import Problem
+
+
+def two_point_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """x - X with X = k with probability p, else 0."""
+    workers, _, lanes = out.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            k = theta[0, lane]
+            out[j, 0, lane] = x[0, lane] - (k if noise[j, lane] < theta[1, lane] else 0.0)
+
+
+def two_point_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """|x - E X|."""
+    for lane in range(x.shape[1]):
+        out[0, lane] = abs(x[0, lane] - theta[0, lane] * theta[1, lane])
+
+
+def frozen_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """point - X, whatever x is."""
+    workers, _, lanes = out.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            k = theta[0, lane]
+            out[j, 0, lane] = theta[2, lane] - (k if noise[j, lane] < theta[1, lane] else 0.0)
+
+
+def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
+    """Stochastic gradient x - X, X = k with probability p and 0 otherwise; the minimiser is E X = k p.
+
+    Parameters
+    ----------
+    k : float
+        != 0.
+    p : float
+        In (0, 1); p = 1/2 is the symmetric case.  A batch of M is ``workers=M``.
+    """
+    checks.number("k", k)
+    checks.number("p", p, 0.0, 1.0, open_low=True, open_high=True)
+    if k == 0.0:
+        raise ValueError("k = 0 makes X constant; give k != 0.")
+    return Problem(
+        name="twopoint.two_point",
+        gradient=two_point_gradient,
+        constants={"k": k, "p": p},
+        draws=1,
+        measure=two_point_measure,
+        measures=("distance",),
+        start=k * p,
+        optimum=k * p,
+        facts={"mean": k * p, "variance": k * k * p * (1 - p), "third": k**3 * p * (1 - p) * (1 - 2 * p), "L": 1.0},
+        paper="dereich2024",
+        family=two_point,
+        parameters={"k": k, "p": p},
+    )
+
+
+def frozen(k: float, p: float, point: float) -> Problem:
+    """The gradients of `two_point` at one fixed point: a run's displacement is minus the Adam vector field there."""
+    base = two_point(k, p)
+    return Problem(
+        name="twopoint.frozen",
+        gradient=frozen_gradient,
+        constants={"k": k, "p": p, "point": checks.number("point", point)},
+        draws=1,
+        facts=base.facts,
+        paper="dereich2024",
+        family=frozen,
+        parameters={"k": k, "p": p, "point": point},
+    )
+
+
+PROBLEMS = [two_point]

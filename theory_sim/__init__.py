@@ -1,0 +1,39 @@
+"""Does this optimizer converge, where does it break, and does that theorem really say so?
+
+The engine: problems, optimizers, sweeps over named axes, verdicts, claims and figures.  It knows no paper;
+`counterexamples`, `paper_checks` and `figures` build on it.
+"""
+
+from theory_sim.optimizer import Optimizer
+from theory_sim.optimizers.adam import adam, amsgrad
+from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
+from theory_sim.optimizers.momentum import sgd, sgdm
+from theory_sim.problem import Problem
+from theory_sim.schedule import Schedule, constant, linear, power
+from theory_sim.sweep import Sweep, simulate
+from theory_sim.verdict import Rule, Status, Verdict, wilson
+
+__all__ = [
+    "Optimizer",
+    "Problem",
+    "Rule",
+    "Schedule",
+    "Status",
+    "Sweep",
+    "Verdict",
+    "accumulating_adam",
+    "adagrad",
+    "adam",
+    "adam_nc",
+    "adopt",
+    "amsgrad",
+    "constant",
+    "generic_adam",
+    "linear",
+    "power",
+    "rmsprop",
+    "sgd",
+    "sgdm",
+    "simulate",
+    "wilson",
+]

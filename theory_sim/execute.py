@@ -1,0 +1,124 @@
+"""How the lanes of a sweep are run: chunks, threads, an optional executor, an optional store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.simulate import run_tile, tile_width
+from theory_sim.store import Store
+
+if TYPE_CHECKING:
+    from theory_sim.sweep import Sweep
+
+Records = Mapping[str, np.ndarray[Any, Any]]
+
+# A chunk is what an interruption can lose: about ten seconds of two threads.
+_CHUNK_WORK = 1.5e10
+
+
+def width_of(sweep: Sweep) -> int:
+    """Return the tile width of a sweep, from the float64 rows one lane touches per step."""
+    d, w = sweep.problem.dim, sweep.workers
+    rows = d * (2 + len(sweep.optimizer.rows) + w) + len(sweep.optimizer.hyper) + len(sweep.problem.constants)
+    return tile_width(rows + w * (1 + sweep.problem.draws) + 4)
+
+
+def chunk_lanes(sweep: Sweep) -> int:
+    """Return the lanes per stored chunk: a multiple of the tile width."""
+    width = width_of(sweep)
+    work = sweep.steps * sweep.problem.dim * sweep.workers
+    return max(int(_CHUNK_WORK / work) // width, 4) * width
+
+
+def _tiles(start: int, stop: int, width: int, threads: int) -> list[tuple[int, int]]:
+    # Fewer lanes than threads * width: narrower tiles keep every thread busy.
+    width = max(min(width, -(-(stop - start) // threads)), 16)
+    return [(a, min(a + width, stop)) for a in range(start, stop, width)]
+
+
+def run_chunk(
+    sweep: Sweep,
+    start: int,
+    stop: int,
+    threads: int,
+    report: Callable[[int], None] | None = None,
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Run lanes start ... stop-1 in this process; `report` receives the number of lanes as tiles finish."""
+    lanes, plan = sweep.lanes, sweep.plan
+    tiles = _tiles(start, stop, width_of(sweep), threads)
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(run_tile, lanes, plan, a, b) for a, b in tiles]
+        sizes = dict(zip(futures, (b - a for a, b in tiles), strict=True))
+        for future in as_completed(futures):
+            if report is not None and future.exception() is None:
+                report(sizes[future])
+        parts = [future.result() for future in futures]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def run(
+    sweep: Sweep,
+    store: str | Path | None,
+    *,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Records:
+    """Run all chunks of a sweep that the store lacks and return the records of every lane."""
+    workers = checks.count("threads", (os.cpu_count() or 1) if threads is None else threads)
+    total, size = sweep.lanes.count, chunk_lanes(sweep)
+    ranges = [(a, min(a + size, total)) for a in range(0, total, size)]
+    kept = Store(Path(store), sweep.digest, sweep.spec, total, size) if store is not None else None
+    parts: dict[int, Records] = {}
+    for i, (a, b) in enumerate(ranges):
+        if kept is not None and (found := kept.read(i, a, b)) is not None:
+            parts[i] = found
+    finished = sum(b - a for i, (a, b) in enumerate(ranges) if i in parts)
+
+    def report(lanes: int) -> None:
+        nonlocal finished
+        finished += lanes
+        if progress is not None:
+            progress(finished / total)
+
+    def keep(i: int, records: Records) -> None:
+        parts[i] = records
+        if kept is not None:
+            kept.write(i, *ranges[i], records)
+
+    missing = [i for i in range(len(ranges)) if i not in parts]
+    if executor is None:
+        for i in missing:
+            keep(i, run_chunk(sweep, *ranges[i], workers, report))
+    else:
+        futures: dict[Future[Any], int] = {
+            executor.submit(run_chunk, sweep, *ranges[i], workers): i for i in missing
+        }
+        for future in as_completed(list(futures)):
+            i = futures.pop(future)  # a future still held would be recomputed if its worker died
+            keep(i, future.result())
+            report(ranges[i][1] - ranges[i][0])
+    ordered = [parts[i] for i in range(len(ranges))]
+    return {name: np.concatenate([part[name] for part in ordered]) for name in ordered[0]}
+
+
+def seconds(sweep: Sweep) -> float:
+    """Estimate the wall time of a sweep on this machine from a timed pilot of one tile."""
+    from dataclasses import replace
+
+    width = min(width_of(sweep), sweep.lanes.count)
+    steps = min(sweep.steps, 2000)
+    pilot = replace(sweep, steps=steps, checkpoints=0)
+    run_tile(pilot.lanes, pilot.plan, 0, width)  # compiles
+    begin = time.perf_counter()
+    run_tile(pilot.lanes, pilot.plan, 0, width)
+    each = (time.perf_counter() - begin) / (steps * width)
+    return each * sweep.steps * sweep.lanes.count / min(os.cpu_count() or 1, -(-sweep.lanes.count // 16))

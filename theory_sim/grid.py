@@ -1,0 +1,112 @@
+"""From the flat records of lanes to a labelled xarray Dataset."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim.verdict import Status, Verdict, wilson
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from theory_sim.sweep import Sweep
+
+
+def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Dataset:
+    """Label the records of a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    records : mapping of str to ndarray
+        What `theory_sim.simulate.run_tile` returns, for all N lanes.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over cells = (axes ..., seed):
+
+        - ``x_final`` (cells[, coordinate]): the iterate after T updates, NaN if the lane is not finite;
+          scalar problems have no coordinate dimension;
+        - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1;
+        - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
+        - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
+        - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells, checkpoint) over x_1 ... x_c;
+        - ``<rule measure>_window`` (cells, horizon): the window means that the rule judged, at T/2 and T;
+        - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
+    """
+    import xarray as xr
+
+    problem, plan = sweep.problem, sweep.plan
+    axes = tuple(sweep.axes)
+    cells, shape = (*axes, "seed"), sweep.shape
+    keep = slice(None) if sweep.checkpoints is not None and np.any(sweep.checkpoints) else slice(-1, None)
+    many = keep == slice(None)
+
+    def folded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return values.reshape(*shape, *values.shape[1:])
+
+    finite = records["stopped"] == 0
+    coordinate = () if problem.dim == 1 else ("coordinate",)
+    x = folded(records["x"][..., 0] if problem.dim == 1 else records["x"])
+    last = (*(slice(None),) * len(shape), -1)
+    data: dict[str, Any] = {
+        "x_final": ((*cells, *coordinate), x[last]),
+        "status": (cells, folded(np.where(finite, Status.FINITE.value, Status.NONFINITE.value))),
+        "nonfinite_step": (cells, folded(np.where(finite, -1, records["stopped"]))),
+    }
+    if many:
+        data["x"] = ((*cells, "checkpoint", *coordinate), x)
+    for k, measure in enumerate(problem.measures):
+        if measure not in problem.online:
+            values = folded(records["measures"][..., k])
+            data[f"{measure}_final"] = (cells, values[last])
+            if many:
+                data[measure] = ((*cells, "checkpoint"), values)
+        if plan.running:
+            for statistic in ("mean", "min", "max"):
+                values = folded(records[statistic][..., k])
+                data[f"{measure}_{statistic}"] = (
+                    ((*cells, "checkpoint"), values) if many else (cells, values[last])
+                )
+    verdict = np.full(len(finite), Verdict.UNDECIDED.value, dtype="<U9")
+    rule = sweep.judged
+    if rule is not None:
+        k = problem.measures.index(rule.measure)
+        windows = records["windows"][..., k]
+        escaped = (records["escaped"] > 0) & (problem.domain is None)
+        verdict = rule.judge(windows[:, 0], windows[:, 1], records["first"][:, k], finite, escaped)
+        data[f"{rule.measure}_window"] = ((*cells, "horizon"), folded(windows))
+    data["verdict"] = (cells, folded(verdict))
+    diverged = (folded(verdict) == Verdict.DIVERGED.value).sum(axis=-1)
+    low, high = wilson(diverged, sweep.seeds)
+    data["diverged_fraction"] = (axes, diverged / sweep.seeds)
+    data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
+    coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
+    if many or plan.running:
+        coords["checkpoint"] = list(plan.checkpoints)
+    if rule is not None:
+        coords["horizon"] = [sweep.steps // 2, sweep.steps]
+    return xr.Dataset(data, coords, attrs=provenance(sweep))
+
+
+def provenance(sweep: Sweep) -> dict[str, str]:
+    """Return where a result comes from: versions, digest, objects, order and seeds, as strings."""
+    versions = {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba")}
+    return {
+        "title": sweep.name or f"{sweep.optimizer.name} on {sweep.problem.name}",
+        "source": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "python": platform.python_version(),
+        "problem": str(sweep.problem),
+        "optimizer": str(sweep.optimizer),
+        "digest": sweep.digest,
+        "order": sweep.order,
+        "steps": str(sweep.steps),
+        "entropy": str(sweep.entropy),
+        "references": " ".join(dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)),
+    }

@@ -1,0 +1,188 @@
+"""From a sweep's named axes to the arrays of its lanes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from theory_sim import checks, random
+from theory_sim.optimizer import Optimizer
+from theory_sim.problem import Problem
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Everything that differs between lanes; the lane axis is last and has N entries.
+
+    Parameters
+    ----------
+    problem, optimizer
+        The base objects: their kernels, variant and domain are common to all lanes.
+    order : str
+        Key of `theory_sim.random.ORDERS`.
+    workers : int
+    lr (N,), hyper (h, N), schedule (s, 1 or N), theta (p, N), size (N,), key (N,), x0 (d, N), state (r, d, N)
+        Inputs of the kernels.
+    """
+
+    problem: Problem
+    optimizer: Optimizer
+    order: str
+    workers: int
+    lr: Array
+    hyper: Array
+    schedule: Array
+    theta: Array
+    size: Array
+    key: Array
+    x0: Array
+    state: Array
+
+    @property
+    def count(self) -> int:
+        """Number of lanes N."""
+        return len(self.lr)
+
+
+def _owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
+    """Return which object an axis belongs to: problem, optimizer, schedule or start."""
+    owners = {
+        "optimizer": {"lr", *optimizer.hyper, *optimizer.arguments} - {"schedule"},
+        "schedule": set(optimizer.schedule.parameters),
+        "problem": set(problem.axes),
+        "start": {"x0"},
+    }
+    found = [owner for owner, names in owners.items() if name in names]
+    if not found:
+        checks.known("axis", name, set().union(*owners.values()))
+    if len(found) > 1:
+        raise ValueError(
+            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
+        )
+    return found[0]
+
+
+def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
+    for name in fields:
+        if getattr(base, name) != getattr(other, name):
+            raise ValueError(
+                f"{what} changes {name} of {base.name} from {getattr(base, name)!r} to {getattr(other, name)!r}; "
+                "use one sweep per value."
+            )
+
+
+def _start(problem: Problem, x0: Any) -> Array:
+    point = np.asarray(problem.start if x0 is None else x0, dtype=float)
+    if point.ndim > 1 or point.size not in (1, problem.dim):
+        raise ValueError(f"x0 has shape {point.shape}; give one number or {problem.dim} of them for {problem.name}.")
+    if not np.isfinite(point).all():
+        raise ValueError(f"x0 = {x0!r} must be finite.")
+    return np.broadcast_to(point.ravel(), (problem.dim,))
+
+
+def _initial_state(problem: Problem, optimizer: Optimizer, x0: Array) -> Array:
+    state = np.zeros((len(optimizer.rows), problem.dim))
+    for row, value in optimizer.initial.items():
+        i = optimizer.rows.index(row)
+        if isinstance(value, str):
+            gradients = problem.gradients(x0)
+            state[i] = gradients.mean(axis=0) if value == "mean_gradient" else (gradients**2).max(axis=0)
+        else:
+            state[i] = value
+    return state
+
+
+def expand(
+    problem: Problem,
+    optimizer: Optimizer,
+    axes: Mapping[str, Array],
+    *,
+    seeds: int,
+    entropy: int,
+    order: str,
+    workers: int,
+    x0: Any,
+) -> Lanes:
+    """Build the lanes of a sweep, in C order over (axes ..., seed).
+
+    Raises
+    ------
+    ValueError
+        For an axis that no object knows, a value that breaks a rule, or an axis that would change a kernel.
+    """
+    owner = {name: _owner(name, problem, optimizer) for name in axes}
+    shape = (*(len(values) for values in axes.values()), seeds)
+    cells = np.indices(shape).reshape(len(shape), -1)  # (axes + 1, N)
+    position = dict(zip(axes, cells, strict=False))
+    count = cells.shape[1]
+
+    def combinations(names: Sequence[str]) -> tuple[list[dict[str, Any]], Array]:
+        """Every combination of some axes' values, and which one each lane has."""
+        lengths = [len(axes[name]) for name in names]
+        values = [dict(zip(names, v, strict=True)) for v in itertools.product(*(axes[name].tolist() for name in names))]
+        which = np.ravel_multi_index(tuple(position[name] for name in names), lengths) if names else np.zeros(count, int)
+        return values, which
+
+    # A row of the step kernel is laid out directly, unless its value changes other rows too.
+    def is_row(name: str) -> bool:
+        base = {"lr": optimizer.lr, **optimizer.hyper}
+        variants = [optimizer.replace(**{name: value}) for value in axes[name].tolist()]
+        return name in base and all({**base, name: None} == {"lr": v.lr, **v.hyper, name: None} for v in variants)
+
+    rows = [name for name in axes if owner[name] == "optimizer" and is_row(name)]
+    others = [name for name in axes if owner[name] == "optimizer" and name not in rows]
+    values, which = combinations(others)
+    variants = [optimizer.replace(**value) if value else optimizer for value in values]
+    for variant in variants:
+        _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
+    lr = np.array([variant.lr for variant in variants])[which]
+    hyper = np.array([[*variant.hyper.values()] for variant in variants]).T.reshape(-1, len(variants))[:, which]
+    for name in rows:
+        laid_out = axes[name][position[name]]
+        if name == "lr":
+            lr = laid_out
+        else:
+            hyper[list(optimizer.hyper).index(name)] = laid_out
+
+    parameters = optimizer.schedule.parameters
+    scheduled = [name for name in axes if owner[name] == "schedule"]
+    for name in scheduled:
+        for value in axes[name].tolist():
+            checks.number(name, value, 0.0)
+    schedule = np.array([[value] * (count if scheduled else 1) for value in parameters.values()])
+    schedule = schedule.reshape(len(parameters), count if scheduled else 1).astype(float)
+    for name in scheduled:
+        schedule[list(parameters).index(name)] = axes[name][position[name]]
+
+    names = [name for name in axes if owner[name] in ("problem", "start")]
+    values, which = combinations(names)
+    starts, states, problems = [], [], []
+    for value in values:
+        start = value.pop("x0", x0)
+        one = problem.replace(**value) if value else problem
+        _same_code(problem, one, ("gradient", "measure", "dim", "draws", "domain"), f"Axis {names}")
+        problems.append(one)
+        starts.append(_start(one, start))
+        states.append(_initial_state(one, optimizer, starts[-1]))
+    constants = np.array([[*one.constants.values()] for one in problems], dtype=float).reshape(len(problems), -1)
+    keys = np.array([random.key(entropy, seed) for seed in range(seeds)], dtype=np.uint64)
+    return Lanes(
+        problem=problem,
+        optimizer=optimizer,
+        order=order,
+        workers=workers,
+        lr=lr,
+        hyper=hyper,
+        schedule=schedule,
+        theta=constants.T[:, which],
+        size=np.array([one.components for one in problems], dtype=np.int64)[which],
+        key=keys[cells[-1]],
+        x0=np.array(starts).T[:, which],
+        state=np.moveaxis(np.array(states), 0, -1)[..., which],
+    )

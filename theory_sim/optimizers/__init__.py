@@ -1,0 +1,7 @@
+"""Optimizers, one family per file; each file ends with the list of its constructors."""
+
+from theory_sim.optimizers import adam, adaptive, momentum
+
+OPTIMIZERS = {
+    constructor.__name__: constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS
+}

@@ -1,0 +1,107 @@
+"""The one table of papers: every optimizer, problem, claim and deviation points here by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theory_sim import checks
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A source.
+
+    Parameters
+    ----------
+    key : str
+    authors : str
+        BibTeX form, joined by " and ".
+    title, venue : str
+    year : int
+    arxiv : str
+        Identifier, empty if the paper is not on arXiv; then `url` is given.
+    url : str
+    """
+
+    key: str
+    authors: str
+    title: str
+    venue: str
+    year: int
+    arxiv: str = ""
+    url: str = ""
+
+    def bibtex(self) -> str:
+        """Return a BibTeX entry."""
+        fields = {
+            "author": self.authors,
+            "title": f"{{{self.title}}}",
+            "booktitle": self.venue,
+            "year": str(self.year),
+            "eprint": self.arxiv,
+            "archiveprefix": "arXiv" if self.arxiv else "",
+            "url": self.url,
+        }
+        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
+        return f"@inproceedings{{{self.key},\n{lines}}}"
+
+    def __str__(self) -> str:
+        source = f"arXiv:{self.arxiv}" if self.arxiv else self.url
+        return f"{self.authors.replace(' and ', ', ')}. {self.title}. {self.venue} {self.year}. {source}"
+
+
+_TABLE = [
+    Paper("robbins1951", "Robbins, H. and Monro, S.", "A Stochastic Approximation Method",
+          "Annals of Mathematical Statistics 22", 1951, url="https://doi.org/10.1214/aoms/1177729586"),
+    Paper("polyak1964", "Polyak, B. T.", "Some Methods of Speeding up the Convergence of Iteration Methods",
+          "USSR Computational Mathematics and Mathematical Physics 4", 1964,
+          url="https://doi.org/10.1016/0041-5553(64)90137-5"),
+    Paper("duchi2011", "Duchi, J. and Hazan, E. and Singer, Y.",
+          "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",
+          "Journal of Machine Learning Research 12", 2011, url="https://jmlr.org/papers/v12/duchi11a.html"),
+    Paper("tieleman2012", "Tieleman, T. and Hinton, G.", "Lecture 6.5: RMSProp",
+          "COURSERA: Neural Networks for Machine Learning", 2012,
+          url="https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf"),
+    Paper("kingma2015", "Kingma, D. P. and Ba, J.", "Adam: A Method for Stochastic Optimization", "ICLR", 2015,
+          "1412.6980"),
+    Paper("reddi2018", "Reddi, S. J. and Kale, S. and Kumar, S.", "On the Convergence of Adam and Beyond", "ICLR",
+          2018, "1904.09237"),
+    Paper("zou2019", "Zou, F. and Shen, L. and Jie, Z. and Zhang, W. and Liu, W.",
+          "A Sufficient Condition for Convergences of Adam and RMSProp", "CVPR", 2019, "1811.09358"),
+    Paper("shi2021", "Shi, N. and Li, D. and Hong, M. and Sun, R.",
+          "RMSProp Converges with Proper Hyper-parameter", "ICLR", 2021,
+          url="https://openreview.net/forum?id=3UDSdyIcBDA"),
+    Paper("chen2022", "Chen, C. and Shen, L. and Zou, F. and Liu, W.",
+          "Towards Practical Adam: Non-Convexity, Convergence Theory, and Mini-Batch Acceleration",
+          "Journal of Machine Learning Research 23", 2022, "2101.05471"),
+    Paper("zhang2022", "Zhang, Y. and Chen, C. and Shi, N. and Sun, R. and Luo, Z.-Q.",
+          "Adam Can Converge Without Any Modification on Update Rules", "NeurIPS", 2022, "2208.09632"),
+    Paper("zhang2026", "Zhang, Y. and others",
+          "Adam Can Converge Without Any Modification on Update Rules (extended version)", "arXiv", 2026,
+          "2603.02092"),
+    Paper("defossez2022", "D{\\'e}fossez, A. and Bottou, L. and Bach, F. and Usunier, N.",
+          "A Simple Convergence Proof of Adam and Adagrad", "Transactions on Machine Learning Research", 2022,
+          "2003.02395"),
+    Paper("wang2022divergence", "Wang, R. and Klabjan, D.",
+          "Divergence Results and Convergence of a Variance Reduced Version of ADAM", "arXiv", 2022, "2210.05607"),
+    Paper("dereich2024", "Dereich, S. and Jentzen, A.", "Convergence Rates for the Adam Optimizer", "arXiv", 2024,
+          "2407.21078"),
+    Paper("taniguchi2024", "Taniguchi, S. and Harada, K. and Minegishi, G. and others",
+          "ADOPT: Modified Adam Can Converge with Any beta2 with the Optimal Rate", "NeurIPS", 2024, "2411.02853"),
+    Paper("orvieto2025", "Orvieto, A. and Gower, R. M.", "In Search of Adam's Secret Sauce", "arXiv", 2025,
+          "2505.21829"),
+]  # fmt: skip
+
+PAPERS = {paper.key: paper for paper in _TABLE}
+
+
+def paper(key: str) -> Paper:
+    """Return a paper by key.
+
+    Raises
+    ------
+    ValueError
+        With the nearest keys, if there is none.
+    """
+    checks.known("paper", key, PAPERS)
+    return PAPERS[key]

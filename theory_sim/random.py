@@ -1,0 +1,92 @@
+"""Counter-based randomness: every number is a hash of (seed, step, slot).
+
+There is no generator state, so a run gives the same bits for any number of threads, tile size, chunking or
+resume, and two cells of a sweep with the same seed see the same numbers (common random numbers).
+
+The hash is SplitMix64 (Steele, Lea, Flood 2014) of ``key + (2**16 t + slot + 1) * golden`` with the key from
+`numpy.random.SeedSequence`.  Slots 0 ... w-1 serve the component order of the w workers, the next ones the
+noise of the problem, the last ones the noise of the optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def key(entropy: int, seed: int) -> np.uint64:
+    """Return the 64-bit key of the stream `seed` of a sweep whose entropy is `entropy`."""
+    return np.random.SeedSequence(entropy, spawn_key=(seed,)).generate_state(1, np.uint64)[0]
+
+
+def uniform_at(stream: int, step: int, slot: int) -> float:
+    """Return the uniform in [0, 1) at one (step, slot) of the stream with key `stream`, in Python integers.
+
+    The reference for the compiled kernel `uniform`, and the way to replay single draws by hand.
+    """
+    z = (int(stream) + ((step << 16) + slot + 1) * _GOLDEN) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return ((z ^ (z >> 31)) >> 11) * 2.0**-53
+
+
+def uniform(t: int, slot: int, key: Any, out: Any) -> None:
+    """Fill out (q, L) with the uniforms of step t, slots slot ... slot + q - 1."""
+    draws, lanes = out.shape
+    for q in range(draws):
+        offset = np.uint64(t * 65536 + slot + q + 1) * np.uint64(0x9E3779B97F4A7C15)
+        for lane in range(lanes):
+            z = key[lane] + offset
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+            out[q, lane] = float(z >> np.uint64(11)) * 1.1102230246251565e-16
+
+
+def cyclic(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
+    """Components 0, 1, ..., n-1, 0, 1, ...: step 1 draws component 0."""
+    workers, lanes = idx.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            following = 0 if t == 1 else idx[j, lane] + 1
+            idx[j, lane] = 0 if following == size[lane] else following
+
+
+def replacement(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
+    """Independent uniform components."""
+    workers, lanes = idx.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            idx[j, lane] = int(u[j, lane] * size[lane])
+
+
+def reshuffled(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
+    """Each epoch of n steps draws a fresh permutation, one Fisher-Yates swap per step.
+
+    table[0] is the position in the epoch, table[1:] the permutation so far.
+    """
+    workers, lanes = idx.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            n = size[lane]
+            position = table[0, j, lane]
+            if position == 0:
+                for i in range(n):
+                    table[1 + i, j, lane] = i
+            chosen = position + int(u[j, lane] * (n - position))
+            idx[j, lane] = table[1 + chosen, j, lane]
+            table[1 + chosen, j, lane] = table[1 + position, j, lane]
+            table[0, j, lane] = position + 1 if position + 1 < n else 0
+
+
+# name -> (kernel, whether it reads uniforms, whether it needs a permutation table)
+ORDERS: dict[str, tuple[Callable[..., None], bool, bool]] = {
+    "cyclic": (cyclic, False, False),
+    "reshuffled": (reshuffled, True, True),
+    "replacement": (replacement, True, False),
+}

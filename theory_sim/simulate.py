@@ -1,0 +1,322 @@
+"""The lane loop: every run of the suite goes through `advance`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import random
+from theory_sim.kernels import compiled, jit, signature
+from theory_sim.schedule import constant_kernel
+
+if TYPE_CHECKING:
+    from theory_sim.lanes import Lanes
+
+TILE = 256
+_CACHE_BUDGET = 64 * 1024
+_HUGE = sys.float_info.max
+
+Array = np.ndarray[Any, Any]
+
+
+def advance(
+    step: Any,
+    gradient: Any,
+    measure: Any,
+    schedule: Any,
+    sampler: Any,
+    uniform: Any,
+    first: int,
+    last: int,
+    accumulate: int,
+    varying: int,
+    low: float,
+    high: float,
+    lr0: Any,
+    parameters: Any,
+    factor: Any,
+    lr: Any,
+    hyper: Any,
+    theta: Any,
+    size: Any,
+    key: Any,
+    u: Any,
+    table: Any,
+    idx: Any,
+    noise: Any,
+    own_noise: Any,
+    g: Any,
+    mean: Any,
+    state: Any,
+    x: Any,
+    stopped: Any,
+    escaped: Any,
+    row: Any,
+    total: Any,
+    least: Any,
+    most: Any,
+) -> None:
+    """Advance one tile from iterate x_first to x_last in place (first >= 1: x_1 is the start).
+
+    ``stopped`` (L,) holds the first step whose iterate is not finite (0: none); from then on the lane is NaN.
+    ``escaped`` (L,) is 1 if that iterate was infinite.  ``total``, ``least``, ``most`` (k, L) accumulate the
+    measures at x_first ... x_{last-1} if `accumulate`.  ``mean`` has shape (1, d, L) when the optimizer wants
+    the workers averaged and (0, d, L) when it wants them all.
+    """
+    d, lanes = x.shape
+    workers = g.shape[0]
+    dead = 0
+    for lane in range(lanes):
+        dead += stopped[lane] > 0
+    for t in range(first, last):
+        if dead == lanes:
+            break
+        if u.shape[0] > 0:
+            uniform(t, 0, key, u)
+        sampler(t, size, u, table, idx)
+        if noise.shape[0] > 0:
+            uniform(t, workers, key, noise)
+        gradient(x, t, idx, noise, theta, g)
+        if accumulate:
+            measure(x, t, idx, noise, theta, row)
+            for k in range(row.shape[0]):
+                for lane in range(lanes):
+                    value = row[k, lane]
+                    total[k, lane] += value
+                    least[k, lane] = min(least[k, lane], value)
+                    most[k, lane] = max(most[k, lane], value)
+        if varying or t == first:
+            schedule(t, parameters, factor)
+            if factor.shape[0] == 1:
+                common = factor[0]
+                for lane in range(lanes):
+                    lr[lane] = lr0[lane] * common
+            else:
+                for lane in range(lanes):
+                    lr[lane] = lr0[lane] * factor[lane]
+        if own_noise.shape[0] > 0:
+            uniform(t, workers + noise.shape[0], key, own_noise)
+        if mean.shape[0] == 1 and workers > 1:
+            for i in range(d):
+                for lane in range(lanes):
+                    mean[0, i, lane] = g[0, i, lane]
+                for j in range(1, workers):
+                    for lane in range(lanes):
+                        mean[0, i, lane] += g[j, i, lane]
+                for lane in range(lanes):
+                    mean[0, i, lane] /= workers
+            step(mean, t, lr, hyper, own_noise, state, x)
+        else:
+            step(g, t, lr, hyper, own_noise, state, x)
+        nonfinite = 0
+        for i in range(d):
+            for lane in range(lanes):
+                nonfinite += not (abs(x[i, lane]) <= _HUGE)
+        if nonfinite != d * dead:
+            for lane in range(lanes):
+                bad = 0
+                for i in range(d):
+                    bad += not (abs(x[i, lane]) <= _HUGE)
+                if stopped[lane] == 0 and bad > 0:
+                    stopped[lane] = t
+                    dead += 1
+                    for i in range(d):
+                        if abs(x[i, lane]) > _HUGE:
+                            escaped[lane] = 1
+                if stopped[lane] > 0:
+                    for i in range(d):
+                        x[i, lane] = math.nan
+        if low > -math.inf or high < math.inf:
+            for i in range(d):
+                for lane in range(lanes):
+                    x[i, lane] = min(max(x[i, lane], low), high)
+
+
+@lru_cache(maxsize=None)
+def _compiled_advance() -> Any:
+    from numba import types
+
+    def array(dtype: Any, dim: int) -> Any:
+        return types.Array(dtype, dim, "C")
+
+    real, integer = types.float64, types.int64
+    kinds = ("step", "gradient", "measure", "schedule", "sampler", "uniform")
+    vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
+    return jit(
+        types.void(
+            *(types.FunctionType(signature(kind)) for kind in kinds),
+            *(integer,) * 4,
+            real,
+            real,
+            vector,
+            matrix,
+            *(vector,) * 2,
+            *(matrix,) * 2,
+            array(integer, 1),
+            array(types.uint64, 1),
+            matrix,
+            array(integer, 3),
+            array(integer, 2),
+            *(matrix,) * 2,
+            *(cube,) * 3,
+            matrix,
+            *(array(integer, 1),) * 2,
+            *(matrix,) * 4,
+        ),
+        advance,
+    )
+
+
+def no_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """The measure kernel of a problem that declares none."""
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+    # Rows that start on a cache line make full-width vector loads and stores about 10 % cheaper.
+    count = math.prod(shape)
+    raw = np.zeros(8 * count + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + 8 * count].view(dtype).reshape(shape)
+
+
+def _copy(values: Array) -> Array:
+    out = _aligned(values.shape, values.dtype)
+    out[...] = values
+    return out
+
+
+def tile_width(rows: int) -> int:
+    """Return the number of lanes whose `rows` float64 rows fit the cache budget: 16 ... 256, a multiple of 16."""
+    return int(min(max(_CACHE_BUDGET // (8 * rows) // 16 * 16, 16), TILE))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run stops to record.
+
+    Parameters
+    ----------
+    steps : int
+        Number of updates T.
+    checkpoints : tuple of int
+        Increasing numbers of updates after which x and the measures are stored; the last one is T.
+    running : bool
+        Whether mean, minimum and maximum of every measure over x_1 ... x_c are stored at checkpoint c.
+    windows : tuple of (int, int)
+        Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
+    """
+
+    steps: int
+    checkpoints: tuple[int, ...]
+    running: bool
+    windows: tuple[tuple[int, int], ...]
+
+    @property
+    def stops(self) -> list[int]:
+        """Every number of updates at which the loop returns to Python, increasing."""
+        edges = {edge for window in self.windows for edge in window}
+        return sorted(({*self.checkpoints, *edges}) - {0})
+
+
+def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Array]:
+    """Run lanes start ... stop-1 and return their records, lane axis first.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
+        ``windows`` (L, number of windows, k), ``first`` (L, k), ``stopped`` and ``escaped`` (L,).
+    """
+    problem, optimizer = lanes.problem, lanes.optimizer
+    cut = slice(start, stop)
+    width, d, w = stop - start, problem.dim, lanes.workers
+    sampler, reads_uniforms, needs_table = random.ORDERS[lanes.order]
+    k = len(problem.measures)
+    step = compiled("step", optimizer.step)
+    gradient = compiled("gradient", problem.gradient)
+    measure = compiled("measure", problem.measure or no_measure)
+    schedule = compiled("schedule", optimizer.schedule.kernel)
+
+    def per_lane(rows: Array) -> Array:
+        return _copy(rows if rows.shape[-1] == 1 else rows[..., cut])
+
+    x, theta, size, key = (_copy(a[..., cut]) for a in (lanes.x0, lanes.theta, lanes.size, lanes.key))
+    parameters = per_lane(lanes.schedule)
+    table_rows = 1 + int(size.max()) if needs_table else 0
+    idx, noise = _aligned((w, width), np.int64), _aligned((w * problem.draws, width))
+    stopped, escaped = _aligned((width,), np.int64), _aligned((width,), np.int64)
+    row, total, least, most = (_aligned((k, width)) for _ in range(4))
+    arrays = (
+        _copy(lanes.lr[cut]),
+        parameters,
+        _aligned((parameters.shape[-1],)),
+        _aligned((width,)),
+        _copy(lanes.hyper[..., cut]),
+        theta,
+        size,
+        key,
+        _aligned((w if reads_uniforms else 0, width)),
+        _aligned((table_rows, w, width), np.int64),
+        idx,
+        noise,
+        _aligned((optimizer.draws, width)),
+        _aligned((w, d, width)),
+        _aligned((0 if optimizer.distributed else 1, d, width)),
+        _copy(lanes.state[..., cut]),
+        x,
+        stopped,
+        escaped,
+        row,
+        total,
+        least,
+        most,
+    )
+    kernels = (step, gradient, measure, schedule, compiled("sampler", sampler), compiled("uniform", random.uniform))
+    varying = optimizer.schedule.kernel is not constant_kernel
+    low, high = problem.bounds()
+
+    def measured(t: int) -> Array:
+        measure(x, t, idx, noise, theta, row)
+        return row.T.copy()
+
+    first = measured(1)
+    records: dict[str, list[Array]] = {name: [] for name in ("x", "measures", "mean", "min", "max")}
+    windows = np.zeros((width, len(plan.windows), k))
+    cumulated, lowest, highest = np.zeros((k, width)), np.full((k, width), np.inf), np.full((k, width), -np.inf)
+    done = 0
+    with np.errstate(all="ignore"):  # non-finite values are a status here, not a warning
+        for edge in plan.stops:
+            inside = [i for i, (a, b) in enumerate(plan.windows) if a <= done and edge <= b]
+            accumulate = k > 0 and (plan.running or bool(inside))
+            total[...], least[...], most[...] = 0.0, np.inf, -np.inf
+            _compiled_advance()(*kernels, done + 1, edge + 1, accumulate, varying, low, high, *arrays)
+            alive = stopped == 0
+            for i in inside:
+                a, b = plan.windows[i]
+                windows[:, i] += total.T / (b - a)
+            if plan.running:
+                cumulated += total
+                lowest, highest = np.minimum(lowest, least), np.maximum(highest, most)
+            if edge in plan.checkpoints:
+                records["x"].append(x.T.copy())
+                records["measures"].append(np.where(alive[:, None], measured(edge + 1), np.nan))
+                if plan.running:
+                    for name, value in (("mean", cumulated / edge), ("min", lowest), ("max", highest)):
+                        records[name].append(np.where(alive, value, np.nan).T)
+            done = edge
+    for i, (_, b) in enumerate(plan.windows):
+        windows[(stopped > 0) & (stopped <= b), i] = np.nan
+    return {
+        **{name: np.stack(values, axis=1) for name, values in records.items() if values},
+        "windows": windows,
+        "first": first,
+        "stopped": stopped.copy(),
+        "escaped": escaped.copy(),
+    }
+

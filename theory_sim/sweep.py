@@ -1,0 +1,231 @@
+"""The Sweep noun: a problem, an optimizer, named axes; `run` gives a labelled Dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import checks, execute, grid, random
+from theory_sim.kernels import digest
+from theory_sim.lanes import Lanes, expand
+from theory_sim.optimizer import Optimizer
+from theory_sim.problem import Problem
+from theory_sim.simulate import Plan
+from theory_sim.verdict import Rule
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TIERS = ("quick", "full")
+Axis = Sequence[float] | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Runs of one optimizer on one problem over a grid of named axes.
+
+    Parameters
+    ----------
+    problem : Problem
+    optimizer : Optimizer
+    axes : mapping of str to sequence of float
+        Each name is ``lr``, a hyperparameter, a schedule parameter, a problem parameter, or ``x0``.
+    steps : int
+        Number of updates T >= 1.
+    seeds : int
+        Independent repetitions; the same seeds serve every cell (common random numbers).
+    order : {"cyclic", "reshuffled", "replacement"}
+        How components are drawn.
+    x0 : float or sequence of float, optional
+        The start x_1; default: the problem's.
+    workers : int
+        Gradients drawn per step; averaged unless the optimizer is distributed, so B workers are a mini-batch.
+    checkpoints : int or sequence of int
+        How many log-spaced records of x to keep (0: only the end), or after which numbers of updates.
+    running : bool
+        Whether to keep mean, minimum and maximum of every measure over x_1 ... x_c at checkpoint c.
+    rule : Rule, optional
+        Verdict rule; default: the problem's.
+    entropy : int
+        Root of all seeds.
+    name : str
+    quick : mapping
+        Fields that the quick tier replaces, for instance ``{"steps": 10_000}``.
+    """
+
+    problem: Problem
+    optimizer: Optimizer
+    axes: Mapping[str, Axis] = field(default_factory=dict)
+    steps: int = 10_000
+    seeds: int = 1
+    order: str = "cyclic"
+    x0: float | Sequence[float] | None = None
+    workers: int = 1
+    checkpoints: int | Sequence[int] = 0
+    running: bool = False
+    rule: Rule | None = None
+    entropy: int = 0
+    name: str = ""
+    quick: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checks.count("steps", self.steps)
+        checks.count("seeds", self.seeds)
+        checks.count("workers", self.workers)
+        checks.count("entropy", self.entropy, 0)
+        checks.known("order", self.order, random.ORDERS)
+        if self.workers * (1 + self.problem.draws) + self.optimizer.draws > 65536:
+            raise ValueError(f"workers = {self.workers} need more than 65536 uniforms per step; use fewer.")
+        if self.rule is not None:
+            checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
+        for name, values in self.axes.items():
+            if np.ndim(values) != 1 or len(values) == 0:
+                raise ValueError(f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values.")
+        for name in self.quick:
+            checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
+        _ = self.plan  # checks the checkpoints
+
+    @cached_property
+    def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The axes as arrays."""
+        return {name: np.asarray(values) for name, values in self.axes.items()}
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """The arrays of all lanes, in C order over (axes ..., seed)."""
+        return expand(
+            self.problem,
+            self.optimizer,
+            self.coordinates,
+            seeds=self.seeds,
+            entropy=self.entropy,
+            order=self.order,
+            workers=self.workers,
+            x0=self.x0,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of (axes ..., seed)."""
+        return (*(len(values) for values in self.axes.values()), self.seeds)
+
+    @property
+    def judged(self) -> Rule | None:
+        """The verdict rule in force."""
+        return self.rule or self.problem.rule
+
+    @cached_property
+    def plan(self) -> Plan:
+        """When the run stops to record."""
+        if isinstance(self.checkpoints, (int, np.integer)):
+            number = checks.count("checkpoints", int(self.checkpoints), 0)
+            points = np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
+        else:
+            points = [checks.count("checkpoint", int(c)) for c in self.checkpoints]
+            if points != sorted(set(points)) or points[-1:] > [self.steps]:
+                raise ValueError(f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}.")
+        windows = []
+        if self.judged is not None:
+            for horizon in (self.steps // 2, self.steps):
+                windows.append((horizon - max(int(horizon * self.judged.window), min(horizon, 1)), horizon))
+        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, tuple(windows))
+
+    def at(self, tier: str) -> Sweep:
+        """Return this sweep at a tier: the same object when full, fewer cells and steps when quick."""
+        checks.known("tier", tier, TIERS)
+        return replace(self, **self.quick, quick={}) if tier == "quick" and self.quick else self
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """Everything that determines the result, in plain JSON types."""
+        problem, optimizer = self.problem, self.optimizer
+        kernels = (problem.gradient, problem.measure, optimizer.step, optimizer.schedule.kernel)
+        return {
+            "problem": {"name": problem.name, **problem.constants, **problem.parameters},
+            "optimizer": {"name": optimizer.name, "lr": optimizer.lr, **optimizer.hyper, **optimizer.variant},
+            "initial": dict(optimizer.initial),
+            "schedule": {"name": optimizer.schedule.name, **optimizer.schedule.parameters},
+            "kernels": [digest(kernel) for kernel in kernels if kernel is not None],
+            "axes": {name: values.tolist() for name, values in self.coordinates.items()},
+            "x0": np.asarray(problem.start if self.x0 is None else self.x0).tolist(),
+            "domain": problem.domain,
+            "order": self.order,
+            "seeds": self.seeds,
+            "entropy": self.entropy,
+            "workers": self.workers,
+            "steps": self.steps,
+            "checkpoints": self.plan.checkpoints,
+            "running": self.running,
+            "windows": self.plan.windows,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """Return 16 hex digits of the SHA-256 of the spec."""
+        return hashlib.sha256(json.dumps(self.spec, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def run(
+        self,
+        store: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        executor: Any = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> xr.Dataset:
+        """Run every lane and return the labelled results.
+
+        Parameters
+        ----------
+        store : path, optional
+            Folder that keeps finished chunks; a second run computes only the missing ones.
+        threads : int, optional
+            Threads of this process; default: one per core.  Results do not depend on it.
+        executor : concurrent.futures.Executor, optional
+            Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
+        progress : callable, optional
+            Called with the finished share of the work.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.grid.assemble`.
+        """
+        records = execute.run(self, store, threads=threads, executor=executor, progress=progress)
+        return grid.assemble(self, records)
+
+
+def simulate(
+    problem: Problem,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    seeds: int = 1,
+    order: str = "cyclic",
+    x0: float | Sequence[float] | None = None,
+    workers: int = 1,
+    checkpoints: int | Sequence[int] = 0,
+    running: bool = False,
+    rule: Rule | None = None,
+    entropy: int = 0,
+) -> xr.Dataset:
+    """Run one optimizer on one problem: a `Sweep` without axes; see there for the parameters."""
+    return Sweep(
+        problem,
+        optimizer,
+        steps=steps,
+        seeds=seeds,
+        order=order,
+        x0=x0,
+        workers=workers,
+        checkpoints=checkpoints,
+        running=running,
+        rule=rule,
+        entropy=entropy,
+    ).run()
