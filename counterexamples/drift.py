@@ -12,24 +12,14 @@ Everything here is Adam without bias correction; the correction multiplies the s
 to 1, and so changes no sign.
 """
 
-import difflib
 import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "batch_problem",
-    "critical_beta2",
-    "diverging_area",
-    "drift",
-    "first_order_beta2",
-    "periodic_critical_beta2",
-    "periodic_drift",
-    "quadratics_bias",
-    "update_bound",
-]
+from theory_sim import checks
+from theory_sim.random import ORDERS
 
 FloatArray = NDArray[np.float64]
 
@@ -39,8 +29,6 @@ _TERMS_AT_ONCE = 1 << 20  # (cell, k) pairs held in memory by drift()
 _TAIL = np.logspace(math.log10(0.5), -12.0, 1200)
 _BETA2_SCAN = np.concatenate([[0.0], _TAIL[:0:-1], 1.0 - _TAIL])
 _RATIO_SCAN = np.logspace(-4.0, 4.0, 1601)
-
-_ORDERS = ("cyclic", "reshuffled", "replacement")
 
 
 def drift(beta1: ArrayLike, beta2: ArrayLike, n: ArrayLike, C: ArrayLike) -> FloatArray:
@@ -209,10 +197,7 @@ def first_order_beta2(beta1: ArrayLike, n: ArrayLike, C: ArrayLike, order: str) 
     ValueError
         If an argument is out of range or the order is unknown.
     """
-    if order not in _ORDERS:
-        close = difflib.get_close_matches(str(order), _ORDERS, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(map(repr, _ORDERS))}."
-        raise ValueError(f"{order!r} is not a sampling order: {hint}")
+    checks.known("order", order, ORDERS)
     beta1, n, C = _weight("beta1", beta1), _period(n, least=2), _large_gradient(C)
     age = beta1 / (1.0 - beta1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -57,7 +57,9 @@ def stochastic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: An
 
 def _optimum(name: str, slope: float) -> float:
     if slope == 0.0:
-        raise ValueError(f"{name} has mean slope 0, so every point is optimal; change C, small, the period or p.")
+        raise ValueError(
+            f"{name} has mean slope 0, so every point is optimal; change C, small, the period or p."
+        )
     return -math.copysign(1.0, slope)
 
 
@@ -82,7 +84,7 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
     """
     checks.number("C", C, 0.0, open_low=True)
     checks.number("small", small, 0.0, open_low=True)
-    if period is None and C != int(C):
+    if period is None and not float(C).is_integer():
         raise ValueError(f"C = {C} is not an integer, so the period cannot default to it; give period=...")
     n = checks.count("period", int(C) if period is None else period, 2)
     slope = (C - (n - 1) * small) / n

@@ -35,7 +35,13 @@ def periodic(C: int) -> Problem:
     n = checks.count("C", C, 2)
     base = reddi.periodic(float(n), period=n)
     return replace(
-        base, name="shi.periodic", start=100.0, rule=RULE, paper="shi2021", family=periodic, parameters={"C": n}
+        base,
+        name="shi.periodic",
+        start=100.0,
+        rule=RULE,
+        paper="shi2021",
+        family=periodic,
+        parameters={"C": n},
     )
 
 

@@ -59,7 +59,12 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
         measures=("distance",),
         start=k * p,
         optimum=k * p,
-        facts={"mean": k * p, "variance": k * k * p * (1 - p), "third": k**3 * p * (1 - p) * (1 - 2 * p), "L": 1.0},
+        facts={
+            "mean": k * p,
+            "variance": k * k * p * (1 - p),
+            "third": k**3 * p * (1 - p) * (1 - 2 * p),
+            "L": 1.0,
+        },
         paper="dereich2024",
         family=two_point,
         parameters={"k": k, "p": p},

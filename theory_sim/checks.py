@@ -35,9 +35,14 @@ def number(
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} = {value!r} is not a number; give a finite float.") from None
-    inside = (low < number if open_low else low <= number) and (number < high if open_high else number <= high)
+    inside = (low < number if open_low else low <= number) and (
+        number < high if open_high else number <= high
+    )
     if not (math.isfinite(number) and inside):
-        left, right = "(" if open_low or low == -math.inf else "[", ")" if open_high or high == math.inf else "]"
+        left, right = (
+            "(" if open_low or low == -math.inf else "[",
+            ")" if open_high or high == math.inf else "]",
+        )
         raise ValueError(f"{name} = {value!r} must be a finite number in {left}{low:g}, {high:g}{right}.")
     return number
 

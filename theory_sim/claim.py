@@ -86,7 +86,9 @@ def all_of(parts: Sequence[Evidence]) -> Evidence:
     rank = {Outcome.FAIL: 0, Outcome.UNDECIDED: 1, Outcome.PASS: 2}
 
     def tightness(part: Evidence) -> tuple[int, float]:
-        size = abs(part.observed) if isinstance(part.observed, float) and math.isfinite(part.observed) else 1.0
+        size = (
+            abs(part.observed) if isinstance(part.observed, float) and math.isfinite(part.observed) else 1.0
+        )
         margin = part.margin / max(size, 1e-300)
         return rank[part.status], -math.inf if math.isnan(margin) else margin
 

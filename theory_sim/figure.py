@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 VERDICT_COLORS = {"CONVERGED": "#56B4E9", "DIVERGED": "#D55E00", "UNDECIDED": "#F0E442"}
 
-STYLE: Mapping[str, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.prop_cycle": f"cycler('color', {list(PALETTE)})",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -89,7 +89,7 @@ class Figure:
         from matplotlib import pyplot as plt
 
         folder.mkdir(parents=True, exist_ok=True)
-        with plt.rc_context(dict(STYLE)):
+        with plt.rc_context(STYLE):
             figure, axes = plt.subplots(*self.panels, figsize=self.size, squeeze=False)
             self.draw(axes.ravel(), grids)
             png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"

@@ -54,7 +54,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     finite = records["stopped"] == 0
     coordinate = () if problem.dim == 1 else ("coordinate",)
     x = folded(records["x"][..., 0] if problem.dim == 1 else records["x"])
-    last = (*(slice(None),) * len(shape), -1)
+    last: Any = (*(slice(None),) * len(shape), -1)
     data: dict[str, Any] = {
         "x_final": ((*cells, *coordinate), x[last]),
         "status": (cells, folded(np.where(finite, Status.FINITE.value, Status.NONFINITE.value))),
@@ -108,5 +108,7 @@ def provenance(sweep: Sweep) -> dict[str, str]:
         "order": sweep.order,
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
-        "references": " ".join(dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)),
+        "references": " ".join(
+            dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)
+        ),
     }

@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 Kernel = Callable[..., None]
@@ -46,7 +46,7 @@ KINDS = tuple(_ARGUMENTS)
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 
-@lru_cache
+@cache
 def signature(kind: str) -> Any:
     """Return the numba signature of a kernel kind."""
     from numba import types
@@ -76,7 +76,7 @@ def check_arguments(kind: str, kernel: Kernel) -> None:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(kind: str, kernel: Kernel) -> Any:
     """Compile a kernel for its kind, once per process and cached on disk when its source is a file.
 
@@ -107,7 +107,7 @@ def jit(sig: Any, function: Callable[..., Any]) -> Any:
         return njit(sig, **OPTIONS)(function)
 
 
-@lru_cache(maxsize=None)
+@cache
 def digest(kernel: Kernel) -> str:
     """Return 12 hex digits that identify the source of a kernel (its bytecode when there is no source)."""
     try:

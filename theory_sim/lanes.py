@@ -80,7 +80,9 @@ def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
 def _start(problem: Problem, x0: Any) -> Array:
     point = np.asarray(problem.start if x0 is None else x0, dtype=float)
     if point.ndim > 1 or point.size not in (1, problem.dim):
-        raise ValueError(f"x0 has shape {point.shape}; give one number or {problem.dim} of them for {problem.name}.")
+        raise ValueError(
+            f"x0 has shape {point.shape}; give one number or {problem.dim} of them for {problem.name}."
+        )
     if not np.isfinite(point).all():
         raise ValueError(f"x0 = {x0!r} must be finite.")
     return np.broadcast_to(point.ravel(), (problem.dim,))
@@ -125,15 +127,24 @@ def expand(
     def combinations(names: Sequence[str]) -> tuple[list[dict[str, Any]], Array]:
         """Every combination of some axes' values, and which one each lane has."""
         lengths = [len(axes[name]) for name in names]
-        values = [dict(zip(names, v, strict=True)) for v in itertools.product(*(axes[name].tolist() for name in names))]
-        which = np.ravel_multi_index(tuple(position[name] for name in names), lengths) if names else np.zeros(count, int)
+        values = [
+            dict(zip(names, v, strict=True))
+            for v in itertools.product(*(axes[name].tolist() for name in names))
+        ]
+        which = (
+            np.ravel_multi_index(tuple(position[name] for name in names), lengths)
+            if names
+            else np.zeros(count, int)
+        )
         return values, which
 
     # A row of the step kernel is laid out directly, unless its value changes other rows too.
     def is_row(name: str) -> bool:
         base = {"lr": optimizer.lr, **optimizer.hyper}
         variants = [optimizer.replace(**{name: value}) for value in axes[name].tolist()]
-        return name in base and all({**base, name: None} == {"lr": v.lr, **v.hyper, name: None} for v in variants)
+        return name in base and all(
+            {**base, name: None} == {"lr": v.lr, **v.hyper, name: None} for v in variants
+        )
 
     rows = [name for name in axes if owner[name] == "optimizer" and is_row(name)]
     others = [name for name in axes if owner[name] == "optimizer" and name not in rows]
@@ -142,7 +153,9 @@ def expand(
     for variant in variants:
         _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
     lr = np.array([variant.lr for variant in variants])[which]
-    hyper = np.array([[*variant.hyper.values()] for variant in variants]).T.reshape(-1, len(variants))[:, which]
+    hyper = np.array([[*variant.hyper.values()] for variant in variants]).T.reshape(-1, len(variants))[
+        :, which
+    ]
     for name in rows:
         laid_out = axes[name][position[name]]
         if name == "lr":
@@ -170,7 +183,9 @@ def expand(
         problems.append(one)
         starts.append(_start(one, start))
         states.append(_initial_state(one, optimizer, starts[-1]))
-    constants = np.array([[*one.constants.values()] for one in problems], dtype=float).reshape(len(problems), -1)
+    constants = np.array([[*one.constants.values()] for one in problems], dtype=float).reshape(
+        len(problems), -1
+    )
     keys = np.array([random.key(entropy, seed) for seed in range(seeds)], dtype=np.uint64)
     return Lanes(
         problem=problem,

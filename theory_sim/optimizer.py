@@ -75,17 +75,17 @@ class Optimizer:
         check_arguments("step", self.step)
         checks.number("lr", self.lr, 0.0, open_low=True)
         if not isinstance(self.schedule, Schedule):
-            raise ValueError(
+            raise TypeError(
                 f"schedule = {self.schedule!r} must be a Schedule; use theory_sim.power(0.5) or constant()."
             )
         for name, value in self.hyper.items():
             checks.number(name, value)
-        for row, value in self.initial.items():
+        for row, start in self.initial.items():
             checks.known(f"state row of {self.name}", row, self.rows)
-            if isinstance(value, str):
-                checks.known("initial state", value, INITIAL_STATES)
+            if isinstance(start, str):
+                checks.known("initial state", start, INITIAL_STATES)
             else:
-                checks.number(f"initial {row}", value)
+                checks.number(f"initial {row}", start)
 
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.

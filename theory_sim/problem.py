@@ -87,7 +87,9 @@ class Problem:
             if not low < high:
                 raise ValueError(f"domain = {self.domain} must satisfy low < high.")
         if (self.measure is None) != (not self.measures):
-            raise ValueError(f"measures = {self.measures} must name the rows of the measure kernel; give both.")
+            raise ValueError(
+                f"measures = {self.measures} must name the rows of the measure kernel; give both."
+            )
         if self.measure is not None:
             check_arguments("measure", self.measure)
         for name in self.online:

@@ -21,7 +21,7 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 
 def key(entropy: int, seed: int) -> np.uint64:
     """Return the 64-bit key of the stream `seed` of a sweep whose entropy is `entropy`."""
-    return np.random.SeedSequence(entropy, spawn_key=(seed,)).generate_state(1, np.uint64)[0]
+    return np.uint64(np.random.SeedSequence(entropy, spawn_key=(seed,)).generate_state(1, np.uint64)[0])
 
 
 def uniform_at(stream: int, step: int, slot: int) -> float:

@@ -29,7 +29,9 @@ class Runs:
         Called with the name of the running sweep and the finished share of it.
     """
 
-    def __init__(self, tier: str = "full", store: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, tier: str = "full", store: Path | None = None, progress: Progress | None = None
+    ) -> None:
         self.tier = tier
         self.store = store
         self._progress = progress

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,7 +138,7 @@ def advance(
                     x[i, lane] = min(max(x[i, lane], low), high)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled_advance() -> Any:
     from numba import types
 
@@ -182,7 +182,8 @@ def _aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
     count = math.prod(shape)
     raw = np.zeros(8 * count + 64, np.uint8)
     offset = -raw.ctypes.data % 64
-    return raw[offset : offset + 8 * count].view(dtype).reshape(shape)
+    aligned: Array = raw[offset : offset + 8 * count].view(dtype).reshape(shape)
+    return aligned
 
 
 def _copy(values: Array) -> Array:
@@ -277,7 +278,14 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         least,
         most,
     )
-    kernels = (step, gradient, measure, schedule, compiled("sampler", sampler), compiled("uniform", random.uniform))
+    kernels = (
+        step,
+        gradient,
+        measure,
+        schedule,
+        compiled("sampler", sampler),
+        compiled("uniform", random.uniform),
+    )
     varying = optimizer.schedule.kernel is not constant_kernel
     low, high = problem.bounds()
 
@@ -288,7 +296,11 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     first = measured(1)
     records: dict[str, list[Array]] = {name: [] for name in ("x", "measures", "mean", "min", "max")}
     windows = np.zeros((width, len(plan.windows), k))
-    cumulated, lowest, highest = np.zeros((k, width)), np.full((k, width), np.inf), np.full((k, width), -np.inf)
+    cumulated, lowest, highest = (
+        np.zeros((k, width)),
+        np.full((k, width), np.inf),
+        np.full((k, width), -np.inf),
+    )
     done = 0
     with np.errstate(all="ignore"):  # non-finite values are a status here, not a warning
         for edge in plan.stops:
@@ -319,4 +331,3 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         "stopped": stopped.copy(),
         "escaped": escaped.copy(),
     }
-

@@ -43,13 +43,14 @@ class Store:
         self.lanes, self.size = lanes, size
         path = folder / f"{digest}.zarr"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.group = zarr.open_group(str(path), mode="a")
+        group: Any = zarr.open_group(str(path), mode="a")
         chunks = -(-lanes // size)
-        if "done" not in self.group or self.group["done"].shape != (chunks,):
-            for name in list(self.group):
-                del self.group[name]
-            self.group.attrs["spec"] = json.dumps(spec, sort_keys=True, default=str)
-            self.group.create_array("done", shape=(chunks,), chunks=(1,), dtype="uint64")
+        if "done" not in group or group["done"].shape != (chunks,):
+            for name in list(group):
+                del group[name]
+            group.attrs["spec"] = json.dumps(spec, sort_keys=True, default=str)
+            group.create_array("done", shape=(chunks,), chunks=(1,), dtype="uint64")
+        self.group = group
 
     def write(self, i: int, start: int, stop: int, records: Records) -> None:
         """Store the records of chunk i, lanes start ... stop-1."""

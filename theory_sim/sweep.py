@@ -87,7 +87,9 @@ class Sweep:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         for name, values in self.axes.items():
             if np.ndim(values) != 1 or len(values) == 0:
-                raise ValueError(f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values.")
+                raise ValueError(
+                    f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values."
+                )
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints
@@ -126,16 +128,19 @@ class Sweep:
         """When the run stops to record."""
         if isinstance(self.checkpoints, (int, np.integer)):
             number = checks.count("checkpoints", int(self.checkpoints), 0)
-            points = np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
+            points = (
+                np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
+            )
         else:
             points = [checks.count("checkpoint", int(c)) for c in self.checkpoints]
             if points != sorted(set(points)) or points[-1:] > [self.steps]:
-                raise ValueError(f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}.")
-        windows = []
-        if self.judged is not None:
-            for horizon in (self.steps // 2, self.steps):
-                windows.append((horizon - max(int(horizon * self.judged.window), min(horizon, 1)), horizon))
-        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, tuple(windows))
+                raise ValueError(
+                    f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}."
+                )
+        rule = self.judged
+        horizons = () if rule is None else (self.steps // 2, self.steps)
+        windows = tuple((h - max(int(h * rule.window), min(h, 1)), h) for h in horizons if rule is not None)
+        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, windows)
 
     def at(self, tier: str) -> Sweep:
         """Return this sweep at a tier: the same object when full, fewer cells and steps when quick."""

@@ -3,5 +3,7 @@
 from theory_sim.optimizers import adam, adaptive, momentum
 
 OPTIMIZERS = {
-    constructor.__name__: constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS
+    constructor.__name__: constructor
+    for family in (momentum, adaptive, adam)
+    for constructor in family.OPTIMIZERS
 }

@@ -86,7 +86,9 @@ def adopt_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x:
                 # x_t = x_{t-1} - lr_t m_t
                 x[i, lane] -= lr[lane] * m
                 # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-                state[1, i, lane] = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
+                state[1, i, lane] = (
+                    hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
+                )
 
 
 def accumulating_adam_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
@@ -108,7 +110,9 @@ def accumulating_adam_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, st
             x[i, lane] -= lr[lane] * math.sqrt(weights) * gradient / scale
 
 
-def adagrad(lr: float = 0.01, eps: float = 0.0, *, v0: float = 0.0, schedule: Schedule | None = None) -> Optimizer:
+def adagrad(
+    lr: float = 0.01, eps: float = 0.0, *, v0: float = 0.0, schedule: Schedule | None = None
+) -> Optimizer:
     """AdaGrad in the sum form (Duchi, Hazan, Singer 2011).
 
     Reddi et al. 2018 write it with the mean of squares and alpha/sqrt(t): the same iterates.
@@ -154,7 +158,14 @@ def rmsprop(
         variant={"eps_mode": eps_mode},
         paper="tieleman2012",
         family=rmsprop,
-        arguments={"lr": lr, "beta2": beta2, "eps": eps, "eps_mode": eps_mode, "v0": v0, "schedule": schedule},
+        arguments={
+            "lr": lr,
+            "beta2": beta2,
+            "eps": eps,
+            "eps_mode": eps_mode,
+            "v0": v0,
+            "schedule": schedule,
+        },
     )
 
 
