@@ -79,8 +79,9 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     if rule is not None:
         k = problem.measures.index(rule.measure)
         windows = records["windows"][..., k]
-        escaped = (records["escaped"] > 0) & (problem.domain is None)
-        verdict = rule.judge(windows[:, 0], windows[:, 1], records["first"][:, k], finite, escaped)
+        verdict = rule.judge(
+            windows[:, 0], windows[:, 1], records["first"][:, k], finite, records["escaped"] > 0
+        )
         data[f"{rule.measure}_window"] = ((*cells, "horizon"), folded(windows))
     data["verdict"] = (cells, folded(verdict))
     diverged = (folded(verdict) == Verdict.DIVERGED.value).sum(axis=-1)
