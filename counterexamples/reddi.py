@@ -13,6 +13,8 @@ from theory_sim import checks
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
+PAPER = "reddi2018"
+
 RULE = Rule("distance", converged=0.05, diverged=1.0)
 
 
@@ -102,7 +104,7 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
         optimum=optimum,
         rule=RULE,
         facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "n": n, "C": C / small},
-        paper="reddi2018",
+        paper=PAPER,
         family=periodic,
         parameters={"C": C, "small": small, "period": n},
     )
@@ -156,7 +158,7 @@ def stochastic(
         optimum=optimum,
         rule=RULE,
         facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "p": chance},
-        paper="reddi2018",
+        paper=PAPER,
         family=stochastic,
         parameters={"C": C, "delta": delta, "small": small, "p": p, "domain": domain},
     )

@@ -10,6 +10,8 @@ from theory_sim import checks
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
+PAPER = "shi2021"
+
 # Figure 1: "convergent" if the distance to -1 is below .01 on average over the last quarter.
 RULE = Rule("distance", converged=0.01, diverged=1.0)
 
@@ -39,7 +41,7 @@ def periodic(C: int) -> Problem:
         name="shi.periodic",
         start=100.0,
         rule=RULE,
-        paper="shi2021",
+        paper=PAPER,
         family=periodic,
         parameters={"C": n},
     )

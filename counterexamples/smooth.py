@@ -9,6 +9,8 @@ from theory_sim import checks
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
+PAPER = ""
+
 
 def quadratic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """x + sigma sqrt(12) (u - 1/2)."""

@@ -11,6 +11,8 @@ from typing import Any
 from theory_sim import checks
 from theory_sim.problem import Problem
 
+PAPER = "dereich2024"
+
 
 def two_point_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """x - X with X = k with probability p, else 0."""
@@ -65,7 +67,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
             "third": k**3 * p * (1 - p) * (1 - 2 * p),
             "L": 1.0,
         },
-        paper="dereich2024",
+        paper=PAPER,
         family=two_point,
         parameters={"k": k, "p": p},
     )
@@ -80,7 +82,7 @@ def frozen(k: float, p: float, point: float) -> Problem:
         constants={"k": k, "p": p, "point": checks.number("point", point)},
         draws=1,
         facts=base.facts,
-        paper="dereich2024",
+        paper=PAPER,
         family=frozen,
         parameters={"k": k, "p": p, "point": point},
     )

@@ -13,6 +13,8 @@ from theory_sim import checks
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
+PAPER = "zhang2022"
+
 # The slope is constant far from x*, so approaching and receding are the two long-run behaviours.
 RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True)
 
@@ -94,7 +96,7 @@ def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
         optimum=-2.0,
         rule=RULE,
         facts={"n": n, "C": n - 1 + 1 / a, "L": G, "D0": 0.0, "D1": float(n * n) * (G * G + (n - 1) * a * a)},
-        paper="zhang2022",
+        paper=PAPER,
         family=piecewise,
         parameters={"n": n, "a": a},
     )
@@ -150,7 +152,7 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
         optimum=0.0,
         rule=Rule("distance", converged=0.5, diverged=2.0, relative=True) if a == 0.0 else None,
         facts={**facts, "C": 10.0, "D0": 0.0} if a == 0.0 else facts,
-        paper="zhang2022",
+        paper=PAPER,
         family=quadratics,
         parameters={"a": a, "x0": x0},
     )

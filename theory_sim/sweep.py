@@ -17,7 +17,7 @@ from theory_sim.kernels import digest
 from theory_sim.lanes import Lanes, expand
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
-from theory_sim.simulate import Plan
+from theory_sim.simulate import Plan, advance, settle
 from theory_sim.verdict import Rule
 
 if TYPE_CHECKING:
@@ -151,7 +151,16 @@ class Sweep:
     def spec(self) -> dict[str, Any]:
         """Everything that determines the result, in plain JSON types."""
         problem, optimizer = self.problem, self.optimizer
-        kernels = (problem.gradient, problem.measure, optimizer.step, optimizer.schedule.kernel)
+        kernels = (
+            problem.gradient,
+            problem.measure,
+            optimizer.step,
+            optimizer.schedule.kernel,
+            random.ORDERS[self.order][0],
+            random.uniform,
+            advance,
+            settle,
+        )
         return {
             "problem": {"name": problem.name, **problem.constants, **problem.parameters},
             "optimizer": {"name": optimizer.name, "lr": optimizer.lr, **optimizer.hyper, **optimizer.variant},

@@ -1,0 +1,122 @@
+"""Finding optimizers, problems, claims and figures by name.
+
+The engine knows no paper: the three other packages are imported by name, here only, and only when asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from theory_sim import checks
+from theory_sim.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from theory_sim.claim import Claim, Deviation
+    from theory_sim.figure import Figure
+    from theory_sim.optimizer import Optimizer
+    from theory_sim.problem import Problem
+    from theory_sim.sweep import Sweep
+
+
+@cache
+def problems() -> Mapping[str, Callable[..., Problem]]:
+    """Return the constructors of the counterexamples, as ``module.name``."""
+    found: Mapping[str, Callable[..., Problem]] = import_module("counterexamples").PROBLEMS
+    return found
+
+
+@cache
+def claims() -> Mapping[str, Claim]:
+    """Return every claim by id, in the order of the papers."""
+    return {claim.id: claim for claim in import_module("paper_checks").CLAIMS}
+
+
+@cache
+def deviations() -> tuple[Deviation, ...]:
+    """Return the ledger of every paper."""
+    return tuple(import_module("paper_checks").DEVIATIONS)
+
+
+@cache
+def figures() -> Mapping[str, Figure]:
+    """Return every figure by name."""
+    return {figure.name: figure for figure in import_module("figures").FIGURES}
+
+
+@cache
+def sweeps() -> Mapping[str, Sweep]:
+    """Return every sweep that a claim or a figure uses, by name."""
+    used = [claim.sweeps for claim in claims().values()] + [figure.sweeps for figure in figures().values()]
+    return {sweep.name: sweep for group in used for sweep in group}
+
+
+def select_claims(names: tuple[str, ...]) -> list[Claim]:
+    """Return the claims with these ids or of these papers; all of them for no name.
+
+    Raises
+    ------
+    ValueError
+        For a name that is neither, with the nearest names.
+    """
+    if not names:
+        return list(claims().values())
+    papers = {claim.paper for claim in claims().values()}
+    for name in names:
+        checks.known("paper or claim", name, (*papers, *claims()))
+    return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def arguments(text: str) -> dict[str, Any]:
+    """Parse ``"a=1,b=0.5"`` into keyword arguments: integers, floats, true, false, none or strings.
+
+    Raises
+    ------
+    ValueError
+        For a part that is not ``name=value``.
+    """
+    out: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise ValueError(f"{part!r} is not name=value; write for instance C=10,period=3.")
+        out[name.strip()] = _value(value.strip())
+    return out
+
+
+def _build(what: str, text: str, known: Mapping[str, Callable[..., Any]], extra: Mapping[str, Any]) -> Any:
+    import inspect
+
+    name, _, rest = text.partition(":")
+    checks.known(what, name, known)
+    given = {**arguments(rest), **extra}
+    constructor = known[name]
+    for argument in given:
+        checks.known(f"argument of {name}", argument, inspect.signature(constructor).parameters)
+    try:
+        return constructor(**given)
+    except TypeError as error:
+        raise ValueError(f"{name}({rest}) cannot be built: {error}.") from None
+
+
+def build_problem(text: str) -> Problem:
+    """Build a problem from ``name`` or ``name:argument=value,...``, for instance ``reddi.periodic:C=10``."""
+    problem: Problem = _build("problem", text, problems(), {})
+    return problem
+
+
+def build_optimizer(text: str, **extra: Any) -> Optimizer:
+    """Build an optimizer from ``name`` or ``name:argument=value,...``, for instance ``adam:beta2=0.99``."""
+    optimizer: Optimizer = _build("optimizer", text, OPTIMIZERS, extra)
+    return optimizer
