@@ -1,0 +1,45 @@
+"""Hypothesis profile and shared problems."""
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from theory_sim import Problem, Rule
+
+# The first call of a kernel compiles for seconds, which is no flakiness; examples are the same in every run.
+settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("suite")
+
+
+def pull_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """curvature * (x - target) in every coordinate."""
+    workers, d, lanes = out.shape
+    for j in range(workers):
+        for i in range(d):
+            for lane in range(lanes):
+                out[j, i, lane] = theta[0, lane] * (x[i, lane] - theta[1, lane])
+
+
+def pull_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """Largest distance to the target."""
+    d, lanes = x.shape
+    for lane in range(lanes):
+        out[0, lane] = 0.0
+        for i in range(d):
+            out[0, lane] = max(out[0, lane], abs(x[i, lane] - theta[1, lane]))
+
+
+@pytest.fixture
+def pull() -> Problem:
+    """f(x) = curvature (x - target)^2/2 on the line."""
+    return Problem(
+        name="pull",
+        gradient=pull_gradient,
+        constants={"curvature": 1.0, "target": 0.0},
+        measure=pull_measure,
+        measures=("distance",),
+        start=1.0,
+        optimum=0.0,
+        rule=Rule("distance", converged=1e-3, diverged=10.0),
+    )
