@@ -22,6 +22,7 @@ Records = Mapping[str, np.ndarray[Any, Any]]
 
 # A chunk is what an interruption can lose: about ten seconds of two threads.
 _CHUNK_WORK = 1.5e10
+_CHUNK_LANES = 1 << 16  # a stored chunk is written whole, however few steps it takes
 
 
 def width_of(sweep: Sweep) -> int:
@@ -35,7 +36,8 @@ def chunk_lanes(sweep: Sweep) -> int:
     """Return the lanes per stored chunk: a multiple of the tile width."""
     width = width_of(sweep)
     work = sweep.steps * sweep.problem.dim * sweep.workers
-    return max(int(_CHUNK_WORK / work) // width, 4) * width
+    lanes = min(max(int(_CHUNK_WORK / work), 4 * width), _CHUNK_LANES, sweep.lanes.count)
+    return -(-lanes // width) * width
 
 
 def _tiles(start: int, stop: int, width: int, threads: int) -> list[tuple[int, int]]:

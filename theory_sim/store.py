@@ -49,7 +49,9 @@ class Store:
             for name in list(group):
                 del group[name]
             group.attrs["spec"] = json.dumps(spec, sort_keys=True, default=str)
-            group.create_array("done", shape=(chunks,), chunks=(1,), dtype="uint64")
+            group.create_array(
+                "done", shape=(chunks,), chunks=(1,), dtype="uint64", dimension_names=["chunk"]
+            )
         self.group = group
 
     def write(self, i: int, start: int, stop: int, records: Records) -> None:

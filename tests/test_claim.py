@@ -1,0 +1,58 @@
+"""Evidence: each kind of comparison, NaN, and the worst of several."""
+
+import math
+
+import pytest
+
+from theory_sim.claim import Claim, Evidence, Outcome, Result, all_of, at_least, at_most, undecided, within
+
+GOOD, BAD = Outcome.PASS, Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("evidence", "status", "margin"),
+    [
+        (at_most(1.0, 2.0), GOOD, 1.0),
+        (at_most(2.0, 2.0), GOOD, 0.0),
+        (at_most(3.0, 2.0), BAD, -1.0),
+        (at_least(3.0, 2.0), GOOD, 1.0),
+        (at_least(1.0, 2.0), BAD, -1.0),
+        (within(1.5, 1.0, 0.5), GOOD, 0.0),
+        (within(0.0, 1.0, 0.5), BAD, -0.5),
+    ],
+)
+def test_comparisons(evidence: Evidence, status: Outcome, margin: float) -> None:
+    assert (evidence.status, evidence.margin) == (status, margin)
+
+
+@pytest.mark.parametrize(
+    "evidence", [at_most(math.nan, 1.0), at_least(math.nan, 1.0), within(math.nan, 1.0, 9.0)]
+)
+def test_nan_never_passes(evidence: Evidence) -> None:
+    assert evidence.status is BAD
+
+
+def test_the_worst_part_decides() -> None:
+    open_ = undecided(0.5, "< 0.4", "longer horizon")
+    assert all_of([at_most(1, 2, "a"), at_most(1.9, 2, "b")]).observed == 1.9
+    assert all_of([at_most(1, 2), open_]).status is Outcome.UNDECIDED
+    assert all_of([open_, at_most(3, 2), at_most(1, 2)]).observed == 3.0
+    with pytest.raises(ValueError, match="no evidence"):
+        all_of([])
+
+
+def test_a_claim_names_a_known_paper_and_kind() -> None:
+    with pytest.raises(ValueError, match="did you mean reddi2018"):
+        Claim("reddi2019.R1", "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
+    with pytest.raises(ValueError, match="Unknown claim kind 'uper'"):
+        Claim("reddi2018.R1", "Theorem 1", "s", "uper", lambda grids, tier: at_most(0, 1))
+
+
+def test_a_record_is_plain_json() -> None:
+    import json
+
+    claim = Claim("reddi2018.R1", "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
+    record = Result(claim, at_most(math.nan, 1.0, "note"), 0.1234).record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["observed"] is None
+    assert (record["status"], record["paper"], record["seconds"]) == ("FAIL", "reddi2018", 0.123)

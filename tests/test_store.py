@@ -1,0 +1,113 @@
+"""Chunks on disk: resume, damage, other executors, interruption."""
+
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from counterexamples import zhang
+from theory_sim import execute
+
+
+@pytest.fixture
+def sweep(monkeypatch: pytest.MonkeyPatch) -> ts.Sweep:
+    """1200 lanes in chunks of 512."""
+    monkeypatch.setattr(execute, "_CHUNK_WORK", 512 * 50)
+    monkeypatch.setattr(execute, "width_of", lambda sweep: 128)
+    optimizer = ts.adam(0.1, eps=0.0, bias_correction=False)
+    axes = {"beta2": np.linspace(0.0, 0.99, 300)}
+    return ts.Sweep(zhang.piecewise(5), optimizer, axes, steps=50, seeds=4, order="reshuffled", checkpoints=3)
+
+
+class Counter:
+    """Counts the lanes that are really run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fail_at: int = 10**9) -> None:
+        self.lanes = 0
+        original = execute.run_chunk
+
+        def counted(sweep: ts.Sweep, start: int, stop: int, threads: int, report: Any = None) -> Any:
+            if start >= fail_at:
+                raise KeyboardInterrupt
+            self.lanes += stop - start
+            return original(sweep, start, stop, threads, report)
+
+        monkeypatch.setattr(execute, "run_chunk", counted)
+
+
+def test_a_second_run_computes_nothing(
+    sweep: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sweep.run(tmp_path)
+    counter = Counter(monkeypatch)
+    assert sweep.run(tmp_path).identical(first)
+    assert counter.lanes == 0
+
+
+def test_an_interrupted_run_resumes(sweep: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = sweep.run()
+    with monkeypatch.context() as patch:
+        Counter(patch, fail_at=1024)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run(tmp_path)
+    counter = Counter(monkeypatch)
+    assert sweep.run(tmp_path).identical(expected)
+    assert counter.lanes == 1200 - 1024
+
+
+def test_a_damaged_chunk_counts_as_missing(
+    sweep: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = sweep.run(tmp_path)
+    shutil.rmtree(next(tmp_path.glob("*.zarr")) / "x" / "c" / "1")
+    counter = Counter(monkeypatch)
+    assert sweep.run(tmp_path).identical(expected)
+    assert counter.lanes == 512
+
+
+def test_an_all_nan_chunk_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divergence to NaN everywhere writes the fill value: "a file exists" would not mean "done"."""
+    blown = ts.Sweep(zhang.piecewise(3), ts.sgd(1e200), steps=50, x0=-1e200)
+    first = blown.run(tmp_path)
+    assert np.isnan(first.x_final).all()
+    counter = Counter(monkeypatch)
+    assert blown.run(tmp_path).identical(first)
+    assert counter.lanes == 0
+
+
+def test_another_sweep_gets_another_group(sweep: ts.Sweep, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    sweep.run(tmp_path)
+    replace(sweep, steps=51).run(tmp_path)
+    assert len(list(tmp_path.glob("*.zarr"))) == 2
+
+
+def test_the_store_opens_without_the_suite(sweep: ts.Sweep, tmp_path: Path) -> None:
+    import xarray as xr
+
+    grid = sweep.run(tmp_path)
+    raw = xr.open_zarr(next(tmp_path.glob("*.zarr")), consolidated=False, chunks=None)
+    assert np.array_equal(raw.x.values[:, -1, 0], grid.x_final.values.ravel())
+
+
+def test_another_process_gives_the_same_bits(sweep: ts.Sweep) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert sweep.run(executor=pool).identical(sweep.run())
+
+
+def test_progress_ends_at_one(sweep: ts.Sweep) -> None:
+    shares: list[float] = []
+    sweep.run(progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_impossible_threads(sweep: ts.Sweep) -> None:
+    with pytest.raises(ValueError, match="threads = 0"):
+        sweep.run(threads=0)

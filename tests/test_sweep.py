@@ -1,0 +1,176 @@
+"""Axes of every kind, coupled rows, tiers, digests, and one sentence for each mistake."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from counterexamples import reddi, shi, zhang
+from theory_sim.optimizer import Optimizer
+
+
+def adam(**changes: Any) -> Optimizer:
+    return ts.adam(**{"lr": 0.1, "eps": 0.0, "bias_correction": False, "schedule": ts.power(0.5), **changes})
+
+
+def test_a_grid_equals_its_single_runs() -> None:
+    axes = {"beta2": [0.5, 0.9], "n": [3, 4], "s": [0.5, 0.75], "lr": [0.1, 0.2], "x0": [0.0, -3.0]}
+    grid = ts.Sweep(zhang.piecewise(5), adam(), axes, steps=50, seeds=2, order="reshuffled").run()
+    assert grid.x_final.shape == (2, 2, 2, 2, 2, 2)
+    for cell in ({"beta2": 0.9, "n": 3, "s": 0.75, "lr": 0.2, "x0": -3.0}, {"beta2": 0.5, "n": 4, "s": 0.5}):
+        cell = {name: cell.get(name, values[0]) for name, values in axes.items()}
+        one = ts.simulate(
+            zhang.piecewise(cell["n"]),
+            adam(lr=cell["lr"], beta2=cell["beta2"], schedule=ts.power(cell["s"])),
+            steps=50,
+            seeds=2,
+            order="reshuffled",
+            x0=cell["x0"],
+        )
+        assert np.array_equal(grid.sel(cell).x_final, one.x_final)
+
+
+def test_derived_constants_follow_a_problem_axis() -> None:
+    grid = ts.Sweep(shi.periodic(3), adam(), {"C": range(2, 6)}, steps=30).run()
+    singles = [ts.simulate(shi.periodic(C), adam(), steps=30).x_final.item() for C in range(2, 6)]
+    assert grid.x_final.values.ravel().tolist() == singles
+
+
+def test_an_argument_that_is_no_row_can_be_an_axis() -> None:
+    # eps fills one of two rows, depending on eps_mode.
+    optimizer = adam(eps_mode="inside")
+    grid = ts.Sweep(zhang.piecewise(5), optimizer, {"eps": [0.0, 1.0], "beta2": [0.5, 0.9]}, steps=30).run()
+    for eps in (0.0, 1.0):
+        for beta2 in (0.5, 0.9):
+            one = ts.simulate(zhang.piecewise(5), adam(eps=eps, beta2=beta2, eps_mode="inside"), steps=30)
+            assert grid.sel(eps=eps, beta2=beta2).x_final.item() == one.x_final.item()
+
+
+def coupled(r: float = 1.0) -> Optimizer:
+    base = ts.generic_adam(lr=0.1, c=0.01 + 0.99 * r, r=r)
+    return replace(base, family=coupled, arguments={"r": r})
+
+
+def test_rows_that_move_together_are_rebuilt_together() -> None:
+    grid = ts.Sweep(zhang.piecewise(5), coupled(), {"r": [0.25, 1.0]}, steps=30).run()
+    for r in (0.25, 1.0):
+        one = ts.simulate(zhang.piecewise(5), ts.generic_adam(lr=0.1, c=0.01 + 0.99 * r, r=r), steps=30)
+        assert grid.sel(r=r).x_final.item() == one.x_final.item()
+
+
+def test_initial_moments_by_name() -> None:
+    # zhang.piecewise(3) at 0: gradients 3, -1, -1; mean 1/3, largest square 9.
+    sweep = ts.Sweep(zhang.piecewise(3), adam(m0="mean_gradient", v0="max_square"), steps=1)
+    assert sweep.lanes.state[:, 0, 0] == pytest.approx([1 / 3, 9.0])
+
+
+def test_order_and_seeds() -> None:
+    grid = ts.Sweep(zhang.piecewise(5), adam(), steps=40, seeds=3, order="replacement").run()
+    assert len(set(grid.x_final.values)) == 3
+    again = ts.Sweep(zhang.piecewise(5), adam(), steps=40, seeds=2, order="replacement").run()
+    assert np.array_equal(grid.x_final[:2], again.x_final)  # more seeds do not change the first ones
+    other = ts.Sweep(zhang.piecewise(5), adam(), steps=40, seeds=3, order="replacement", entropy=1).run()
+    assert not set(grid.x_final.values) & set(other.x_final.values)
+
+
+def test_quick_is_the_same_sweep_with_fewer_cells() -> None:
+    sweep = ts.Sweep(zhang.piecewise(5), adam(), {"beta2": [0.1, 0.5, 0.9]}, steps=100, quick={"steps": 10})
+    assert sweep.at("full") is sweep
+    assert sweep.at("quick").steps == 10
+    assert sweep.at("quick").axes == sweep.axes
+
+
+def test_the_digest_sees_everything_that_matters() -> None:
+    base: dict[str, Any] = {
+        "problem": zhang.piecewise(5),
+        "optimizer": adam(),
+        "axes": {"beta2": [0.1, 0.5]},
+        "steps": 100,
+    }
+    changes: list[dict[str, Any]] = [
+        {"problem": zhang.piecewise(6)},
+        {"problem": zhang.piecewise(5, x0=1.0)},
+        {"optimizer": adam(lr=0.2)},
+        {"optimizer": adam(v0=1.0)},
+        {"optimizer": adam(eps_mode="inside")},
+        {"optimizer": adam(schedule=ts.power(0.6))},
+        {"axes": {"beta2": [0.1, 0.6]}},
+        {"steps": 101},
+        {"seeds": 2},
+        {"order": "reshuffled"},
+        {"x0": 0.5},
+        {"workers": 2},
+        {"entropy": 1},
+        {"checkpoints": 3},
+        {"running": True},
+        {"rule": ts.Rule("distance", 0.1, 0.2, window=0.1)},
+    ]
+    digests = {ts.Sweep(**{**base, **change}).digest for change in [{}, *changes]}
+    assert len(digests) == len(changes) + 1
+    assert ts.Sweep(**base).digest in digests
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), steps=0), "steps = 0 must be an integer >= 1"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), steps=-3), "steps = -3"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), steps=1.5), "steps = 1.5"),  # type: ignore[arg-type]
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), seeds=0), "seeds = 0"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), order="shuffled"), "did you mean reshuffled"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"beta2": []}), "shape (0,); give a non-empty list"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"beta2": [[0.5]]}), "give a non-empty list"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"beta3": [0.5]}).lanes, "did you mean beta"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"beta2": [0.5, 1.0]}).lanes, "beta2 = 1.0"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"beta2": [0.5, np.nan]}).lanes, "beta2 = nan"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"s": [-1.0]}).lanes, "s = -1.0"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"n": [1]}).lanes, "n = 1 must be an integer >= 2"),
+        (
+            lambda: ts.Sweep(zhang.piecewise(5), adam(), {"bias_correction": [False, True]}).lanes,
+            "changes step",
+        ),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), x0=[1.0, 2.0]).lanes, "x0 has shape"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), x0=np.inf).lanes, "must be finite"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), steps=9, checkpoints=[3, 2]), "must increase"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), steps=9, checkpoints=[10]), "end by steps = 9"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), rule=ts.Rule("gapp", 0.1, 1.0)), "did you mean gap"),
+        (lambda: ts.Sweep(zhang.piecewise(5), adam(), quick={"step": 3}), "did you mean steps"),
+        (lambda: ts.Sweep(reddi.stochastic(3.0, 0.5), adam(), workers=40_000), "use fewer"),
+        (lambda: adam(schedule="power"), "must be a Schedule"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(build: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)) as caught:
+        build()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith((".", "?"))
+
+
+def test_an_ambiguous_axis_is_refused() -> None:
+    clash = ts.Problem("clash", reddi.periodic_gradient, {"beta2": 1.0, "small": 1.0})
+    with pytest.raises(ValueError, match="names both a optimizer and a problem"):
+        _ = ts.Sweep(clash, adam(), {"beta2": [0.5]}).lanes
+
+
+def test_a_problem_without_a_rule_is_undecided() -> None:
+    silent = replace(zhang.piecewise(5), rule=None)
+    grid = ts.simulate(silent, adam(), steps=5)
+    assert grid.verdict.item() == "UNDECIDED"
+    assert grid.status.item() == "FINITE"
+
+
+def test_verdicts_compare_with_names_and_members() -> None:
+    grid = ts.simulate(zhang.piecewise(10), adam(beta1=0.5, beta2=0.1), steps=20_000)
+    assert (grid.verdict == "DIVERGED").all()
+    assert (grid.verdict == ts.Verdict.DIVERGED).all()
+    assert grid.diverged_fraction.item() == 1.0
+
+
+def test_provenance_names_versions_and_seeds() -> None:
+    attributes = ts.simulate(zhang.piecewise(5), adam(), steps=3).attrs
+    assert "theory-sim" in attributes["source"]
+    assert attributes["references"] == "zhang2022 reddi2018"
+    assert {"digest", "entropy", "order", "problem", "optimizer"} <= set(attributes)
