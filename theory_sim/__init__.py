@@ -4,6 +4,8 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 `counterexamples`, `paper_checks` and `figures` build on it.
 """
 
+from theory_sim.claim import Claim, Evidence
+from theory_sim.figure import Figure
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
@@ -14,6 +16,9 @@ from theory_sim.sweep import Sweep, simulate
 from theory_sim.verdict import Rule, Status, Verdict, wilson
 
 __all__ = [
+    "Claim",
+    "Evidence",
+    "Figure",
     "Optimizer",
     "Problem",
     "Rule",

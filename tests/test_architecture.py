@@ -1,0 +1,118 @@
+"""The shape of the house: import direction, light import, public names, papers, packaging."""
+
+import ast
+import importlib.metadata
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import theory_sim
+from theory_sim import catalogue
+from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.papers import PAPERS, paper
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ["theory_sim", "counterexamples", "paper_checks", "figures"]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_run_one_way(layer: str) -> None:
+    above = set(LAYERS[LAYERS.index(layer) + 1 :])
+    for path in (ROOT / layer).rglob("*.py"):
+        assert not imports(path) & above, path
+
+
+def test_importing_the_engine_is_light() -> None:
+    heavy = [
+        "numba",
+        "xarray",
+        "matplotlib",
+        "sympy",
+        "scipy",
+        "zarr",
+        "torch",
+        "distributed",
+        "rich",
+        "click",
+    ]
+    code = f"import sys, theory_sim; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_public_names_are_sorted_and_importable() -> None:
+    assert theory_sim.__all__ == sorted(theory_sim.__all__)
+    for name in theory_sim.__all__:
+        assert getattr(theory_sim, name).__doc__
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_file_outgrows_its_noun(layer: str) -> None:
+    for path in (ROOT / layer).rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 500, path
+
+
+def test_every_paper_can_be_found() -> None:
+    # These are not on arXiv; everything else has an arXiv identifier.
+    elsewhere = {"robbins1951", "polyak1964", "duchi2011", "tieleman2012", "shi2021"}
+    assert {key for key, one in PAPERS.items() if not one.arxiv} == elsewhere
+    assert all(PAPERS[key].url.startswith("https://") for key in elsewhere)
+
+
+def test_everything_resolves_to_a_paper() -> None:
+    for claim in catalogue.claims().values():
+        assert claim.paper in PAPERS
+    for constructor in OPTIMIZERS.values():
+        assert constructor().paper in PAPERS
+    for row in catalogue.deviations():
+        assert row.paper in PAPERS
+        assert set(row.claims) <= set(catalogue.claims())
+    for figure in catalogue.figures().values():
+        assert set(figure.claims) <= set(catalogue.claims())
+    with pytest.raises(ValueError, match="did you mean reddi2018"):
+        paper("reddi18")
+
+
+def test_names_are_unique() -> None:
+    claims, figures = (list(catalogue.import_module(name).__dict__[attribute]) for name, attribute in
+                       (("paper_checks", "CLAIMS"), ("figures", "FIGURES")))  # fmt: skip
+    assert len({claim.id for claim in claims}) == len(claims)
+    assert len({figure.name for figure in figures}) == len(figures)
+    by_name: dict[str, set[str]] = {}
+    for user in (*claims, *figures):
+        for sweep in user.sweeps:
+            by_name.setdefault(sweep.name, set()).add(sweep.digest)
+    assert all(len(digests) == 1 for digests in by_name.values())
+    assert "" not in by_name
+
+
+def test_the_figures_package_is_ours() -> None:
+    """The index has a distribution `figures` that would overwrite our package silently."""
+    import figures
+
+    assert set(importlib.metadata.packages_distributions()["figures"]) == {"theory-sim"}
+    assert Path(figures.__file__).parents[1] == Path(theory_sim.__file__).parents[1]
+
+
+def test_the_wheel_contains_the_four_packages_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == set(LAYERS)
+    assert "theory_sim/templates/report.html.j2" in names
+    assert "theory_sim/py.typed" in names

@@ -1,0 +1,108 @@
+"""The command line, through click's runner."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from theory_sim import catalogue
+from theory_sim.claim import Claim, at_most
+from theory_sim.cli import main
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("command", [None, *main.commands])
+def test_help(command: str | None) -> None:
+    assert "Usage" in run(*([command] if command else []), "--help").output
+
+
+def test_list_names_everything() -> None:
+    output = run("list").output
+    for name in ("amsgrad", "reddi.periodic", "zhang2022", "phase", "reddi2018.R7"):
+        assert name in output
+
+
+@pytest.mark.parametrize("name", ["adam", "reddi.periodic", "reddi2018", "phase", "reddi2018.R7"])
+def test_explain_and_cite(name: str) -> None:
+    assert len(run("explain", name).output) > 100
+    assert "@inproceedings{" in run("cite", name).output
+
+
+def test_cite_what_has_no_paper() -> None:
+    assert "comes from no paper" in run("cite", "smooth.quadratic", code=2).output
+
+
+def test_simulate_prints_where_a_run_ends() -> None:
+    arguments = [
+        "simulate",
+        "--problem",
+        "reddi.periodic:C=10",
+        "--optimizer",
+        "adam:lr=0.5,beta1=0,beta2=0.5",
+    ]
+    arguments += ["--schedule", "power:s=0.5", "--steps", "2000", "--seeds", "2"]
+    assert run(*arguments).output.count("DIVERGED") == 2
+    record = json.loads(run(*arguments, "--json").output)
+    assert record["verdict"] == ["DIVERGED", "DIVERGED"]
+    assert record["x_final"][0] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["chek"], "did you mean check?"),
+        (["list", "claim"], "did you mean claims"),
+        (["explain", "adm"], "did you mean adam"),
+        (["check", "reddi18"], "did you mean reddi2018"),
+        (["figure", "phases"], "did you mean phase"),
+        (["sweep", "nothing"], "Unknown sweep"),
+        (["check", "--tier", "fast"], "'fast' is not one of"),
+        (["simulate", "--problem", "reddi.periodc", "--optimizer", "adam"], "did you mean reddi.periodic"),
+        (["simulate", "--problem", "reddi.periodic:C", "--optimizer", "adam"], "is not name=value"),
+        (["simulate", "--problem", "reddi.periodic:D=3", "--optimizer", "adam"], "Unknown argument"),
+        (["simulate", "--problem", "reddi.periodic", "--optimizer", "adam"], "cannot be built"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:beta2=1"], "beta2 = 1 must be"),
+        (
+            ["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:beta2=nan"],
+            "beta2 = nan must be",
+        ),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam", "--steps", "-1"], "steps = -1"),
+        (
+            ["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam", "--schedule", "pow"],
+            "Unknown schedule",
+        ),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_status_2(arguments: list[str], message: str) -> None:
+    assert message in " ".join(run(*arguments, code=2).output.split())
+
+
+def test_dry_run_says_what_it_costs(tmp_path: Path) -> None:
+    output = run("sweep", "zhang2022.phase", "--dry-run", "--out", str(tmp_path)).output
+    assert "lane-steps, about" in output
+    assert not list(tmp_path.iterdir())
+
+
+def always(observed: float) -> Claim:
+    return Claim(
+        "reddi2018.T", "nowhere", "A test claim.", "upper", lambda grids, tier: at_most(observed, 1.0)
+    )
+
+
+@pytest.mark.parametrize(("observed", "code"), [(0.5, 0), (2.0, 1), (float("nan"), 1)])
+def test_exit_status_follows_the_claims(
+    observed: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = always(observed)
+    monkeypatch.setattr(catalogue, "claims", lambda: {claim.id: claim})
+    file = tmp_path / "deep" / "claims.json"
+    output = run("check", "--tier", "quick", "--out", str(tmp_path), "--json", str(file), code=code).output
+    assert ("1 PASS" if code == 0 else "1 FAIL") in output
+    (record,) = json.loads(file.read_text())["claims"]
+    assert {"id", "paper", "status", "kind", "observed", "expected", "margin", "seconds"} <= set(record)
