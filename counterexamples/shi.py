@@ -13,7 +13,7 @@ from theory_sim.verdict import Rule
 PAPER = "shi2021"
 
 # Figure 1: "convergent" if the distance to -1 is below .01 on average over the last quarter.
-RULE = Rule("distance", converged=0.01, diverged=1.0)
+RULE = Rule("distance", converged=0.01, diverged=1.0, window=0.25)
 
 
 def two_hit_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:

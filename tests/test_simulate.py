@@ -41,7 +41,7 @@ def test_checkpoints_and_running_statistics_by_hand(pull: ts.Problem) -> None:
 
 def test_window_means_are_what_the_rule_says(pull: ts.Problem) -> None:
     # window 1/4 of horizons 4 and 8: the mean over x_{a+1} ... x_b with (a, b] = (3, 4] and (6, 8].
-    grid = ts.simulate(pull, ts.sgd(0.5), steps=8)
+    grid = ts.simulate(pull, ts.sgd(0.5), steps=8, rule=ts.Rule("distance", 1e-3, 10.0, window=0.25))
     assert grid.distance_window.values.tolist() == [[2.0**-3, (2.0**-6 + 2.0**-7) / 2]]
 
 

@@ -32,10 +32,10 @@ def advance(
     schedule: Any,
     sampler: Any,
     uniform: Any,
-    settle: Any,
     first: int,
     last: int,
     accumulate: int,
+    extremes: int,
     sampled: int,
     varying: int,
     low: float,
@@ -67,23 +67,35 @@ def advance(
     """Advance one tile from iterate x_first to x_last in place (first >= 1: x_1 is the start).
 
     ``stopped`` (L,) holds the first step whose iterate is not finite (0: none); from then on the lane is NaN.
-    ``escaped`` (L,) is 1 if that iterate was infinite and there is no box.  ``total``, ``least``, ``most`` (k, L) accumulate the
-    measures at x_first ... x_{last-1} if `accumulate`.  ``mean`` has shape (1, d, L) when the optimizer wants
-    the workers averaged and (0, d, L) when it wants them all.
+    ``escaped`` (L,) is 1 if that iterate was infinite and there is no box.  ``total`` (k, L) accumulates the
+    measures at x_first ... x_{last-1} if `accumulate`, ``least`` and ``most`` their extremes if `extremes`.
+    ``mean`` has shape (1, d, L) when the optimizer wants the workers averaged, (0, d, L) when it wants them all.
     """
     d, lanes = x.shape
     workers = g.shape[0]
+    boxed = low > -math.inf or high < math.inf
     dead = 0
     for lane in range(lanes):
         dead += stopped[lane] > 0
+    if dead == lanes:
+        return
     for t in range(first, last):
-        # What does not depend on x comes first: it overlaps with the divisions of the previous step.
         if u.shape[0] > 0:
             uniform(t, 0, key, u)
         if sampled:
             sampler(t, size, u, table, idx)
         if noise.shape[0] > 0:
             uniform(t, workers, key, noise)
+        gradient(x, t, idx, noise, theta, g)
+        if accumulate:
+            measure(x, t, idx, noise, theta, row)
+            for k in range(row.shape[0]):
+                for lane in range(lanes):
+                    total[k, lane] += row[k, lane]
+                if extremes:
+                    for lane in range(lanes):
+                        least[k, lane] = min(least[k, lane], row[k, lane])
+                        most[k, lane] = max(most[k, lane], row[k, lane])
         if varying or t == 1:
             schedule(t, parameters, factor)
             if factor.shape[0] == 1:
@@ -93,19 +105,6 @@ def advance(
             else:
                 for lane in range(lanes):
                     lr[lane] = lr0[lane] * factor[lane]
-        if t > first:
-            dead = settle(t - 1, dead, low, high, x, stopped, escaped)
-        if dead == lanes:
-            break
-        gradient(x, t, idx, noise, theta, g)
-        if accumulate:
-            measure(x, t, idx, noise, theta, row)
-            for k in range(row.shape[0]):
-                for lane in range(lanes):
-                    value = row[k, lane]
-                    total[k, lane] += value
-                    least[k, lane] = min(least[k, lane], value)
-                    most[k, lane] = max(most[k, lane], value)
         if own_noise.shape[0] > 0:
             uniform(t, workers + noise.shape[0], key, own_noise)
         if mean.shape[0] == 1 and workers > 1:
@@ -120,53 +119,35 @@ def advance(
             step(mean, t, lr, hyper, own_noise, state, x)
         else:
             step(g, t, lr, hyper, own_noise, state, x)
-    settle(last - 1, dead, low, high, x, stopped, escaped)
-
-
-def settle(t: int, dead: int, low: float, high: float, x: Any, stopped: Any, escaped: Any) -> int:
-    """Clamp x to the box and retire the lanes that stopped being finite at step t; return how many are retired."""
-    d, lanes = x.shape
-    nonfinite = 0
-    if low > -math.inf or high < math.inf:
-        for i in range(d):
-            for lane in range(lanes):
-                point = x[i, lane]
-                bad = not (abs(point) <= _HUGE)
-                nonfinite += bad
-                # A box must not turn infinity into a clean corner.
-                x[i, lane] = math.nan if bad else min(max(point, low), high)
-    else:
-        for i in range(d):
-            for lane in range(lanes):
-                nonfinite += not (abs(x[i, lane]) <= _HUGE)
-    if nonfinite != d * dead:
-        for lane in range(lanes):
-            bad_rows = 0
-            infinite = 0
+        nonfinite = 0
+        if boxed:
             for i in range(d):
-                bad_rows += not (abs(x[i, lane]) <= _HUGE)
-                infinite += abs(x[i, lane]) > _HUGE
-            if bad_rows > 0 and stopped[lane] == 0:
-                stopped[lane] = t
-                escaped[lane] = 1 if infinite > 0 else 0
-                dead += 1
-            if stopped[lane] > 0:
+                for lane in range(lanes):
+                    point = x[i, lane]
+                    bad = not (abs(point) <= _HUGE)
+                    nonfinite += bad
+                    # A box must not turn infinity into a clean corner.
+                    x[i, lane] = math.nan if bad else min(max(point, low), high)
+        else:
+            for i in range(d):
+                for lane in range(lanes):
+                    nonfinite += not (abs(x[i, lane]) <= _HUGE)
+        if nonfinite != d * dead:
+            for lane in range(lanes):
+                bad_rows = 0
+                infinite = 0
                 for i in range(d):
-                    x[i, lane] = math.nan
-    return dead
-
-
-def _settle_signature() -> Any:
-    from numba import types
-
-    flags = types.Array(types.int64, 1, "C")
-    x = types.Array(types.float64, 2, "C")
-    return types.int64(types.int64, types.int64, types.float64, types.float64, x, flags, flags)
-
-
-@cache
-def _compiled_settle() -> Any:
-    return jit(_settle_signature(), settle)
+                    bad_rows += not (abs(x[i, lane]) <= _HUGE)
+                    infinite += abs(x[i, lane]) > _HUGE
+                if bad_rows > 0 and stopped[lane] == 0:
+                    stopped[lane] = t
+                    escaped[lane] = infinite > 0
+                    dead += 1
+                if stopped[lane] > 0:
+                    for i in range(d):
+                        x[i, lane] = math.nan
+            if dead == lanes:
+                break
 
 
 @cache
@@ -182,8 +163,7 @@ def _compiled_advance() -> Any:
     return jit(
         types.void(
             *(types.FunctionType(signature(kind)) for kind in kinds),
-            types.FunctionType(_settle_signature()),
-            *(integer,) * 5,
+            *(integer,) * 6,
             real,
             real,
             vector,
@@ -317,7 +297,6 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         schedule,
         compiled("sampler", sampler),
         compiled("uniform", random.uniform),
-        _compiled_settle(),
     )
     varying = optimizer.schedule.kernel is not constant_kernel
     sampled = bool((lanes.size > 1).any())
@@ -342,7 +321,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
             accumulate = k > 0 and (plan.running or bool(inside))
             total[...], least[...], most[...] = 0.0, np.inf, -np.inf
             _compiled_advance()(
-                *kernels, done + 1, edge + 1, accumulate, sampled, varying, low, high, *arrays
+                *kernels, done + 1, edge + 1, accumulate, plan.running, sampled, varying, low, high, *arrays
             )
             alive = stopped == 0
             for i in inside:

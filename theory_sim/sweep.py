@@ -17,7 +17,7 @@ from theory_sim.kernels import digest
 from theory_sim.lanes import Lanes, expand
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
-from theory_sim.simulate import Plan, advance, settle
+from theory_sim.simulate import Plan, advance
 from theory_sim.verdict import Rule
 
 if TYPE_CHECKING:
@@ -159,7 +159,6 @@ class Sweep:
             random.ORDERS[self.order][0],
             random.uniform,
             advance,
-            settle,
         )
         return {
             "problem": {"name": problem.name, **problem.constants, **problem.parameters},

@@ -45,14 +45,14 @@ class Rule:
     relative : bool
         Whether both thresholds are multiples of the measure at the start.
     window : float
-        Share of the run that is averaged, in (0, 0.5].
+        Share of the run that is averaged, in (0, 0.5]; it should span several periods of the problem.
     """
 
     measure: str
     converged: float
     diverged: float
     relative: bool = False
-    window: float = 0.25
+    window: float = 0.05
 
     def __post_init__(self) -> None:
         checks.number("converged", self.converged, 0.0)
