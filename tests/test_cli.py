@@ -53,6 +53,15 @@ def test_simulate_prints_where_a_run_ends() -> None:
     assert record["x_final"][0] == pytest.approx(1.0, abs=0.1)
 
 
+def test_simulate_keeps_a_run(tmp_path: Path) -> None:
+    import xarray as xr
+
+    arguments = ["--problem", "zhang.piecewise", "--optimizer", "sgd", "--steps", "50", "--tier", "quick"]
+    assert "5 steps" in run("simulate", *arguments, "--out", str(tmp_path)).output
+    with xr.open_dataset(tmp_path / "simulate.nc", engine="scipy") as kept:
+        assert kept.attrs["steps"] == "5"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

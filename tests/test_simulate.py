@@ -210,3 +210,10 @@ def test_memory_is_flat_in_the_number_of_steps(pull: ts.Problem) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_the_final_state_is_labelled() -> None:
+    # g_1 = 3, g_2 = -1 with beta1 = beta2 = 1/2: m = 0.25, v = 2.75, as above.
+    grid = ts.simulate(reddi.periodic(3.0), ts.adam(0.1, 0.5, 0.5, bias_correction=False), steps=2)
+    assert grid.state_final.sel(row="m").item() == 0.25
+    assert grid.state_final.sel(row="v").item() == 2.75

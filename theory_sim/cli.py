@@ -198,6 +198,12 @@ def cite(name: str) -> None:
 @click.option("--workers", default=1, show_default=True, help="Gradients averaged per step.")
 @click.option("--x0", type=float, default=None, help="Start; default: the problem's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option(
+    "--tier", type=click.Choice(TIERS), default="full", show_default=True, help="quick: a tenth of the steps."
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Also keep the run there, as simulate.nc."
+)
 def simulate(
     problem: str,
     optimizer: str,
@@ -209,6 +215,8 @@ def simulate(
     workers: int,
     x0: float | None,
     as_json: bool,
+    tier: str,
+    out: Path | None,
 ) -> None:
     """Run one optimizer on one problem and print where it ends."""
     from theory_sim import schedule as schedules
@@ -229,16 +237,20 @@ def simulate(
         workers=workers,
         x0=x0,
         name="simulate",
-    )
+        quick={"steps": max(1, steps // 10)},
+    ).at(tier)
     with terminal.Progress() as progress:
         grid = sweep.run(progress=lambda share: progress("simulate", share))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        grid.to_netcdf(out / "simulate.nc", engine="scipy")
     names = [name for name in grid.data_vars if set(grid[name].dims) <= {"seed", "coordinate"}]
     names = [name for name in names if grid[name].ndim]
     if as_json:
         values = {str(name): grid[name].values.tolist() for name in names}
         click.echo(json.dumps({"problem": str(sweep.problem), "optimizer": str(sweep.optimizer), **values}))
         return
-    click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {steps} steps")
+    click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
     terminal.show("", ["seed", *map(str, names)], rows)
 

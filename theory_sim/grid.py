@@ -33,6 +33,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
 
         - ``x_final`` (cells[, coordinate]): the iterate after T updates, NaN if the lane is not finite;
           scalar problems have no coordinate dimension;
+        - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name;
         - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
@@ -54,12 +55,15 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     finite = records["stopped"] == 0
     coordinate = () if problem.dim == 1 else ("coordinate",)
     x = folded(records["x"][..., 0] if problem.dim == 1 else records["x"])
+    state = records["state"][..., 0] if problem.dim == 1 else records["state"]
     last: Any = (*(slice(None),) * len(shape), -1)
     data: dict[str, Any] = {
         "x_final": ((*cells, *coordinate), x[last]),
         "status": (cells, folded(np.where(finite, Status.FINITE.value, Status.NONFINITE.value))),
         "nonfinite_step": (cells, folded(np.where(finite, -1, records["stopped"]))),
     }
+    if sweep.optimizer.rows:
+        data["state_final"] = ((*cells, "row", *coordinate), folded(state))
     if many:
         data["x"] = ((*cells, "checkpoint", *coordinate), x)
     for k, measure in enumerate(problem.measures):
@@ -89,6 +93,8 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     data["diverged_fraction"] = (axes, diverged / sweep.seeds)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
     coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
+    if sweep.optimizer.rows:
+        coords["row"] = np.array(sweep.optimizer.rows)
     if many or plan.running:
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:

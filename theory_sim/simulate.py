@@ -244,7 +244,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     -------
     dict of str to ndarray
         ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
-        ``windows`` (L, number of windows, k), ``first`` (L, k), ``stopped`` and ``escaped`` (L,).
+        ``windows`` (L, number of windows, k), ``first`` (L, k), ``state`` (L, r, d) at the end, ``stopped`` and
+        ``escaped`` (L,).
     """
     problem, optimizer = lanes.problem, lanes.optimizer
     cut = slice(start, stop)
@@ -263,6 +264,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     parameters = per_lane(lanes.schedule)
     table_rows = 1 + int(size.max()) if needs_table else 0
     idx, noise = _aligned((w, width), np.int64), _aligned((w * problem.draws, width))
+    state = _copy(lanes.state[..., cut])
     stopped, escaped = _aligned((width,), np.int64), _aligned((width,), np.int64)
     row, total, least, most = (_aligned((k, width)) for _ in range(4))
     arrays = (
@@ -281,7 +283,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         _aligned((optimizer.draws, width)),
         _aligned((w, d, width)),
         _aligned((0 if optimizer.distributed else 1, d, width)),
-        _copy(lanes.state[..., cut]),
+        state,
         x,
         stopped,
         escaped,
@@ -343,6 +345,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         **{name: np.stack(values, axis=1) for name, values in records.items() if values},
         "windows": windows,
         "first": first,
+        "state": np.where(stopped == 0, state, np.nan).transpose(2, 0, 1),
         "stopped": stopped.copy(),
         "escaped": escaped.copy(),
     }

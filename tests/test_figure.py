@@ -1,0 +1,90 @@
+"""Figures and reports: files, data, determinism, no network."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import theory_sim as ts
+from counterexamples import zhang
+from theory_sim import report
+from theory_sim.claim import Claim, Deviation, at_most
+from theory_sim.runs import Runs
+
+SWEEP = ts.Sweep(
+    zhang.piecewise(5),
+    ts.adam(0.1, eps=0.0, bias_correction=False),
+    {"beta2": [0.1, 0.9]},
+    steps=200,
+    name="test.beta2",
+    quick={"steps": 20},
+)
+
+
+def draw(axes: Any, grids: Sequence[xr.Dataset]) -> None:
+    axes[0].plot(grids[0].beta2, grids[0].x_final[:, 0], label="end")
+    axes[0].plot([0, 1], [0, 0])
+
+
+def features(grids: Sequence[xr.Dataset]) -> Mapping[str, float]:
+    return {"end": grids[0].x_final[0, 0].item()}
+
+
+FIGURE = ts.Figure("test", "A caption <with> markup.", (1, 2), (4.0, 2.0), (SWEEP,), draw, features)
+CLAIM = Claim(
+    "reddi2018.T", "here & there", "x < 1", "upper", lambda grids, tier: at_most(len(grids), 1), (SWEEP,)
+)
+
+
+def test_a_figure_is_pictures_and_data(tmp_path: Path) -> None:
+    runs = Runs("quick")
+    png, svg, data, grid = runs.draw(FIGURE, tmp_path)
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in svg.read_text()
+    content = json.loads(data.read_text())
+    assert content["features"] == {"end": runs.grid(SWEEP).x_final[0, 0].item()}
+    assert [curve["label"] for curve in content["curves"]] == ["end"]
+    with xr.open_dataset(grid, engine="scipy") as stored:
+        assert np.array_equal(stored.x_final, runs.grid(SWEEP).x_final)
+
+
+def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    runs = Runs("quick")
+    first, second = (runs.draw(FIGURE, tmp_path / name) for name in "ab")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_a_sweep_is_run_once_for_claims_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = Runs("quick", tmp_path / "store")
+    count = 0
+    original = ts.Sweep.run
+
+    def counted(self: ts.Sweep, *args: Any, **kwargs: Any) -> xr.Dataset:
+        nonlocal count
+        count += 1
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(ts.Sweep, "run", counted)
+    runs.check(CLAIM)
+    runs.draw(FIGURE, tmp_path)
+    assert count == 1
+
+
+def test_the_report_is_self_contained(tmp_path: Path) -> None:
+    runs = Runs("quick")
+    files = {"test": runs.draw(FIGURE, tmp_path / "figures")}
+    ledger = [Deviation("reddi2018", "Figure 1", "no step size", "0.5/sqrt(t)", ("reddi2018.T",))]
+    page = report.write_html([runs.check(CLAIM)], [FIGURE], files, ledger, "quick", tmp_path).read_text()
+    assert "1 PASS, 0 FAIL, 0 UNDECIDED" in page
+    assert "A caption &lt;with&gt; markup." in page
+    assert "here &amp; there" in page
+    assert "no step size" in page
+    assert not re.search(r"(src|href)=\"https?:", page)
+    for target in re.findall(r"(?:src|href)=\"([^#\"]+)\"", page):
+        assert (tmp_path / target).exists()
