@@ -217,3 +217,24 @@ def test_the_final_state_is_labelled() -> None:
     grid = ts.simulate(reddi.periodic(3.0), ts.adam(0.1, 0.5, 0.5, bias_correction=False), steps=2)
     assert grid.state_final.sel(row="m").item() == 0.25
     assert grid.state_final.sel(row="v").item() == 2.75
+
+
+def test_first_hits_by_hand() -> None:
+    # One quadratic branch: x + 2 halves each update from -1.5 + 2 = 1/2, |f'| = (x + 2)/n with n = 2.
+    # Norms 1/4, 1/8, 1/16, 1/32 after 0, 1, 2, 3 updates; their running means 1/4, 3/16, 7/48, 15/128.
+    problem = zhang.piecewise(2, 1.0)
+    fixed = ts.Problem(
+        "half",
+        halving_gradient,
+        problem.constants,
+        measure=problem.measure,
+        measures=problem.measures,
+    )
+    for target, hit, mean in ((0.25, 0, 0), (0.1, 2, -1), (0.15, 1, 2), (1 / 32, 3, -1), (0.01, -1, -1)):
+        grid = ts.simulate(fixed, ts.sgd(0.5), steps=3, x0=-1.5, first_hit=target)
+        assert (grid.first_hit.item(), grid.first_hit_mean.item()) == (hit, mean), target
+
+
+def halving_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] = x[0, lane] + 2.0

@@ -106,6 +106,7 @@ def test_the_digest_sees_everything_that_matters() -> None:
         {"entropy": 1},
         {"checkpoints": 3},
         {"running": True},
+        {"first_hit": 0.1},
         {"rule": ts.Rule("distance", 0.1, 0.2, window=0.1)},
     ]
     digests = {ts.Sweep(**{**base, **change}).digest for change in [{}, *changes]}
@@ -140,6 +141,8 @@ def test_the_digest_sees_everything_that_matters() -> None:
         (lambda: ts.Sweep(zhang.piecewise(5), adam(), quick={"step": 3}), "did you mean steps"),
         (lambda: ts.Sweep(reddi.stochastic(3.0, 0.5), adam(), workers=40_000), "use fewer"),
         (lambda: adam(schedule="power"), "must be a Schedule"),
+        (lambda: ts.Sweep(reddi.periodic(3.0), adam(), first_hit=0.1), "needs the measure 'gradient_norm'"),
+        (lambda: ts.Sweep(zhang.piecewise(3), adam(), first_hit=-0.1), "first_hit = -0.1"),
     ],
 )
 def test_a_mistake_gets_one_sentence(build: Any, message: str) -> None:

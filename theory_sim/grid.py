@@ -38,6 +38,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells, checkpoint) over x_1 ... x_c;
+        - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
         - ``<rule measure>_window`` (cells, horizon): the window means that the rule judged, at T/2 and T;
         - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
     """
@@ -78,6 +79,9 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
                 data[f"{measure}_{statistic}"] = (
                     ((*cells, "checkpoint"), values) if many else (cells, values[last])
                 )
+    if plan.first_hit is not None:
+        data["first_hit"] = (cells, folded(records["hits"][:, 0]))
+        data["first_hit_mean"] = (cells, folded(records["hits"][:, 1]))
     verdict = np.full(len(finite), Verdict.UNDECIDED.value, dtype="<U9")
     rule = sweep.judged
     if rule is not None:

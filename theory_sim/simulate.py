@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from theory_sim.lanes import Lanes
 
 TILE = 256
+WATCHED = "gradient_norm"
 _CACHE_BUDGET = 64 * 1024
 _HUGE = sys.float_info.max
 
@@ -38,6 +39,8 @@ def advance(
     extremes: int,
     sampled: int,
     varying: int,
+    watched: int,
+    target: float,
     low: float,
     high: float,
     lr0: Any,
@@ -63,12 +66,16 @@ def advance(
     total: Any,
     least: Any,
     most: Any,
+    hits: Any,
+    path: Any,
 ) -> None:
     """Advance one tile from iterate x_first to x_last in place (first >= 1: x_1 is the start).
 
     ``stopped`` (L,) holds the first step whose iterate is not finite (0: none); from then on the lane is NaN.
     ``escaped`` (L,) is 1 if that iterate was infinite and there is no box.  ``total`` (k, L) accumulates the
     measures at x_first ... x_{last-1} if `accumulate`, ``least`` and ``most`` their extremes if `extremes`.
+    ``hits`` (2, L) holds after how many updates measure `watched` (-1: none), and its mean ``path`` / t over the
+    path, first were <= `target` (-1: not yet).
     ``mean`` has shape (1, d, L) when the optimizer wants the workers averaged, (0, d, L) when it wants them all.
     """
     d, lanes = x.shape
@@ -96,6 +103,13 @@ def advance(
                     for lane in range(lanes):
                         least[k, lane] = min(least[k, lane], row[k, lane])
                         most[k, lane] = max(most[k, lane], row[k, lane])
+            if watched >= 0:
+                for lane in range(lanes):
+                    path[lane] += row[watched, lane]
+                    if hits[0, lane] < 0 and row[watched, lane] <= target:
+                        hits[0, lane] = t - 1
+                    if hits[1, lane] < 0 and path[lane] <= target * t:
+                        hits[1, lane] = t - 1
         if varying or t == 1:
             schedule(t, parameters, factor)
             if factor.shape[0] == 1:
@@ -163,9 +177,8 @@ def _compiled_advance() -> Any:
     return jit(
         types.void(
             *(types.FunctionType(signature(kind)) for kind in kinds),
-            *(integer,) * 6,
-            real,
-            real,
+            *(integer,) * 7,
+            *(real,) * 3,
             vector,
             matrix,
             *(vector,) * 2,
@@ -180,6 +193,8 @@ def _compiled_advance() -> Any:
             matrix,
             *(array(integer, 1),) * 2,
             *(matrix,) * 4,
+            array(integer, 2),
+            vector,
         ),
         advance,
     )
@@ -223,12 +238,15 @@ class Plan:
         Whether mean, minimum and maximum of every measure over x_1 ... x_c are stored at checkpoint c.
     windows : tuple of (int, int)
         Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
+    first_hit : float, optional
+        Value of the measure "gradient_norm" whose first hit is recorded.
     """
 
     steps: int
     checkpoints: tuple[int, ...]
     running: bool
     windows: tuple[tuple[int, int], ...]
+    first_hit: float | None = None
 
     @property
     def stops(self) -> list[int]:
@@ -244,8 +262,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     -------
     dict of str to ndarray
         ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
-        ``windows`` (L, number of windows, k), ``first`` (L, k), ``state`` (L, r, d) at the end, ``stopped`` and
-        ``escaped`` (L,).
+        ``windows`` (L, number of windows, k), ``first`` (L, k), ``state`` (L, r, d) at the end, ``hits`` (L, 2),
+        ``stopped`` and ``escaped`` (L,).
     """
     problem, optimizer = lanes.problem, lanes.optimizer
     cut = slice(start, stop)
@@ -266,6 +284,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     idx, noise = _aligned((w, width), np.int64), _aligned((w * problem.draws, width))
     state = _copy(lanes.state[..., cut])
     stopped, escaped = _aligned((width,), np.int64), _aligned((width,), np.int64)
+    hits, path = np.full((2, width), -1), np.zeros(width)
     row, total, least, most = (_aligned((k, width)) for _ in range(4))
     arrays = (
         _copy(lanes.lr[cut]),
@@ -291,6 +310,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         total,
         least,
         most,
+        hits,
+        path,
     )
     kernels = (
         step,
@@ -302,6 +323,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     )
     varying = optimizer.schedule.kernel is not constant_kernel
     sampled = bool((lanes.size > 1).any())
+    watched = -1 if plan.first_hit is None else problem.measures.index(WATCHED)
+    target = math.nan if plan.first_hit is None else plan.first_hit
     low, high = problem.bounds()
 
     def measured(t: int) -> Array:
@@ -320,10 +343,21 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     with np.errstate(all="ignore"):  # non-finite values are a status here, not a warning
         for edge in plan.stops:
             inside = [i for i, (a, b) in enumerate(plan.windows) if a <= done and edge <= b]
-            accumulate = k > 0 and (plan.running or bool(inside))
+            accumulate = k > 0 and (plan.running or bool(inside) or watched >= 0)
             total[...], least[...], most[...] = 0.0, np.inf, -np.inf
             _compiled_advance()(
-                *kernels, done + 1, edge + 1, accumulate, plan.running, sampled, varying, low, high, *arrays
+                *kernels,
+                done + 1,
+                edge + 1,
+                accumulate,
+                plan.running,
+                sampled,
+                varying,
+                watched,
+                target,
+                low,
+                high,
+                *arrays,
             )
             alive = stopped == 0
             for i in inside:
@@ -339,6 +373,10 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
                     for name, value in (("mean", cumulated / edge), ("min", lowest), ("max", highest)):
                         records[name].append(np.where(alive, value, np.nan).T)
             done = edge
+    if watched >= 0:
+        last = np.where(stopped == 0, measured(plan.steps + 1)[:, watched], np.nan)
+        hits[0, (hits[0] < 0) & (last <= target)] = plan.steps
+        hits[1, (hits[1] < 0) & (path + last <= target * (plan.steps + 1))] = plan.steps
     for i, (_, b) in enumerate(plan.windows):
         windows[(stopped > 0) & (stopped <= b), i] = np.nan
     return {
@@ -346,6 +384,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         "windows": windows,
         "first": first,
         "state": np.where(stopped == 0, state, np.nan).transpose(2, 0, 1),
+        "hits": hits.T.copy(),
         "stopped": stopped.copy(),
         "escaped": escaped.copy(),
     }

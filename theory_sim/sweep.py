@@ -17,7 +17,7 @@ from theory_sim.kernels import digest
 from theory_sim.lanes import Lanes, expand
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
-from theory_sim.simulate import Plan, advance
+from theory_sim.simulate import WATCHED, Plan, advance
 from theory_sim.verdict import Rule
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class Sweep:
         Whether to keep mean, minimum and maximum of every measure over x_1 ... x_c at checkpoint c.
     rule : Rule, optional
         Verdict rule; default: the problem's.
+    first_hit : float, optional
+        Record after how many updates the measure "gradient_norm" first was <= this value, at a point of the
+        path (``first_hit``) and on average over the path so far (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.
     name : str
@@ -71,6 +74,7 @@ class Sweep:
     checkpoints: int | Sequence[int] = 0
     running: bool = False
     rule: Rule | None = None
+    first_hit: float | None = None
     entropy: int = 0
     name: str = ""
     quick: Mapping[str, Any] = field(default_factory=dict)
@@ -85,6 +89,13 @@ class Sweep:
             raise ValueError(f"workers = {self.workers} need more than 65536 uniforms per step; use fewer.")
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
+        if self.first_hit is not None:
+            checks.number("first_hit", self.first_hit, 0.0)
+            if WATCHED not in self.problem.measures:
+                raise ValueError(
+                    f"first_hit = {self.first_hit} needs the measure {WATCHED!r}, which {self.problem.name} lacks; "
+                    f"it has {', '.join(self.problem.measures) or 'none'}."
+                )
         for name, values in self.axes.items():
             if np.ndim(values) != 1 or len(values) == 0:
                 raise ValueError(
@@ -140,7 +151,7 @@ class Sweep:
         rule = self.judged
         horizons = () if rule is None else (self.steps // 2, self.steps)
         windows = tuple((h - max(int(h * rule.window), min(h, 1)), h) for h in horizons if rule is not None)
-        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, windows)
+        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, windows, self.first_hit)
 
     def at(self, tier: str) -> Sweep:
         """Return this sweep at a tier: the same object when full, fewer cells and steps when quick."""
@@ -176,6 +187,7 @@ class Sweep:
             "steps": self.steps,
             "checkpoints": self.plan.checkpoints,
             "running": self.running,
+            "first_hit": self.first_hit,
             "windows": self.plan.windows,
         }
 
@@ -226,6 +238,7 @@ def simulate(
     checkpoints: int | Sequence[int] = 0,
     running: bool = False,
     rule: Rule | None = None,
+    first_hit: float | None = None,
     entropy: int = 0,
 ) -> xr.Dataset:
     """Run one optimizer on one problem: a `Sweep` without axes; see there for the parameters."""
@@ -240,5 +253,6 @@ def simulate(
         checkpoints=checkpoints,
         running=running,
         rule=rule,
+        first_hit=first_hit,
         entropy=entropy,
     ).run()
