@@ -238,3 +238,13 @@ def test_first_hits_by_hand() -> None:
 def halving_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     for lane in range(x.shape[1]):
         out[0, 0, lane] = x[0, lane] + 2.0
+
+
+@pytest.mark.parametrize(
+    "optimizer", [ts.adam(), ts.amsgrad(), ts.rmsprop(), ts.adagrad()], ids=lambda o: o.name
+)
+def test_a_second_moment_that_overflows_is_not_a_fixed_point(optimizer: ts.Optimizer) -> None:
+    # g^2 = 1e400 is infinite, g/sqrt(v) is 0: x would stand still for ever.
+    grid = ts.simulate(bad_values(1e200), optimizer, steps=20, checkpoints=(4, 6, 20))
+    assert (grid.status.item(), grid.nonfinite_step.item()) == ("NONFINITE", 6)
+    assert grid.verdict.item() == "UNDECIDED"

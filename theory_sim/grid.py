@@ -34,7 +34,8 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         - ``x_final`` (cells[, coordinate]): the iterate after T updates, NaN if the lane is not finite;
           scalar problems have no coordinate dimension;
         - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name;
-        - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1;
+        - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1; an
+          overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells, checkpoint) over x_1 ... x_c;

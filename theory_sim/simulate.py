@@ -359,6 +359,9 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
                 high,
                 *arrays,
             )
+            # A moment that overflowed freezes x at a finite value; that is no result either.
+            overflowed = ~np.isfinite(state).all(axis=(0, 1)) & (stopped == 0)
+            stopped[overflowed], x[:, overflowed] = edge, np.nan
             alive = stopped == 0
             for i in inside:
                 a, b = plan.windows[i]
