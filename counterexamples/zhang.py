@@ -154,7 +154,7 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
         facts={**facts, "C": 10.0, "D0": 0.0} if a == 0.0 else facts,
         paper=PAPER,
         family=quadratics,
-        parameters={"a": a, "x0": x0},
+        parameters={"a": a},
     )
 
 

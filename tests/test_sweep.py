@@ -177,3 +177,10 @@ def test_provenance_names_versions_and_seeds() -> None:
     assert "theory-sim" in attributes["source"]
     assert attributes["references"] == "zhang2022 reddi2018"
     assert {"digest", "entropy", "order", "problem", "optimizer"} <= set(attributes)
+
+
+def test_a_chosen_start_survives_a_replacement() -> None:
+    assert zhang.piecewise(10, x0=-3.0).replace(n=20).start == -3.0
+    assert zhang.piecewise(10).replace(n=20).start == 0.0
+    grid = ts.Sweep(zhang.quadratics(), adam(), {"x0": [0.5, 1.0]}, steps=1, checkpoints=1).run()
+    assert grid.x_final.values[0, 0] < grid.x_final.values[1, 0]

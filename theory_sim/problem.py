@@ -40,8 +40,8 @@ class Problem:
         their running means have a meaning.
     domain : (float, float), optional
         Box [low, high] in every coordinate; iterates are clamped to it after each step.
-    start : float
-        Default x_1, in every coordinate; it may lie outside the domain.
+    start : float or tuple of float
+        Default x_1, one number for every coordinate or d of them; it may lie outside the domain.
     optimum : float, optional
         A minimiser, in every coordinate.
     rule : Rule, optional
@@ -66,7 +66,7 @@ class Problem:
     measures: tuple[str, ...] = ()
     online: tuple[str, ...] = ()
     domain: tuple[float, float] | None = None
-    start: float = 0.0
+    start: float | tuple[float, ...] = 0.0
     optimum: float | None = None
     rule: Rule | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
@@ -79,7 +79,8 @@ class Problem:
         checks.count("dim", self.dim)
         checks.count("components", self.components)
         checks.count("draws", self.draws, 0)
-        checks.number("start", self.start)
+        for coordinate in np.atleast_1d(self.start).tolist():
+            checks.number("start", coordinate)
         for name, value in {**self.constants, **self.facts}.items():
             checks.number(name, value)
         if self.domain is not None:
@@ -103,7 +104,7 @@ class Problem:
         return tuple(self.parameters if self.family is not None else self.constants)
 
     def replace(self, **changes: Any) -> Problem:
-        """Return a copy with other parameters; everything derived from them is rebuilt.
+        """Return a copy with other parameters; everything derived from them is rebuilt, a chosen start is kept.
 
         Raises
         ------
@@ -113,7 +114,9 @@ class Problem:
         for name in changes:
             checks.known(f"parameter of {self.name}", name, self.axes)
         if self.family is not None:
-            return self.family(**{**self.parameters, **changes})
+            rebuilt = self.family(**{**self.parameters, **changes})
+            derived = self.family(**self.parameters).start == self.start
+            return rebuilt if derived else replace(rebuilt, start=self.start)
         return replace(self, constants={**self.constants, **changes})
 
     def gradients(self, x: Any) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,0 +1,140 @@
+"""Claims of Zou et al. 2019 in the quick tier, and grids that must fail."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterexamples import drift
+from paper_checks import zou2019
+from theory_sim.claim import Outcome
+from theory_sim.runs import Runs
+
+CLAIMS = {claim.id: claim for claim in zou2019.CLAIMS}
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs("quick")
+
+
+def status(runs: Runs, name: str, grids: Sequence[xr.Dataset]) -> Outcome:
+    return CLAIMS[name].check(grids, runs.tier).status
+
+
+def grid_of(runs: Runs, name: str) -> xr.Dataset:
+    (sweep,) = CLAIMS[name].sweeps
+    return runs.grid(sweep)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claim_holds(runs: Runs, name: str) -> None:
+    result = runs.check(CLAIMS[name])
+    assert result.evidence.status == Outcome.PASS, result.evidence
+
+
+@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.sweeps])
+def test_nan_never_passes(runs: Runs, name: str) -> None:
+    grid = grid_of(runs, name)
+    grid = grid.map(lambda v: v * math.nan if v.dtype.kind == "f" else v)
+    assert status(runs, name, [grid]) == Outcome.FAIL
+
+
+def test_one_lost_seed_does_not_pass(runs: Runs) -> None:
+    grid = grid_of(runs, "zou2019.G1b").copy(deep=True)
+    grid["x_final"][-1, 0] = math.nan
+    assert status(runs, "zou2019.G1b", [grid]) == Outcome.FAIL
+    grid = grid_of(runs, "zou2019.G2").copy(deep=True)
+    grid["gradient_43_mean"][:, :, 0] = math.nan
+    assert status(runs, "zou2019.G2", [grid]) == Outcome.FAIL
+
+
+@pytest.mark.parametrize("name", ["zou2019.G1a", "zou2019.G1b", "zou2019.G1c"])
+def test_theta_in_the_step_instead_of_v_fails(runs: Runs, name: str) -> None:
+    # The public re-implementation: every r then behaves like r = 0.
+    grid = grid_of(runs, name)
+    stuck = grid.assign({v: grid[v] * 0.0 + grid[v].sel(r=0.0, drop=True) for v in ("x", "x_final")})
+    assert status(runs, name, [stuck]) == Outcome.FAIL
+
+
+def test_r_reversed_fails(runs: Runs) -> None:
+    grid = grid_of(runs, "zou2019.G1a")
+    assert status(runs, "zou2019.G1a", [grid.assign_coords(r=grid["r"].values[::-1])]) == Outcome.FAIL
+
+
+def test_a_flat_gradient_average_fails(runs: Runs) -> None:
+    grid = grid_of(runs, "zou2019.G2")
+    flat = grid.assign(gradient_43_mean=grid["gradient_43_mean"] * 0.0 + 1.0)
+    assert status(runs, "zou2019.G2", [flat]) == Outcome.FAIL
+
+
+def test_coupled_rows() -> None:
+    optimizer = zou2019.coupled(0.5)
+    assert optimizer.hyper["c"] == pytest.approx(0.505)
+    assert optimizer.replace(r=0.75).hyper["c"] == pytest.approx(0.7525)
+    assert optimizer.replace(r=0.75, lr=2.0).lr == 2.0
+    with pytest.raises(ValueError, match=r"r = 1\.5 must be a finite number in \[0, 1\]"):
+        zou2019.coupled(1.5)
+
+
+def test_turning_time_solves_its_equation() -> None:
+    critical = 1.0 - drift.critical_beta2(0.9, 101, 101.0)[-1]
+    for r in (0.25, 0.5, 0.75):
+        t = zou2019.turning_time(r)
+        assert (0.01 + 0.99 * r) * t**-r - 1.0 / t == pytest.approx(critical, rel=1e-9)
+        # Later than the curve's maximum, so that the drift changes from wrong to right.
+        later = 1.1 * t
+        assert (0.01 + 0.99 * r) * later**-r - 1.0 / later < critical
+    assert zou2019.turning_time(0.0) == math.inf  # theta = .99 is below the critical .99952
+    assert zou2019.turning_time(1.0) == 0.0  # 1/t - 1/t = 0
+
+
+def test_path_stays_in_the_box_and_moves_left_in_the_end() -> None:
+    times = np.geomspace(1e4, 1e8, 30)
+    x = zou2019.path(0.75, 0.5, times, 1.0)
+    assert x[0] == 1.0
+    assert x[-1] == -1.0
+    assert np.all(np.diff(x) <= 0.0)
+    assert np.all(zou2019.path(0.0, 0.5, times, 1.0) == 1.0)
+
+
+@given(p=st.floats(0.0, 3.0), T=st.integers(1, 3000))
+def test_power_sum_against_a_loop(p: float, T: int) -> None:
+    loop = math.fsum(t**-p for t in range(1, T + 1))
+    assert zou2019.power_sum(p, float(T)) == pytest.approx(loop, rel=1e-9)
+
+
+def test_power_sum_limits() -> None:
+    # zeta(2) - 1/T, and the harmonic number log T + gamma.
+    assert zou2019.power_sum(2.0, 1e8) == pytest.approx(math.pi**2 / 6 - 1e-8, rel=1e-12)
+    assert zou2019.power_sum(1.0, 1e12) == pytest.approx(12 * math.log(10) + np.euler_gamma, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("s", "r", "expected"),
+    [
+        (0.5, 1.0, True),
+        (0.5, 1.05, False),
+        (1.0, 0.5, False),
+        (0.5, 0.0, False),
+        (0.0, 0.0, False),
+        (0.25, 0.5, True),
+    ],
+)
+def test_accepted(s: float, r: float, expected: bool) -> None:
+    assert zou2019.accepted(s, r) is expected
+
+
+def test_power_rates_by_hand() -> None:
+    assert zou2019.power_rate(0.5, 1.0) == -0.5
+    assert zou2019.power_rate(0.25, 0.5) == -0.25
+    assert zou2019.power_rate(0.75, 1.0) == -0.25
+
+
+def test_deviations_point_at_claims() -> None:
+    for deviation in zou2019.DEVIATIONS:
+        assert set(deviation.claims) <= set(CLAIMS)
