@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from theory_sim import checks
@@ -42,8 +43,13 @@ def ema_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: A
             x[i, lane] -= lr[lane] * state[0, i, lane]
 
 
+def gd(lr: float = 0.01, *, schedule: Schedule | None = None) -> Optimizer:
+    """Gradient descent: `sgd`, under the name it has when the problem has one component and no noise."""
+    return replace(sgd(lr, schedule=schedule), name="GD", family=gd)
+
+
 def sgd(lr: float = 0.01, *, schedule: Schedule | None = None) -> Optimizer:
-    """Stochastic gradient descent; gradient descent when the problem has one component and no noise."""
+    """Stochastic gradient descent."""
     return Optimizer(
         name="SGD",
         step=sgd_kernel,
@@ -92,4 +98,4 @@ def sgdm(
     )
 
 
-OPTIMIZERS = [sgd, sgdm]
+OPTIMIZERS = [gd, sgd, sgdm]

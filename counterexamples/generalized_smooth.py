@@ -1,0 +1,197 @@
+"""Hard functions for (L0, L1)-smooth optimization: E, S and F = E + S, with arbitrary constants.
+
+f is (L0, L1)-smooth if ||Hess f|| <= L0 + L1 ||grad f|| (Zhang et al. 2020, arXiv:1905.11881).  E grows like an
+exponential, so gradient descent needs a small step; S is a long ramp of slope 2 eps, on which a small step takes
+for ever; F = E(x) + S(y) asks for both at once.  With L0 = L1, E is the function of Zhang et al.; the combination
+follows Wang et al. 2024 (arXiv:2403.15146) and Crawshaw et al. 2022 (arXiv:2208.11195).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from theory_sim import checks
+from theory_sim.problem import Problem
+from theory_sim.verdict import Rule
+
+PAPER = "wang2024separability"
+RULE = Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True)
+
+
+def hard_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """(E'(x), S'(y))."""
+    workers, _, lanes = out.shape
+    for j in range(workers):
+        for lane in range(lanes):
+            L0 = theta[0, lane]
+            L1 = theta[1, lane]
+            eps = theta[2, lane]
+            size = abs(x[0, lane])
+            side = 1.0 if x[0, lane] >= 0.0 else -1.0
+            # E' = L0 x inside |x| <= 1/L1, sgn(x) (L0/L1) e^(L1 |x| - 1) outside
+            inside = L1 * size <= 1.0
+            out[j, 0, lane] = L0 * x[0, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
+            # S' = (eps/4)(12 u - 4 u^3) for |u| <= 1, 2 eps sgn(u) outside, u = L0 y/(3 eps)
+            u = min(max(L0 * x[1, lane] / (3.0 * eps), -1.0), 1.0)
+            out[j, 1, lane] = eps * u * (3.0 - u * u)
+
+
+def hard_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """F - F* and ||grad F||."""
+    for lane in range(x.shape[1]):
+        L0 = theta[0, lane]
+        L1 = theta[1, lane]
+        eps = theta[2, lane]
+        size = abs(x[0, lane])
+        ramp = abs(x[1, lane])
+        a = 3.0 * eps / L0
+        core = L0 / (2.0 * L1 * L1)
+        growth = math.exp(L1 * size - 1.0) * L0 / L1
+        inside = L1 * size <= 1.0
+        well = 0.5 * L0 * size * size if inside else growth / L1 - core
+        slope = L0 * size if inside else growth
+        u = min(ramp / a, 1.0)
+        bowl = 0.25 * eps * a * (6.0 * u * u - u**4)
+        out[0, lane] = well + (bowl if ramp <= a else bowl + 2.0 * eps * (ramp - a))
+        out[1, lane] = math.hypot(slope, eps * u * (3.0 - u * u))
+
+
+def well_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """E'(x) in every coordinate."""
+    workers, d, lanes = out.shape
+    for j in range(workers):
+        for i in range(d):
+            for lane in range(lanes):
+                L0 = theta[0, lane]
+                L1 = theta[1, lane]
+                size = abs(x[i, lane])
+                side = 1.0 if x[i, lane] >= 0.0 else -1.0
+                inside = L1 * size <= 1.0
+                out[j, i, lane] = L0 * x[i, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
+
+
+def well_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    """f - f* and ||grad f||."""
+    d, lanes = x.shape
+    for lane in range(lanes):
+        L0 = theta[0, lane]
+        L1 = theta[1, lane]
+        gap = 0.0
+        square = 0.0
+        for i in range(d):
+            size = abs(x[i, lane])
+            growth = math.exp(L1 * size - 1.0) * L0 / L1
+            inside = L1 * size <= 1.0
+            slope = L0 * size if inside else growth
+            gap += 0.5 * L0 * size * size if inside else growth / L1 - L0 / (2.0 * L1 * L1)
+            square += slope * slope
+        out[0, lane] = gap
+        out[1, lane] = math.sqrt(square)
+
+
+def _constants(L0: float, L1: float) -> tuple[float, float]:
+    return checks.number("L0", L0, 0.0, open_low=True), checks.number("L1", L1, 0.0, open_low=True)
+
+
+def well_start(L0: float, L1: float, delta: float) -> float:
+    """Return x0 > 0 with E(x0) - E* = delta.
+
+    Outside the core, (L0/L1^2) e^(L1 x - 1) - L0/(2 L1^2) = delta; inside, L0 x^2/2 = delta.
+    """
+    if L1 * L1 * delta > 0.5 * L0:
+        return (1.0 + math.log(L1 * L1 * delta / L0 + 0.5)) / L1
+    return math.sqrt(2.0 * delta / L0)
+
+
+def hard_function(L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0) -> Problem:
+    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates, started with the gap delta split equally.
+
+    Parameters
+    ----------
+    L0, L1 : float
+        > 0; F is (L0, L1)-smooth with these constants.
+    eps : float
+        Target gradient norm, > 0: the ramp has slope 2 eps.
+    delta : float
+        F(x_1) - F*, large enough that both coordinates start outside their cores:
+        L1^2 delta > L0 and delta > 15 eps^2/(2 L0).
+
+    Returns
+    -------
+    Problem
+        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, eps, delta, M = |E'(x0)|, threshold = 2 x0/M, the
+        step above which gradient descent diverges, and lower_bound, the number of steps below which no constant
+        step of gradient descent can reach eps.
+    """
+    L0, L1 = _constants(L0, L1)
+    checks.number("eps", eps, 0.0, open_low=True)
+    checks.number("delta", delta, max(L0 / (L1 * L1), 7.5 * eps * eps / L0), open_low=True)
+    x0 = well_start(L0, L1, 0.5 * delta)
+    a = 3.0 * eps / L0
+    y0 = a + (0.5 * delta - 1.25 * eps * a) / (2.0 * eps)
+    M = L1 * 0.5 * delta + L0 / (2.0 * L1)
+    bound = (0.5 * delta - 3.75 * eps * eps / L0) * M / (8.0 * eps * eps * x0)
+    return Problem(
+        name="generalized_smooth.hard_function",
+        gradient=hard_gradient,
+        constants={"L0": L0, "L1": L1, "eps": eps},
+        dim=2,
+        measure=hard_measure,
+        measures=("gap", "gradient_norm"),
+        start=(x0, y0),
+        optimum=0.0,
+        rule=RULE,
+        facts={
+            "L0": L0,
+            "L1": L1,
+            "eps": eps,
+            "delta": delta,
+            "M": M,
+            "threshold": 2.0 * x0 / M,
+            "lower_bound": bound,
+        },
+        paper=PAPER,
+        family=hard_function,
+        parameters={"L0": L0, "L1": L1, "eps": eps, "delta": delta},
+    )
+
+
+def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> Problem:
+    """E(x; L0, L1): quadratic for |x| <= 1/L1, exponential beyond, summed over d coordinates.
+
+    Parameters
+    ----------
+    L0, L1 : float
+        > 0.
+    delta : float
+        E(x_1) - E* of each coordinate, > 0.
+    d : int
+
+    Returns
+    -------
+    Problem
+        Measures: gap, gradient_norm.
+    """
+    L0, L1 = _constants(L0, L1)
+    checks.number("delta", delta, 0.0, open_low=True)
+    x0 = well_start(L0, L1, delta)
+    slope = L0 * x0 if L1 * x0 <= 1.0 else L0 / L1 * math.exp(L1 * x0 - 1.0)
+    return Problem(
+        name="generalized_smooth.well",
+        gradient=well_gradient,
+        constants={"L0": L0, "L1": L1},
+        dim=checks.count("d", d),
+        measure=well_measure,
+        measures=("gap", "gradient_norm"),
+        start=x0,
+        optimum=0.0,
+        rule=RULE,
+        facts={"L0": L0, "L1": L1, "delta": delta * d, "M": slope, "threshold": 2.0 * x0 / slope},
+        paper=PAPER,
+        family=well,
+        parameters={"L0": L0, "L1": L1, "delta": delta, "d": d},
+    )
+
+
+PROBLEMS = [hard_function, well]
