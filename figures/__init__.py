@@ -1,5 +1,7 @@
 """Figures of the suite, one noun per file."""
 
-from figures import boundary, neighbourhood, phase, reddi
+from figures import boundary, generic_adam, minibatch, neighbourhood, phase, reddi, shi
 
-FIGURES = [figure for module in (reddi, phase, boundary, neighbourhood) for figure in module.FIGURES]
+_MODULES = (reddi, shi, phase, boundary, neighbourhood, generic_adam, minibatch)
+
+FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

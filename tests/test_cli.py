@@ -24,11 +24,11 @@ def test_help(command: str | None) -> None:
 
 def test_list_names_everything() -> None:
     output = run("list").output
-    for name in ("amsgrad", "reddi.periodic", "zhang2022", "phase", "reddi2018.R7"):
+    for name in ("amsgrad", "reddi.periodic", "zhang2022", "phase", "reddi2018.R7a"):
         assert name in output
 
 
-@pytest.mark.parametrize("name", ["adam", "reddi.periodic", "reddi2018", "phase", "reddi2018.R7"])
+@pytest.mark.parametrize("name", ["adam", "reddi.periodic", "reddi2018", "phase", "reddi2018.R7a"])
 def test_explain_and_cite(name: str) -> None:
     assert len(run("explain", name).output) > 100
     assert "@inproceedings{" in run("cite", name).output

@@ -38,7 +38,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
           overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
-        - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells, checkpoint) over x_1 ... x_c;
+        - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells[, checkpoint]) over x_1 ... x_c;
         - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
         - ``<rule measure>_window`` (cells, horizon): the window means that the rule judged, at T/2 and T;
         - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
@@ -100,7 +100,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
     if sweep.optimizer.rows:
         coords["row"] = np.array(sweep.optimizer.rows)
-    if many or plan.running:
+    if many:
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
         coords["horizon"] = [sweep.steps // 2, sweep.steps]

@@ -53,7 +53,7 @@ class Lanes:
 def _owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
     """Return which object an axis belongs to: problem, optimizer, schedule or start."""
     owners = {
-        "optimizer": {"lr", *optimizer.hyper, *optimizer.arguments} - {"schedule"},
+        "optimizer": set(optimizer.axes),
         "schedule": set(optimizer.schedule.parameters),
         "problem": set(problem.axes),
         "start": {"x0"},

@@ -87,6 +87,12 @@ class Optimizer:
             else:
                 checks.number(f"initial {row}", start)
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names that can be an axis of a sweep."""
+        names = tuple(self.arguments) if self.family is not None else ("lr", *self.hyper)
+        return tuple(name for name in names if name != "schedule")
+
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.
 
@@ -95,9 +101,8 @@ class Optimizer:
         ValueError
             If a name is no hyperparameter of this optimizer or a value breaks its rule.
         """
-        allowed = {"lr", "schedule", *self.hyper, *self.arguments}
         for name in changes:
-            checks.known(f"hyperparameter of {self.name}", name, allowed)
+            checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule"))
         if self.family is not None:
             return self.family(**{**self.arguments, **changes})
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
