@@ -65,7 +65,7 @@ def test_simulate_keeps_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["chek"], "did you mean check?"),
+        (["chek"], "did you mean check"),
         (["list", "claim"], "did you mean claims"),
         (["explain", "adm"], "did you mean adam"),
         (["check", "reddi18"], "did you mean reddi2018"),

@@ -22,8 +22,8 @@ from theory_sim.optimizers.adam import adam
 from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 
-LANES = 4096
-STEPS = 20_000
+LANES = 1024
+STEPS = 100_000
 PERIOD = 10
 LR = 0.01
 BETA1 = 0.9

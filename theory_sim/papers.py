@@ -47,7 +47,7 @@ class Paper:
 
     def __str__(self) -> str:
         source = f"arXiv:{self.arxiv}" if self.arxiv else self.url
-        return f"{self.authors.replace(' and ', ', ')}. {self.title}. {self.venue} {self.year}. {source}"
+        return f"{self.authors.replace(' and ', ', ').rstrip('.')}. {self.title}. {self.venue} {self.year}. {source}"
 
 
 _TABLE = [
