@@ -1,9 +1,21 @@
 """Problems on which optimizers are put on trial, with their closed-form oracles."""
 
-from counterexamples import generalized_smooth, linear, reddi, shi, smooth, twopoint, zhang
+from counterexamples import (
+    averaged,
+    generalized_smooth,
+    linear,
+    reddi,
+    sequences,
+    shi,
+    smooth,
+    twopoint,
+    zhang,
+)
+
+_FAMILIES = (reddi, shi, zhang, averaged, twopoint, linear, sequences, smooth, generalized_smooth)
 
 PROBLEMS = {
     f"{family.__name__.split('.')[-1]}.{constructor.__name__}": constructor
-    for family in (reddi, shi, zhang, twopoint, smooth, linear, generalized_smooth)
+    for family in _FAMILIES
     for constructor in family.PROBLEMS
 }

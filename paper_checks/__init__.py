@@ -2,15 +2,33 @@
 
 from paper_checks import (
     chen2022,
+    defossez2022,
+    dereich2024,
+    orvieto2025,
     reddi2018,
     reddi2018_experiment,
     shi2021,
+    taniguchi2024,
+    wang2022divergence,
     zhang2022,
     zhang2026,
     zou2019,
 )
 
-_MODULES = (reddi2018, reddi2018_experiment, shi2021, zhang2022, zhang2026, zou2019, chen2022)
+_MODULES = (
+    reddi2018,
+    reddi2018_experiment,
+    zou2019,
+    shi2021,
+    chen2022,
+    zhang2022,
+    zhang2026,
+    defossez2022,
+    wang2022divergence,
+    dereich2024,
+    taniguchi2024,
+    orvieto2025,
+)
 
 CLAIMS = [claim for module in _MODULES for claim in module.CLAIMS]
 DEVIATIONS = [row for module in _MODULES for row in module.DEVIATIONS]
