@@ -165,7 +165,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Result:
-    """A claim, its evidence, and the seconds its check took once the sweeps were there."""
+    """A claim, its evidence, and the seconds it took, with those sweeps that no earlier claim had run."""
 
     claim: Claim
     evidence: Evidence

@@ -49,8 +49,8 @@ class Runs:
 
     def check(self, claim: Claim) -> Result:
         """Run the sweeps of a claim and its check."""
-        grids = [self.grid(sweep) for sweep in claim.sweeps]
         begin = time.perf_counter()
+        grids = [self.grid(sweep) for sweep in claim.sweeps]
         evidence = claim.check(grids, self.tier)
         return Result(claim, evidence, time.perf_counter() - begin)
 
