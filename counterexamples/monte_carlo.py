@@ -65,7 +65,7 @@ def vector_field(
     workers : int
         Gradients averaged per step.
     steps : int
-        Steps measured per lane, after a burn-in of 12/(1 - max(beta1, beta2)).
+        Steps measured per lane, rounded up to whole epochs, after a burn-in of 12/(1 - max(beta1, beta2)).
     lanes : int
         Independent repetitions, >= 2; their spread gives the standard error.
     entropy : int
@@ -77,6 +77,8 @@ def vector_field(
     """
     checks.count("lanes", lanes, 2)
     burn_in = math.ceil(12.0 / (1.0 - max(checks.beta("beta1", beta1), checks.beta("beta2", beta2))))
+    # Whole epochs, or the cyclic mean would have a bias that no standard error shows.
+    burn_in, steps = (-(-count // problem.components) * problem.components for count in (burn_in, steps))
     optimizer = adam(lr=1.0, beta1=beta1, beta2=beta2, eps=0.0, bias_correction=False)
     grid = simulate(
         problem,

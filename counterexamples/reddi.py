@@ -29,14 +29,19 @@ def periodic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any
 
 
 def periodic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*)."""
-    for lane in range(x.shape[1]):
+    """|x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*), the mean over workers."""
+    workers, lanes = idx.shape
+    for lane in range(lanes):
         away = x[0, lane] - theta[2, lane]
-        large = theta[0, lane]
-        small = -theta[1, lane]
         out[0, lane] = abs(away)
         out[1, lane] = theta[3, lane] * away
-        out[2, lane] = (large if idx[0, lane] == 0 else small) * away
+        out[2, lane] = 0.0
+    for j in range(workers):
+        for lane in range(lanes):
+            large = theta[0, lane]
+            small = -theta[1, lane]
+            slope = large if idx[j, lane] == 0 else small
+            out[2, lane] += slope * (x[0, lane] - theta[2, lane]) / workers
 
 
 def stochastic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
@@ -106,7 +111,7 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
         facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "n": n, "C": C / small},
         paper=PAPER,
         family=periodic,
-        parameters={"C": C, "small": small, "period": n},
+        parameters={"C": C, "small": small, "period": period},
     )
 
 
@@ -125,7 +130,7 @@ def stochastic(
     C, small : float
         Slopes, > 0.
     delta : float, optional
-        Theorem 3's delta > 0: p = (1 + delta)/(C + 1), so that F(x) = delta x.  Give either delta or p.
+        Theorem 3's delta > 0: p = (small + delta)/(C + small), so that F(x) = delta x.  Give delta or p.
     p : float, optional
         Probability of the large slope, in (0, 1).
     domain : bool
@@ -138,11 +143,12 @@ def stochastic(
     """
     checks.number("C", C, 0.0, open_low=True)
     checks.number("small", small, 0.0, open_low=True)
+    checks.flag("domain", domain)
     if (delta is None) == (p is None):
         raise ValueError(f"delta = {delta} and p = {p}: give exactly one of them.")
     if delta is not None:
         checks.number("delta", delta, 0.0, C, open_low=True, open_high=True)
-        chance = (1.0 + delta) / (C + 1.0)
+        chance = (small + delta) / (C + small)
     else:
         chance = checks.number("p", float("nan") if p is None else p, 0.0, 1.0, open_low=True, open_high=True)
     slope = chance * C - (1.0 - chance) * small
@@ -157,7 +163,7 @@ def stochastic(
         domain=(-1.0, 1.0) if domain else None,
         optimum=optimum,
         rule=RULE,
-        facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "p": chance},
+        facts={"slope": slope, "G": max(C, small), "p": chance, **({"D_inf": 2.0} if domain else {})},
         paper=PAPER,
         family=stochastic,
         parameters={"C": C, "delta": delta, "small": small, "p": p, "domain": domain},

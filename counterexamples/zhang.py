@@ -137,10 +137,11 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
     Notes
     -----
     From the toy runs of Shi et al. (ICLR 2021, appendix) and the D0 experiment of Zhang et al.  Squared component
-    gradients sum to 4 (x-a)^2 + 0.36 (x - 10a/9)^2; with f' = x/5 (sum) this is D1 f'^2 + D0, D1 = 109 at a = 0.
+    gradients sum to 4 (x-a)^2 + 0.36 (x - 10a/9)^2; with f = sum, f' = x/5, this is D1_sum f'^2 + D0, D1_sum = 109 at a = 0; with
+    f = mean, as in `piecewise`, the factor is D1 = n^2 D1_sum.
     """
     checks.number("a", a)
-    facts = {"n": 10, "L": 2.0, "D1": 109.0}
+    facts = {"n": 10, "L": 2.0, "D1": 10900.0, "D1_sum": 109.0}
     return Problem(
         name="zhang.quadratics",
         gradient=quadratics_gradient,

@@ -215,7 +215,7 @@ def _s2b(grids: Grids, tier: str) -> Evidence:
     facts = zhang.quadratics(0.0).facts
     n, limit = int(facts["n"]), (math.sqrt(2.0) - 1.0) / (2.0 * math.sqrt(2.0))
     sufficient = 10.0 ** brentq(
-        lambda u: math.log(worst_case(1.0 - 10.0**u, n, 1, facts["D1"]) / limit), -12.0, -2.0
+        lambda u: math.log(worst_case(1.0 - 10.0**u, n, 1, facts["D1_sum"]) / limit), -12.0, -2.0
     )
     exact = 1.0 - float(drift.critical_beta2(0.0, n, facts["C"])[-1])
     C = np.arange(5, 33)

@@ -85,6 +85,13 @@ def test_everything_resolves_to_a_paper() -> None:
         paper("reddi18")
 
 
+def test_the_benchmark_names_an_existing_sweep() -> None:
+    from theory_sim import bench
+
+    assert "shi2021.phases" in catalogue.sweeps()
+    assert "shi2021.phases" in Path(bench.__file__).read_text()
+
+
 def test_names_are_unique() -> None:
     claims, figures = (list(catalogue.import_module(name).__dict__[attribute]) for name, attribute in
                        (("paper_checks", "CLAIMS"), ("figures", "FIGURES")))  # fmt: skip

@@ -26,9 +26,16 @@ def test_comparisons(evidence: Evidence, status: Outcome, margin: float) -> None
 
 
 @pytest.mark.parametrize(
-    "evidence", [at_most(math.nan, 1.0), at_least(math.nan, 1.0), within(math.nan, 1.0, 9.0)]
+    "evidence",
+    [
+        at_most(math.nan, 1.0),
+        at_least(math.nan, 1.0),
+        within(math.nan, 1.0, 9.0),
+        at_most(3.0, math.inf),
+        at_least(math.inf, 3.0),
+    ],
 )
-def test_nan_never_passes(evidence: Evidence) -> None:
+def test_nan_and_infinite_bounds_never_pass(evidence: Evidence) -> None:
     assert evidence.status is BAD
 
 

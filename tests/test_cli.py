@@ -53,6 +53,18 @@ def test_simulate_prints_where_a_run_ends() -> None:
     assert record["x_final"][0] == pytest.approx(1.0, abs=0.1)
 
 
+def test_json_has_no_nan() -> None:
+    arguments = ["--problem", "smooth.quadratic", "--optimizer", "sgd:lr=3.5", "--steps", "5000", "--json"]
+    record = json.loads(run("simulate", *arguments).output, parse_constant=pytest.fail)
+    assert (record["status"], record["x_final"]) == (["NONFINITE"], [None])
+
+
+def test_words_for_flags() -> None:
+    arguments = ["simulate", "--problem", "zhang.piecewise", "--steps", "2", "--optimizer"]
+    assert "bias_correction=false" in run(*arguments, "adam:bias_correction=no").output
+    assert "must be True or False" in run(*arguments, "adam:bias_correction=maybe", code=2).output
+
+
 def test_simulate_keeps_a_run(tmp_path: Path) -> None:
     import xarray as xr
 

@@ -111,3 +111,33 @@ def test_progress_ends_at_one(sweep: ts.Sweep) -> None:
 def test_impossible_threads(sweep: ts.Sweep) -> None:
     with pytest.raises(ValueError, match="threads = 0"):
         sweep.run(threads=0)
+
+
+def test_an_unreadable_chunk_counts_as_missing(sweep: ts.Sweep, tmp_path: Path) -> None:
+    expected = sweep.run(tmp_path)
+    file = next(
+        path for path in (next(tmp_path.glob("*.zarr")) / "x" / "c" / "1").rglob("*") if path.is_file()
+    )
+    file.write_bytes(file.read_bytes()[:5])
+    assert sweep.run(tmp_path).identical(expected)
+
+
+def test_a_pickled_sweep_carries_no_lanes(sweep: ts.Sweep) -> None:
+    import pickle
+
+    _ = sweep.lanes
+    assert len(pickle.dumps(sweep)) < 20_000
+    assert pickle.loads(pickle.dumps(sweep)).digest == sweep.digest
+
+
+def test_whole_numbers_beyond_32_bits_can_be_exported(tmp_path: Path) -> None:
+    import xarray as xr
+
+    from theory_sim.grid import save
+
+    sweep = ts.Sweep(
+        zhang.piecewise(3), ts.sgd(0.1, schedule=ts.linear(10)), {"horizon": [10, 2**40]}, steps=3
+    )
+    save(sweep.run(), tmp_path / "grid.nc")
+    with xr.open_dataset(tmp_path / "grid.nc", engine="scipy") as kept:
+        assert kept.horizon.values.tolist() == [10, 2**40]

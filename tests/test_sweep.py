@@ -184,3 +184,72 @@ def test_a_chosen_start_survives_a_replacement() -> None:
     assert zhang.piecewise(10).replace(n=20).start == 0.0
     grid = ts.Sweep(zhang.quadratics(), adam(), {"x0": [0.5, 1.0]}, steps=1, checkpoints=1).run()
     assert grid.x_final.values[0, 0] < grid.x_final.values[1, 0]
+
+
+def offset_gradient(offset: float) -> Any:
+    def gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+        for lane in range(x.shape[1]):
+            out[0, 0, lane] = offset
+
+    return gradient
+
+
+def test_the_digest_sees_captured_values_and_shapes() -> None:
+    gradients = [offset_gradient(1.0), offset_gradient(2.0)]
+    problems = [ts.Problem("mine", gradient) for gradient in gradients]
+    problems += [ts.Problem("mine", gradients[0], components=2), ts.Problem("mine", gradients[0], dim=3)]
+    problems += [replace(reddi.periodic(10.0), constants={**reddi.periodic(10.0).constants, "C": 20.0})]
+    assert len({ts.Sweep(problem, ts.sgd()).digest for problem in problems}) == len(problems)
+    ends = [ts.simulate(problem, ts.sgd(1.0), steps=1, x0=0.0).x_final.item() for problem in problems[:2]]
+    assert ends == [-1.0, -2.0]
+
+
+def test_the_period_follows_the_slope_only_by_default() -> None:
+    assert ts.Sweep(reddi.periodic(10.0), adam(), {"C": [5.0, 20.0]}).lanes.size.tolist() == [5, 20]
+    fixed = ts.Sweep(reddi.periodic(3.0, period=3), adam(), {"C": [3.0, 5.0]})
+    assert fixed.lanes.size.tolist() == [3, 3]
+
+
+def test_an_axis_cannot_change_the_rule_or_take_a_name_of_the_dataset() -> None:
+    with pytest.raises(ValueError, match="changes the verdict rule"):
+        _ = ts.Sweep(zhang.quadratics(0.0), adam(), {"a": [0.0, 1.0]}).lanes
+    seeded = ts.Problem("seeded", offset_gradient(1.0), {"seed": 1.0})
+    with pytest.raises(ValueError, match="'seed' is a name of the Dataset"):
+        ts.Sweep(seeded, adam(), {"seed": [1.0, 2.0]})
+
+
+def test_a_horizon_can_be_an_axis() -> None:
+    sweep = ts.Sweep(zhang.piecewise(), ts.sgd(0.1, schedule=ts.linear(10)), {"horizon": [5, 10]}, steps=20)
+    assert sweep.run().horizon.values.tolist() == [5, 10]
+    with pytest.raises(ValueError, match="horizon = 0"):
+        _ = ts.Sweep(zhang.piecewise(), ts.sgd(0.1, schedule=ts.linear(10)), {"horizon": [0, 10]}).lanes
+
+
+@pytest.mark.parametrize("lr", [1, np.float32(1.0), np.int64(1)])
+def test_whole_and_narrow_numbers_are_numbers(lr: Any) -> None:
+    expected = ts.simulate(zhang.piecewise(), ts.sgd(1.0), steps=3).x_final
+    assert np.array_equal(ts.simulate(zhang.piecewise(), ts.sgd(lr), steps=3).x_final, expected)
+    axis = ts.Sweep(zhang.piecewise(), ts.sgd(), {"lr": np.array([lr])}, steps=3.0, seeds=1.0).run()  # type: ignore[arg-type]
+    assert axis.x_final.item() == expected.item()
+
+
+def test_repeated_seeds_are_one_observation_without_randomness() -> None:
+    cyclic = ts.Sweep(zhang.piecewise(), adam(beta2=0.5, beta1=0.0), steps=20_000, seeds=50).run()
+    assert cyclic.diverged_fraction.item() == 1.0
+    assert cyclic.diverged_low.item() == pytest.approx(0.2065, abs=1e-3)  # one of one, not 50 of 50
+    drawn = ts.Sweep(
+        zhang.piecewise(), adam(beta2=0.5, beta1=0.0), steps=20_000, seeds=50, order="reshuffled"
+    )
+    assert drawn.run().diverged_low.item() == pytest.approx(0.929, abs=1e-3)
+
+
+def test_one_step_has_no_half_horizon() -> None:
+    grid = ts.simulate(reddi.periodic(3.0), adam(lr=1e-9), steps=1, x0=-1.0)
+    assert grid.verdict.item() == "UNDECIDED"
+
+
+def test_kernels_must_be_plain_functions() -> None:
+    with pytest.raises(TypeError, match="must be a plain Python function"):
+        ts.Optimizer("builtin", print)
+    with pytest.raises(TypeError, match="is not a Optimizer; call its constructor"):
+        ts.Sweep(zhang.piecewise(), ts.adam)  # type: ignore[arg-type]

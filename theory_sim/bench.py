@@ -168,7 +168,7 @@ def shi_seconds() -> tuple[float, int]:
     """Return seconds and lanes of the phase diagram of Shi et al. at 1e6 steps."""
     from theory_sim.catalogue import sweeps
 
-    sweep = sweeps()["shi2021.phase"]
+    sweep = sweeps()["shi2021.phases"]
     begin = time.perf_counter()
     sweep.run()
     return time.perf_counter() - begin, sweep.lanes.count

@@ -69,13 +69,16 @@ def select_claims(names: tuple[str, ...]) -> list[Claim]:
     return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
 
 
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
+
+
 def _value(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    return _WORDS.get(text.lower(), text)
 
 
 def arguments(text: str) -> dict[str, Any]:

@@ -6,12 +6,15 @@ import difflib
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return "did you mean ...?" or the list of known names."""
     names = sorted(known)
+    shown = ", ".join(names[:12]) + (", ... (theory-sim list shows all)" if len(names) > 12 else "")
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(names)}."
+    return f"did you mean {' or '.join(close)}?" if close else f"choose from {shown}."
 
 
 def known(what: str, name: str, names: Iterable[str]) -> None:
@@ -45,6 +48,13 @@ def number(
         )
         raise ValueError(f"{name} = {value!r} must be a finite number in {left}{low:g}, {high:g}{right}.")
     return number
+
+
+def flag(name: str, value: bool) -> bool:
+    """Return `value` as a bool, or raise ValueError if it is not one."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} = {value!r} must be True or False.")  # noqa: TRY004  as for every other value
+    return bool(value)
 
 
 def beta(name: str, value: float) -> float:

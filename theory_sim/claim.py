@@ -48,8 +48,8 @@ class Evidence:
 
 
 def _evidence(observed: float, expected: float | str, margin: float, note: str) -> Evidence:
-    # A comparison with NaN is False, so a NaN can never pass.
-    status = Outcome.PASS if margin >= 0.0 else Outcome.FAIL
+    # A comparison with NaN is False, so a NaN can never pass; nor can an infinite bound or observation.
+    status = Outcome.PASS if 0.0 <= margin < math.inf else Outcome.FAIL
     return Evidence(status, observed, expected, margin, note)
 
 
@@ -163,6 +163,15 @@ class Deviation:
         checks.known("paper", self.paper, papers.PAPERS)
 
 
+def plain(value: Any) -> Any:
+    """Return a value with every number that JSON cannot write replaced by None."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 @dataclass(frozen=True)
 class Result:
     """A claim, its evidence, and the seconds it took, with those sweeps that no earlier claim had run."""
@@ -174,9 +183,6 @@ class Result:
     def record(self) -> dict[str, Any]:
         """Return plain JSON values."""
         claim, evidence = self.claim, self.evidence
-
-        def plain(value: float | str) -> float | str | None:
-            return value if isinstance(value, str) or math.isfinite(value) else None
 
         return {
             "id": claim.id,

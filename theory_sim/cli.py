@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from theory_sim import catalogue, checks, terminal
-from theory_sim.claim import Outcome, Result
+from theory_sim.claim import Outcome, Result, plain
+from theory_sim.grid import save
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.papers import PAPERS
 from theory_sim.runs import Runs
@@ -243,12 +244,13 @@ def simulate(
         grid = sweep.run(progress=lambda share: progress("simulate", share))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        grid.to_netcdf(out / "simulate.nc", engine="scipy")
+        save(grid, out / "simulate.nc")
     names = [name for name in grid.data_vars if set(grid[name].dims) <= {"seed", "coordinate"}]
     names = [name for name in names if grid[name].ndim]
     if as_json:
-        values = {str(name): grid[name].values.tolist() for name in names}
-        click.echo(json.dumps({"problem": str(sweep.problem), "optimizer": str(sweep.optimizer), **values}))
+        values = {str(name): plain(grid[name].values.tolist()) for name in names}
+        record = {"problem": str(sweep.problem), "optimizer": str(sweep.optimizer), **values}
+        click.echo(json.dumps(record, allow_nan=False))
         return
     click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
@@ -265,7 +267,7 @@ def _cell(value: Any) -> str:
 @_tier
 @_out
 def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
-    """Run the sweep NAME and keep its grid as NAME.nc; resumes where an earlier run stopped."""
+    """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
     from theory_sim import execute
 
     checks.known("sweep", name, catalogue.sweeps())
@@ -279,8 +281,8 @@ def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
         return
     with terminal.Progress() as progress:
         grid = Runs(tier, out / "sweeps", progress).grid(chosen)
-    path = out / "sweeps" / f"{name}.nc"
-    grid.to_netcdf(path, engine="scipy")
+    path = out / "sweeps" / f"{name}.{tier}.nc"
+    save(grid, path)
     click.echo(f"{_describe(chosen)}\n  written    {path}")
 
 

@@ -59,9 +59,13 @@ def run_chunk(
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(run_tile, lanes, plan, a, b) for a, b in tiles]
         sizes = dict(zip(futures, (b - a for a, b in tiles), strict=True))
-        for future in as_completed(futures):
-            if report is not None and future.exception() is None:
-                report(sizes[future])
+        try:
+            for future in as_completed(futures):
+                if report is not None and future.exception() is None:
+                    report(sizes[future])
+        except BaseException:  # an interrupt waits for the running tiles only
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
         parts = [future.result() for future in futures]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -75,7 +79,8 @@ def run(
     progress: Callable[[float], None] | None = None,
 ) -> Records:
     """Run all chunks of a sweep that the store lacks and return the records of every lane."""
-    workers = checks.count("threads", (os.cpu_count() or 1) if threads is None else threads)
+    own = (os.cpu_count() or 1) if executor is None else 1
+    workers = checks.count("threads", own if threads is None else threads)
     total, size = sweep.lanes.count, chunk_lanes(sweep)
     ranges = [(a, min(a + size, total)) for a in range(0, total, size)]
     kept = Store(Path(store), sweep.digest, sweep.spec, total, size) if store is not None else None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theory_sim.claim import plain
+from theory_sim.grid import save
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -83,28 +85,26 @@ class Figure:
         list of Path
             The files, the PNG first.
         """
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot as plt
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure as Canvas
 
         folder.mkdir(parents=True, exist_ok=True)
-        with plt.rc_context(STYLE):
-            figure, axes = plt.subplots(*self.panels, figsize=self.size, squeeze=False)
+        with rc_context(STYLE):
+            figure = Canvas(figsize=self.size)
+            axes = figure.subplots(*self.panels, squeeze=False)
             self.draw(axes.ravel(), grids)
             png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
             figure.savefig(png)
             figure.savefig(svg, metadata={"Date": None})
             curves = [curve for panel, ax in enumerate(axes.ravel()) for curve in _curves(panel, ax)]
-            plt.close(figure)
         data = folder / f"{self.name}.json"
         features = {name: float(value) for name, value in self.features(grids).items()}
         content = {"name": self.name, "caption": self.caption, "features": features, "curves": curves}
-        data.write_text(json.dumps(content, indent=1))
+        data.write_text(json.dumps(plain(content), indent=1, allow_nan=False))
         files = [png, svg, data]
         for sweep, grid in zip(self.sweeps, grids, strict=True):
             path = folder / f"{self.name}.{sweep.name}.nc"
-            grid.to_netcdf(path, engine="scipy")
+            save(grid, path)
             files.append(path)
         return files
 

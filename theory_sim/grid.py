@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from theory_sim.sweep import Sweep
+
+
+NAMES = frozenset(
+    {"seed", "row", "checkpoint", "coordinate", "window_end", "x", "x_final", "state_final", "status"}
+    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean"}
+    | {"diverged_fraction", "diverged_low", "diverged_high"}
+)
+
+
+def save(grid: xr.Dataset, path: Path) -> None:
+    """Write a grid as classic netCDF, which knows no 64-bit integers: larger ones become floats."""
+    limit = np.iinfo(np.int32).max
+    wide = {
+        name: values.astype(float)
+        for name, values in grid.variables.items()
+        if values.dtype.kind in "iu" and values.size and np.abs(values.values).max() > limit
+    }
+    grid.assign({name: (values.dims, values.values) for name, values in wide.items()}).to_netcdf(
+        path, engine="scipy"
+    )
 
 
 def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Dataset:
@@ -40,7 +61,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells[, checkpoint]) over x_1 ... x_c;
         - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
-        - ``<rule measure>_window`` (cells, horizon): the window means that the rule judged, at T/2 and T;
+        - ``<rule measure>_window`` (cells, window_end): the window means that the rule judged, at T/2 and T;
         - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
     """
     import xarray as xr
@@ -48,8 +69,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     problem, plan = sweep.problem, sweep.plan
     axes = tuple(sweep.axes)
     cells, shape = (*axes, "seed"), sweep.shape
-    keep = slice(None) if sweep.checkpoints is not None and np.any(sweep.checkpoints) else slice(-1, None)
-    many = keep == slice(None)
+    many = bool(np.any(sweep.checkpoints))
 
     def folded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return values.reshape(*shape, *values.shape[1:])
@@ -91,10 +111,12 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         verdict = rule.judge(
             windows[:, 0], windows[:, 1], records["first"][:, k], finite, records["escaped"] > 0
         )
-        data[f"{rule.measure}_window"] = ((*cells, "horizon"), folded(windows))
+        data[f"{rule.measure}_window"] = ((*cells, "window_end"), folded(windows))
     data["verdict"] = (cells, folded(verdict))
     diverged = (folded(verdict) == Verdict.DIVERGED.value).sum(axis=-1)
-    low, high = wilson(diverged, sweep.seeds)
+    # Lanes without randomness are one observation, however many seeds repeat it.
+    trials = sweep.seeds if sweep.random else 1
+    low, high = wilson(diverged * trials / sweep.seeds, trials)
     data["diverged_fraction"] = (axes, diverged / sweep.seeds)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
     coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
@@ -103,7 +125,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     if many:
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
-        coords["horizon"] = [sweep.steps // 2, sweep.steps]
+        coords["window_end"] = [sweep.steps // 2, sweep.steps]
     return xr.Dataset(data, coords, attrs=provenance(sweep))
 
 
@@ -120,6 +142,10 @@ def provenance(sweep: Sweep) -> dict[str, str]:
         "order": sweep.order,
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
+        "seeds": str(sweep.seeds),
+        "workers": str(sweep.workers),
+        "x0": str(sweep.problem.start if sweep.x0 is None else sweep.x0),
+        "rule": str(sweep.judged),
         "references": " ".join(
             dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)
         ),

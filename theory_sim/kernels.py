@@ -40,7 +40,6 @@ _ARGUMENTS = {
     "sampler": ("t", "size", "u", "table", "idx"),
     "uniform": ("t", "slot", "key", "out"),
 }
-KINDS = tuple(_ARGUMENTS)
 
 # error_model="numpy" keeps the lane loop vectorised: the ZeroDivisionError test of the default would not.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
@@ -69,6 +68,10 @@ def signature(kind: str) -> Any:
 def check_arguments(kind: str, kernel: Kernel) -> None:
     """Raise ValueError unless `kernel` takes the number of arguments its kind prescribes."""
     expected = _ARGUMENTS[kind]
+    if not inspect.isfunction(kernel):
+        raise TypeError(
+            f"{kind} kernel {kernel!r} must be a plain Python function; leave compiling to theory_sim."
+        )
     if len(inspect.signature(kernel).parameters) != len(expected):
         raise ValueError(
             f"{kind} kernel {kernel.__name__}{inspect.signature(kernel)} must take "
@@ -83,7 +86,7 @@ def compiled(kind: str, kernel: Kernel) -> Any:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        One of the kinds in the table above.
     kernel : callable
         Plain Python function with the arguments of its kind.
 
@@ -92,26 +95,35 @@ def compiled(kind: str, kernel: Kernel) -> Any:
     callable
         The compiled function; the plain one under ``NUMBA_DISABLE_JIT=1``.
     """
-    return jit(signature(kind), kernel)
+    # numba freezes the values a function captures, but its disk cache does not watch them.
+    return jit(signature(kind), kernel, cache=not captured(kernel))
 
 
-def jit(sig: Any, function: Callable[..., Any]) -> Any:
+def captured(kernel: Kernel) -> dict[str, Any]:
+    """Return the closure and global values, other than modules, that compilation freezes into a kernel."""
+    seen = inspect.getclosurevars(kernel)
+    values = {**seen.globals, **seen.nonlocals}
+    return {name: value for name, value in values.items() if not inspect.ismodule(value)}
+
+
+def jit(sig: Any, function: Callable[..., Any], *, cache: bool = True) -> Any:
     """Compile `function` for one explicit signature with the options every kernel shares."""
     from numba import njit
 
     try:
-        return njit(sig, cache=True, **OPTIONS)(function)
+        return njit(sig, cache=cache, **OPTIONS)(function)
     except RuntimeError as error:  # a function typed at a prompt has no file to cache beside
         if "no locator available" not in str(error):
             raise
         return njit(sig, **OPTIONS)(function)
 
 
-@cache
 def digest(kernel: Kernel) -> str:
-    """Return 12 hex digits that identify the source of a kernel (its bytecode when there is no source)."""
+    """Return 12 hex digits that identify a kernel: its source, its bytecode and the values it captures."""
+    code = kernel.__code__
     try:
-        source = inspect.getsource(kernel).encode()
+        source = inspect.getsource(kernel)
     except OSError:
-        source = kernel.__code__.co_code + repr(kernel.__code__.co_consts).encode()
-    return hashlib.sha256(source).hexdigest()[:12]
+        source = ""
+    parts = (source, code.co_code, code.co_consts, code.co_names, sorted(captured(kernel).items()))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

@@ -93,6 +93,11 @@ def _initial_state(problem: Problem, optimizer: Optimizer, x0: Array) -> Array:
     for row, value in optimizer.initial.items():
         i = optimizer.rows.index(row)
         if isinstance(value, str):
+            if problem.draws:
+                raise ValueError(
+                    f"Initial {row} = {value!r} needs gradients without noise, and {problem.name} draws noise; "
+                    "give a number."
+                )
             gradients = problem.gradients(x0)
             state[i] = gradients.mean(axis=0) if value == "mean_gradient" else (gradients**2).max(axis=0)
         else:
@@ -110,6 +115,7 @@ def expand(
     order: str,
     workers: int,
     x0: Any,
+    judged: bool,
 ) -> Lanes:
     """Build the lanes of a sweep, in C order over (axes ..., seed).
 
@@ -152,26 +158,24 @@ def expand(
     variants = [optimizer.replace(**value) if value else optimizer for value in values]
     for variant in variants:
         _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
-    lr = np.array([variant.lr for variant in variants])[which]
-    hyper = np.array([[*variant.hyper.values()] for variant in variants]).T.reshape(-1, len(variants))[
-        :, which
-    ]
+    lr = np.array([variant.lr for variant in variants], dtype=float)[which]
+    hyper = np.array([[*variant.hyper.values()] for variant in variants], dtype=float).T.reshape(
+        -1, len(variants)
+    )[:, which]
     for name in rows:
         laid_out = axes[name][position[name]]
         if name == "lr":
-            lr = laid_out
+            lr = laid_out.astype(float)
         else:
             hyper[list(optimizer.hyper).index(name)] = laid_out
 
-    parameters = optimizer.schedule.parameters
     scheduled = [name for name in axes if owner[name] == "schedule"]
-    for name in scheduled:
-        for value in axes[name].tolist():
-            checks.number(name, value, 0.0)
-    schedule = np.array([[value] * (count if scheduled else 1) for value in parameters.values()])
-    schedule = schedule.reshape(len(parameters), count if scheduled else 1).astype(float)
-    for name in scheduled:
-        schedule[list(parameters).index(name)] = axes[name][position[name]]
+    values, which_schedule = combinations(scheduled)
+    schedules = [optimizer.schedule.replace(**value) for value in values]
+    schedule = (
+        np.array([[*one.parameters.values()] for one in schedules], dtype=float).reshape(len(schedules), -1).T
+    )
+    schedule = schedule[:, which_schedule] if scheduled else schedule
 
     names = [name for name in axes if owner[name] in ("problem", "start")]
     values, which = combinations(names)
@@ -180,6 +184,10 @@ def expand(
         start = value.pop("x0", x0)
         one = problem.replace(**value) if value else problem
         _same_code(problem, one, ("gradient", "measure", "dim", "draws", "domain"), f"Axis {names}")
+        if judged and one.rule != problem.rule:
+            raise ValueError(
+                f"Axis {names} changes the verdict rule of {problem.name}; give the sweep a rule."
+            )
         problems.append(one)
         starts.append(_start(one, start))
         states.append(_initial_state(one, optimizer, starts[-1]))

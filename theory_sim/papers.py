@@ -33,17 +33,18 @@ class Paper:
 
     def bibtex(self) -> str:
         """Return a BibTeX entry."""
+        preprint = self.venue == "arXiv"
         fields = {
             "author": self.authors,
             "title": f"{{{self.title}}}",
-            "booktitle": self.venue,
+            "booktitle": "" if preprint else self.venue,
             "year": str(self.year),
             "eprint": self.arxiv,
             "archiveprefix": "arXiv" if self.arxiv else "",
             "url": self.url,
         }
         lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
-        return f"@inproceedings{{{self.key},\n{lines}}}"
+        return f"@{'misc' if preprint else 'inproceedings'}{{{self.key},\n{lines}}}"
 
     def __str__(self) -> str:
         source = f"arXiv:{self.arxiv}" if self.arxiv else self.url

@@ -14,7 +14,7 @@ from theory_sim.kernels import Kernel, check_arguments
 from theory_sim.verdict import Rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """An objective, or a sequence of losses, given by component gradients.
 
@@ -76,11 +76,10 @@ class Problem:
 
     def __post_init__(self) -> None:
         check_arguments("gradient", self.gradient)
-        checks.count("dim", self.dim)
-        checks.count("components", self.components)
-        checks.count("draws", self.draws, 0)
-        for coordinate in np.atleast_1d(self.start).tolist():
-            checks.number("start", coordinate)
+        for name, least in (("dim", 1), ("components", 1), ("draws", 0)):
+            object.__setattr__(self, name, checks.count(name, getattr(self, name), least))
+        start = tuple(checks.number("start", coordinate) for coordinate in np.atleast_1d(self.start).tolist())
+        object.__setattr__(self, "start", start if np.ndim(self.start) else start[0])
         for name, value in {**self.constants, **self.facts}.items():
             checks.number(name, value)
         if self.domain is not None:
@@ -104,7 +103,9 @@ class Problem:
         return tuple(self.parameters if self.family is not None else self.constants)
 
     def replace(self, **changes: Any) -> Problem:
-        """Return a copy with other parameters; everything derived from them is rebuilt, a chosen start is kept.
+        """Return a copy with other parameters; everything derived from them is rebuilt.
+
+        A start or a rule that was set by hand is kept.
 
         Raises
         ------
@@ -115,8 +116,13 @@ class Problem:
             checks.known(f"parameter of {self.name}", name, self.axes)
         if self.family is not None:
             rebuilt = self.family(**{**self.parameters, **changes})
-            derived = self.family(**self.parameters).start == self.start
-            return rebuilt if derived else replace(rebuilt, start=self.start)
+            own = self.family(**self.parameters)
+            kept = {
+                name: getattr(self, name)
+                for name in ("start", "rule")
+                if getattr(self, name) != getattr(own, name)
+            }
+            return replace(rebuilt, **kept)
         return replace(self, constants={**self.constants, **changes})
 
     def gradients(self, x: Any) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from theory_sim.claim import Claim, Result
 from theory_sim.figure import Figure
 from theory_sim.sweep import Sweep
@@ -35,17 +37,19 @@ class Runs:
         self.tier = tier
         self.store = store
         self._progress = progress
-        self._grids: dict[str, xr.Dataset] = {}
+        self._grids: dict[object, xr.Dataset] = {}
 
     def grid(self, sweep: Sweep) -> xr.Dataset:
         """Return the grid of a sweep at this tier, computed at most once."""
         actual = sweep.at(self.tier)
-        if actual.digest not in self._grids:
+        # The digest covers what is run; these three decide how it is labelled and judged.
+        key = (actual.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+        if key not in self._grids:
             report = self._progress
-            self._grids[actual.digest] = actual.run(
+            self._grids[key] = actual.run(
                 self.store, progress=None if report is None else lambda share: report(actual.name, share)
             )
-        return self._grids[actual.digest]
+        return self._grids[key]
 
     def check(self, claim: Claim) -> Result:
         """Run the sweeps of a claim and its check."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from theory_sim import checks
@@ -22,15 +22,29 @@ class Schedule:
         Schedule kernel ``(t, parameters, factor)``; see `theory_sim.kernels`.
     parameters : mapping of str to float
         Rows of the kernel's parameter array; each can be an axis of a sweep.
+    family : callable, optional
+        The constructor, called again by `replace`, so that every rule is checked again.
     """
 
     name: str
     kernel: Kernel
     parameters: Mapping[str, float] = field(default_factory=dict)
+    family: Callable[..., Schedule] | None = None
 
     def __post_init__(self) -> None:
         check_arguments("schedule", self.kernel)
-        object.__setattr__(self, "parameters", dict(self.parameters))
+        for name, value in self.parameters.items():
+            checks.number(name, value)
+
+    def replace(self, **changes: float) -> Schedule:
+        """Return a copy with other parameters, checked by the same rules."""
+        if not changes:
+            return self
+        for name in changes:
+            checks.known(f"parameter of {self.name}", name, self.parameters)
+        if self.family is not None:
+            return self.family(**{**self.parameters, **changes})
+        return replace(self, parameters={**self.parameters, **changes})
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
@@ -62,9 +76,9 @@ def constant() -> Schedule:
 
 def power(s: float) -> Schedule:
     """lr_t = lr / t**s, s >= 0."""
-    return Schedule("power", power_kernel, {"s": checks.number("s", s, 0.0)})
+    return Schedule("power", power_kernel, {"s": checks.number("s", s, 0.0)}, power)
 
 
 def linear(horizon: int) -> Schedule:
     """lr_t = lr * max(0, 1 - (t-1)/horizon)."""
-    return Schedule("linear", linear_kernel, {"horizon": checks.count("horizon", horizon)})
+    return Schedule("linear", linear_kernel, {"horizon": checks.count("horizon", horizon)}, linear)

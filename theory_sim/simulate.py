@@ -101,8 +101,10 @@ def advance(
                     total[k, lane] += row[k, lane]
                 if extremes:
                     for lane in range(lanes):
-                        least[k, lane] = min(least[k, lane], row[k, lane])
-                        most[k, lane] = max(most[k, lane], row[k, lane])
+                        value = row[k, lane]
+                        # 0 * (value - value) keeps a NaN, which min and max of compiled code lose
+                        least[k, lane] = min(least[k, lane], value) + (value - value)
+                        most[k, lane] = max(most[k, lane], value) + (value - value)
             if watched >= 0:
                 for lane in range(lanes):
                     path[lane] += row[watched, lane]
@@ -380,8 +382,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         last = np.where(stopped == 0, measured(plan.steps + 1)[:, watched], np.nan)
         hits[0, (hits[0] < 0) & (last <= target)] = plan.steps
         hits[1, (hits[1] < 0) & (path + last <= target * (plan.steps + 1))] = plan.steps
-    for i, (_, b) in enumerate(plan.windows):
-        windows[(stopped > 0) & (stopped <= b), i] = np.nan
+    for i, (a, b) in enumerate(plan.windows):
+        windows[(stopped > 0) & (stopped <= b) | (a == b), i] = np.nan
     return {
         **{name: np.stack(values, axis=1) for name, values in records.items() if values},
         "windows": windows,

@@ -49,7 +49,7 @@ class Store:
             for name in list(group):
                 del group[name]
             group.attrs["spec"] = json.dumps(spec, sort_keys=True, default=str)
-            group.create_array(
+            group.require_array(
                 "done", shape=(chunks,), chunks=(1,), dtype="uint64", dimension_names=["chunk"]
             )
         self.group = group
@@ -58,7 +58,7 @@ class Store:
         """Store the records of chunk i, lanes start ... stop-1."""
         for name, values in records.items():
             if name not in self.group:
-                self.group.create_array(
+                self.group.require_array(
                     name,
                     shape=(self.lanes, *values.shape[1:]),
                     chunks=(self.size, *(max(n, 1) for n in values.shape[1:])),
@@ -74,5 +74,10 @@ class Store:
         expected = int(self.group["done"][i])
         if expected == 0:
             return None
-        records = {name: np.asarray(self.group[name][start:stop]) for name in self.group if name != "done"}
+        try:
+            records = {
+                name: np.asarray(self.group[name][start:stop]) for name in self.group if name != "done"
+            }
+        except (OSError, ValueError, RuntimeError):  # an unreadable chunk is a missing one
+            return None
         return records if _checksum(records) == expected else None

@@ -48,7 +48,8 @@ class Sweep:
     workers : int
         Gradients drawn per step; averaged unless the optimizer is distributed, so B workers are a mini-batch.
     checkpoints : int or sequence of int
-        How many log-spaced records of x to keep (0: only the end), or after which numbers of updates.
+        How many log-spaced records of x to keep (0: only the end), or after which numbers of updates; the
+        last update is always recorded too.
     running : bool
         Whether to keep mean, minimum and maximum of every measure over x_1 ... x_c at checkpoint c.
     rule : Rule, optional
@@ -80,10 +81,11 @@ class Sweep:
     quick: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        checks.count("steps", self.steps)
-        checks.count("seeds", self.seeds)
-        checks.count("workers", self.workers)
-        checks.count("entropy", self.entropy, 0)
+        for name, low in (("steps", 1), ("seeds", 1), ("workers", 1), ("entropy", 0)):
+            object.__setattr__(self, name, checks.count(name, getattr(self, name), low))
+        for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
+            if not isinstance(value, noun):
+                raise TypeError(f"{value!r} is not a {noun.__name__}; call its constructor.")
         checks.known("order", self.order, random.ORDERS)
         if self.workers * (1 + self.problem.draws) + self.optimizer.draws > 65536:
             raise ValueError(f"workers = {self.workers} need more than 65536 uniforms per step; use fewer.")
@@ -97,6 +99,8 @@ class Sweep:
                     f"it has {', '.join(self.problem.measures) or 'none'}."
                 )
         for name, values in self.axes.items():
+            if name in grid.NAMES:
+                raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
             if np.ndim(values) != 1 or len(values) == 0:
                 raise ValueError(
                     f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values."
@@ -104,6 +108,16 @@ class Sweep:
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields only: an executor rebuilds the lanes."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @property
+    def random(self) -> bool:
+        """Whether seeds can differ: something in a run reads the random stream."""
+        sampled = random.ORDERS[self.order][1] and bool((self.lanes.size > 1).any())
+        return sampled or self.problem.draws > 0 or self.optimizer.draws > 0
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -122,6 +136,7 @@ class Sweep:
             order=self.order,
             workers=self.workers,
             x0=self.x0,
+            judged=self.rule is None,
         )
 
     @property
@@ -172,8 +187,24 @@ class Sweep:
             advance,
         )
         return {
-            "problem": {"name": problem.name, **problem.constants, **problem.parameters},
-            "optimizer": {"name": optimizer.name, "lr": optimizer.lr, **optimizer.hyper, **optimizer.variant},
+            "problem": {
+                "name": problem.name,
+                "constants": dict(problem.constants),
+                "parameters": dict(problem.parameters),
+                "dim": problem.dim,
+                "components": problem.components,
+                "draws": problem.draws,
+                "measures": problem.measures,
+            },
+            "optimizer": {
+                "name": optimizer.name,
+                "lr": optimizer.lr,
+                "hyper": dict(optimizer.hyper),
+                "variant": dict(optimizer.variant),
+                "rows": optimizer.rows,
+                "draws": optimizer.draws,
+                "distributed": optimizer.distributed,
+            },
             "initial": dict(optimizer.initial),
             "schedule": {"name": optimizer.schedule.name, **optimizer.schedule.parameters},
             "kernels": [digest(kernel) for kernel in kernels if kernel is not None],
@@ -211,7 +242,7 @@ class Sweep:
         store : path, optional
             Folder that keeps finished chunks; a second run computes only the missing ones.
         threads : int, optional
-            Threads of this process; default: one per core.  Results do not depend on it.
+            Threads per process; default: one per core, or 1 with an executor.  Results do not depend on it.
         executor : concurrent.futures.Executor, optional
             Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
         progress : callable, optional

@@ -84,7 +84,7 @@ def test_quadratics_gradients_by_hand() -> None:
 def test_realizable_quadratics_have_d1_109() -> None:
     problem = zhang.quadratics(0.0)
     g = components(problem, 3.0)
-    assert (g**2).sum() == pytest.approx(problem.facts["D1"] * g.sum() ** 2)
+    assert (g**2).sum() == pytest.approx(problem.facts["D1_sum"] * g.sum() ** 2)
     assert problem.facts["D0"] == 0.0
     assert "D0" not in zhang.quadratics(1.0).facts
 

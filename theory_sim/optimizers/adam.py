@@ -193,6 +193,7 @@ def adam(
         Default: constant.
     """
     hyper = hyper_rows(beta1, beta2, eps, eps_mode)
+    checks.flag("bias_correction", bias_correction)
     return Optimizer(
         name="Adam",
         step=adam_corrected_kernel if bias_correction else adam_kernel,

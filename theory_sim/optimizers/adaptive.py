@@ -240,7 +240,10 @@ def adopt(
     *,
     schedule: Schedule | None = None,
 ) -> Optimizer:
-    """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2); step 1 does not move x."""
+    """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
+
+    Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here, schedules included.
+    """
     return Optimizer(
         name="ADOPT",
         step=adopt_kernel,

@@ -1,7 +1,7 @@
 """Methods that rescale the gradient by its norm: clipping, normalisation, AdamNorm.
 
-Norms are Euclidean over all coordinates.  The first state row of a kernel holds the squared norm of a step in
-its coordinate 0, so that every loop runs over contiguous lanes.
+Norms are Euclidean over all coordinates.  The first state row of a kernel holds the norm (AdamNorm: its square) of a
+step in its coordinate 0, so that every loop runs over contiguous lanes; hypot keeps it finite as long as g is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def clipped_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, 
         state[0, 0, lane] = 0.0
     for i in range(d):
         for lane in range(lanes):
-            state[0, 0, lane] += g[0, i, lane] * g[0, i, lane]
+            state[0, 0, lane] = math.hypot(state[0, 0, lane], g[0, i, lane])
     for i in range(d):
         for lane in range(lanes):
-            norm = math.sqrt(state[0, 0, lane])
+            norm = state[0, 0, lane]
             # h_t = lr min(1, threshold/||g_t||); x_{t+1} = x_t - h_t g_t
             x[i, lane] -= lr[lane] * (hyper[0, lane] / max(norm, hyper[0, lane])) * g[0, i, lane]
 
@@ -36,10 +36,10 @@ def normalized_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: An
         state[0, 0, lane] = 0.0
     for i in range(d):
         for lane in range(lanes):
-            state[0, 0, lane] += g[0, i, lane] * g[0, i, lane]
+            state[0, 0, lane] = math.hypot(state[0, 0, lane], g[0, i, lane])
     for i in range(d):
         for lane in range(lanes):
-            scale = math.sqrt(state[0, 0, lane]) + hyper[0, lane]
+            scale = state[0, 0, lane] + hyper[0, lane]
             if scale == 0.0:
                 scale = math.inf
             # x_{t+1} = x_t - lr g_t/(||g_t|| + offset)
@@ -57,13 +57,13 @@ def mixed_clipping_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state
             # m_t = momentum m_{t-1} + (1 - momentum) g_t
             m = hyper[1, lane] * state[2, i, lane] + (1.0 - hyper[1, lane]) * g[0, i, lane]
             state[2, i, lane] = m
-            state[0, 0, lane] += g[0, i, lane] * g[0, i, lane]
-            state[1, 0, lane] += m * m
+            state[0, 0, lane] = math.hypot(state[0, 0, lane], g[0, i, lane])
+            state[1, 0, lane] = math.hypot(state[1, 0, lane], m)
     for i in range(d):
         for lane in range(lanes):
             threshold = hyper[0, lane]
-            of_g = threshold / max(math.sqrt(state[0, 0, lane]), threshold)
-            of_m = threshold / max(math.sqrt(state[1, 0, lane]), threshold)
+            of_g = threshold / max(state[0, 0, lane], threshold)
+            of_m = threshold / max(state[1, 0, lane], threshold)
             # x_{t+1} = x_t - lr [mix min(1, threshold/||m_t||) m_t + (1 - mix) min(1, threshold/||g_t||) g_t]
             direction = (
                 hyper[2, lane] * of_m * state[2, i, lane] + (1.0 - hyper[2, lane]) * of_g * g[0, i, lane]
@@ -113,7 +113,7 @@ def clipped_gd(lr: float = 0.1, threshold: float = 1.0, *, schedule: Schedule | 
         step=clipped_kernel,
         lr=lr,
         hyper={"threshold": checks.number("threshold", threshold, 0.0, open_low=True)},
-        rows=("square",),
+        rows=("norm",),
         schedule=schedule or constant(),
         paper="zhang2020clipping",
         family=clipped_gd,
@@ -139,7 +139,7 @@ def normalized_gd(lr: float = 0.1, offset: float = 0.0, *, schedule: Schedule | 
         step=normalized_kernel,
         lr=lr,
         hyper={"offset": checks.number("offset", offset, 0.0)},
-        rows=("square",),
+        rows=("norm",),
         schedule=schedule or constant(),
         paper="zhang2020clipping",
         family=normalized_gd,
@@ -179,7 +179,7 @@ def mixed_clipping(
             "momentum": checks.beta("momentum", momentum),
             "mix": checks.number("mix", mix, 0.0, 1.0),
         },
-        rows=("square", "momentum_square", "m"),
+        rows=("norm", "momentum_norm", "m"),
         schedule=schedule or constant(),
         paper="zhang2020improved",
         family=mixed_clipping,
