@@ -130,7 +130,7 @@ def explain(name: str) -> None:
     checks.known("name", name, (*OPTIMIZERS, *problems, *PAPERS, *sweeps, *figures, *claims))
     if name in OPTIMIZERS or name in problems:
         constructor = OPTIMIZERS.get(name) or problems[name]
-        click.echo(f"{name}{inspect.signature(constructor)}\n\n{inspect.getdoc(constructor)}")
+        click.echo(f"{name}({_defaults(constructor)})\n\n{inspect.getdoc(constructor)}")
     elif name in claims:
         claim = claims[name]
         click.echo(
@@ -152,6 +152,11 @@ def explain(name: str) -> None:
         for row in catalogue.deviations():
             if row.paper == name:
                 click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
+
+
+def _defaults(constructor: Callable[..., Any]) -> str:
+    parameters = inspect.signature(constructor).parameters.values()
+    return ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
 
 
 def _describe(sweep: Sweep) -> str:
