@@ -2,6 +2,7 @@
 
 from counterexamples import (
     averaged,
+    clipping,
     generalized_smooth,
     linear,
     reddi,
@@ -10,9 +11,22 @@ from counterexamples import (
     smooth,
     twopoint,
     zhang,
+    zoo,
 )
 
-_FAMILIES = (reddi, shi, zhang, averaged, twopoint, linear, sequences, smooth, generalized_smooth)
+_FAMILIES = (
+    reddi,
+    shi,
+    zhang,
+    averaged,
+    twopoint,
+    linear,
+    sequences,
+    smooth,
+    generalized_smooth,
+    zoo,
+    clipping,
+)
 
 PROBLEMS = {
     f"{family.__name__.split('.')[-1]}.{constructor.__name__}": constructor

@@ -1,7 +1,7 @@
 """Figures of the suite, one noun per file."""
 
-from figures import boundary, generic_adam, minibatch, neighbourhood, phase, reddi, shi
+from figures import boundary, generic_adam, minibatch, neighbourhood, phase, reddi, shi, smoothness
 
-_MODULES = (reddi, shi, phase, boundary, neighbourhood, generic_adam, minibatch)
+_MODULES = (reddi, shi, phase, boundary, neighbourhood, generic_adam, minibatch, smoothness)
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -10,6 +10,7 @@ from paper_checks import (
     shi2021,
     taniguchi2024,
     wang2022divergence,
+    zhang2020clipping,
     zhang2022,
     zhang2026,
     zou2019,
@@ -28,6 +29,7 @@ _MODULES = (
     dereich2024,
     taniguchi2024,
     orvieto2025,
+    zhang2020clipping,
 )
 
 CLAIMS = [claim for module in _MODULES for claim in module.CLAIMS]

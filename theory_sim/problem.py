@@ -149,5 +149,8 @@ class Problem:
         return (-math.inf, math.inf) if self.domain is None else self.domain
 
     def __str__(self) -> str:
-        shown = self.parameters if self.family is not None else self.constants
-        return f"{self.name}({', '.join(f'{k}={v:g}' if isinstance(v, float) else f'{k}={v}' for k, v in shown.items())})"
+        given = self.parameters if self.family is not None else self.constants
+        shown = (
+            f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in given.items() if v is not None
+        )
+        return f"{self.name}({', '.join(shown)})"

@@ -1,7 +1,8 @@
 """Methods that rescale the gradient by its norm: clipping, normalisation, AdamNorm.
 
 Norms are Euclidean over all coordinates.  The first state row of a kernel holds the norm (AdamNorm: its square) of a
-step in its coordinate 0, so that every loop runs over contiguous lanes; hypot keeps it finite as long as g is.
+step in its coordinate 0, so that every loop runs over contiguous lanes; hypot keeps it finite nearly as long as g is,
+and the term 0 * norm turns a norm that is not into a NaN instead of a step of length 0.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def clipped_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, 
         for lane in range(lanes):
             norm = state[0, 0, lane]
             # h_t = lr min(1, threshold/||g_t||); x_{t+1} = x_t - h_t g_t
-            x[i, lane] -= lr[lane] * (hyper[0, lane] / max(norm, hyper[0, lane])) * g[0, i, lane]
+            x[i, lane] -= lr[lane] * (hyper[0, lane] / max(norm, hyper[0, lane]) + 0.0 * norm) * g[0, i, lane]
 
 
 def normalized_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
@@ -43,7 +44,7 @@ def normalized_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: An
             if scale == 0.0:
                 scale = math.inf
             # x_{t+1} = x_t - lr g_t/(||g_t|| + offset)
-            x[i, lane] -= lr[lane] * g[0, i, lane] / scale
+            x[i, lane] -= lr[lane] * (g[0, i, lane] / scale + 0.0 * state[0, 0, lane])
 
 
 def mixed_clipping_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
@@ -62,8 +63,8 @@ def mixed_clipping_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state
     for i in range(d):
         for lane in range(lanes):
             threshold = hyper[0, lane]
-            of_g = threshold / max(state[0, 0, lane], threshold)
-            of_m = threshold / max(state[1, 0, lane], threshold)
+            of_g = threshold / max(state[0, 0, lane], threshold) + 0.0 * state[0, 0, lane]
+            of_m = threshold / max(state[1, 0, lane], threshold) + 0.0 * state[1, 0, lane]
             # x_{t+1} = x_t - lr [mix min(1, threshold/||m_t||) m_t + (1 - mix) min(1, threshold/||g_t||) g_t]
             direction = (
                 hyper[2, lane] * of_m * state[2, i, lane] + (1.0 - hyper[2, lane]) * of_g * g[0, i, lane]

@@ -1,0 +1,134 @@
+"""|f''| against |f'| for functions that are (L0, L1)-smooth, under their lines, and for functions that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterexamples import zoo
+from counterexamples.generalized_smooth import well
+from paper_checks.zhang2020clipping import DOUBLE_WELL, NEGATIVE, QUARTIC, SEXTIC, negative_points
+from theory_sim.figure import PALETTE, Figure
+from theory_sim.problem import Problem
+from theory_sim.smoothness import box, curvature
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = np.ndarray[Any, Any]
+
+# title, problem, half-width of the box
+MEMBERS: tuple[tuple[str, Problem, float], ...] = (
+    (r"$2\cosh x$", zoo.cosh(1.0, 2.0), 12.0),
+    (r"$x^4$", zoo.polynomial(QUARTIC), 30.0),
+    (r"$x^4/4-x^2/2$", zoo.polynomial(DOUBLE_WELL), 30.0),
+    (r"$x^6/6-x^4+x^2$", zoo.polynomial(SEXTIC), 20.0),
+    (r"$E(x;1,1)$", well(), 12.0),
+    (r"$e^x$ and $\ln(1+e^{-x})$", zoo.exponential(), 11.0),
+    (r"logistic regression, $d=2$", zoo.logistic_regression(), 8.0),
+)
+_WRITTEN = {
+    "hyperbola": r"$(xy-1)^2/2$, $xy$ near 1",
+    "gaussian": r"$e^{x^2}$",
+    "chirp": r"$2\sin e^{x/2}$",
+}
+
+
+def norms(problem: Problem, size: float, count: int) -> tuple[Array, Array]:
+    """||grad f|| and ||Hess f|| at points of the box [-size, size]^d, differenced by the engine."""
+    points = box([-size] * problem.dim, [size] * problem.dim, count)
+    if problem.dim == 1:  # denser towards 0, where the gradient is small
+        points = size * np.sinh(7.0 * points / size) / np.sinh(7.0)
+    found = curvature(problem, points)
+    return found.gradient, found.hessian
+
+
+def outside(name: str) -> tuple[Array, Array]:
+    """The norms of a function outside the class, at points between and at those of the negative claim."""
+    problem, points = negative_points(name)
+    if name == "hyperbola":  # off the curve too, where the gradient is not 0
+        points = np.vstack([points * (1.0 + shift) for shift in np.geomspace(1e-6, 0.1, 12)])
+    else:
+        points = np.linspace(
+            points[0] if name == "chirp" else 1e-3, min(float(points[-1, 0]), 6.0), 1500
+        ).reshape(-1, 1)
+    found = curvature(problem, points)
+    return found.gradient, found.hessian
+
+
+def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
+    """Seven members of the class and, last, three functions outside it."""
+    for ax, (title, problem, size) in zip(axes, MEMBERS, strict=False):
+        L0, L1 = problem.facts["L0"], problem.facts["L1"]
+        gradient, hessian = norms(problem, size, 1201)
+        ax.plot(
+            gradient,
+            hessian,
+            ".",
+            ms=3.0,
+            color=PALETTE[0],
+            label=r"$e^x$" if problem.name == "zoo.exponential" else r"sampled $x$",
+            rasterized=True,
+        )
+        if problem.name == "zoo.exponential":
+            slope, bend = norms(zoo.logistic(), size, 401)
+            ax.plot(slope, bend, ".", ms=3.0, color=PALETTE[2], label=r"$\ln(1+e^{-x})$", rasterized=True)
+        low, high = max(1e-6 * gradient.max(), 0.9 * gradient.min()), gradient.max()
+        line = np.geomspace(low, high, 200)
+        ax.plot(line, L0 + L1 * line, color=PALETTE[1], label=r"$L_0+L_1\|\nabla f\|$")
+        shown = hessian[(gradient >= low) & (hessian > 0.0)]
+        ax.set(xscale="log", yscale="log", xlim=(low, high), title=f"{title},  $({L0:.4g},\\ {L1:.4g})$")
+        ax.set_ylim(max(float(shown.min()), 1e-4 * (L0 + L1 * low), 1e-3 * L0) / 2.0, 2.0 * (L0 + L1 * high))
+    ax = axes[len(MEMBERS)]
+    for k, name in enumerate(NEGATIVE):
+        gradient, hessian = outside(name)
+        ax.plot(
+            gradient, hessian, ".", ms=3.0, color=PALETTE[(3, 4, 5)[k]], label=_WRITTEN[name], rasterized=True
+        )
+    line = np.geomspace(1e-4, 1e7, 50)
+    ax.plot(line, 4.0 + 4.0 * line, color=PALETTE[1], label="the pair (4, 4)")
+    ax.set(xscale="log", yscale="log", xlim=(1e-4, 1e7), ylim=(1.0, 1e9), title="not in the class")
+    ax.legend(loc="upper left", fontsize=6.5, handletextpad=0.3)
+    for k in (0, 5):
+        axes[k].legend(loc="upper left")
+    for k, ax in enumerate(axes):
+        ax.minorticks_off()
+        if k >= 4:
+            ax.set_xlabel(r"$\|\nabla f\|$")
+        if k % 4 == 0:
+            ax.set_ylabel(r"$\|\nabla^2 f\|$")
+
+
+def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
+    """Largest ||Hess f||/(L0 + L1 ||grad f||) of each member, and of the pair (4, 4) for the others."""
+    found = {}
+    for k, (_, problem, size) in enumerate(MEMBERS):
+        gradient, hessian = norms(problem, size, 1201)
+        name = f"{problem.name.split('.')[-1]}_{k}"
+        found[f"{name}_share"] = float(
+            np.max(hessian / (problem.facts["L0"] + problem.facts["L1"] * gradient))
+        )
+    for name in NEGATIVE:
+        gradient, hessian = outside(name)
+        found[f"{name}_share"] = float(np.max(hessian / (4.0 + 4.0 * gradient)))
+    return found
+
+
+FIGURES = [
+    Figure(
+        name="smoothness",
+        caption=(
+            "Norm of the Hessian against norm of the gradient, differenced from gradients at sampled points, for "
+            "functions with ||Hess f|| <= L0 + L1 ||grad f|| (the pair is in the title, the line is the bound) and, in "
+            "the last panel, for three functions that no pair serves."
+        ),
+        panels=(2, 4),
+        size=(11.0, 5.4),
+        sweeps=(),
+        draw=draw,
+        features=features,
+        claims=("zhang2020clipping.Z1", "zhang2020clipping.Z2"),
+    )
+]
