@@ -4,8 +4,10 @@ from counterexamples import (
     averaged,
     clipping,
     generalized_smooth,
+    gossip,
     linear,
     reddi,
+    separable,
     sequences,
     shi,
     smooth,
@@ -26,6 +28,8 @@ _FAMILIES = (
     generalized_smooth,
     zoo,
     clipping,
+    separable,
+    gossip,
 )
 
 PROBLEMS = {

@@ -1,7 +1,31 @@
 """Figures of the suite, one noun per file."""
 
-from figures import boundary, generic_adam, minibatch, neighbourhood, phase, reddi, shi, smoothness
+from figures import (
+    boundary,
+    generic_adam,
+    lion,
+    minibatch,
+    neighbourhood,
+    phase,
+    reddi,
+    reshuffled_adam,
+    shi,
+    sign_rates,
+    smoothness,
+)
 
-_MODULES = (reddi, shi, phase, boundary, neighbourhood, generic_adam, minibatch, smoothness)
+_MODULES = (
+    reddi,
+    shi,
+    phase,
+    boundary,
+    neighbourhood,
+    generic_adam,
+    minibatch,
+    smoothness,
+    reshuffled_adam,
+    sign_rates,
+    lion,
+)
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

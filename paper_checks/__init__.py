@@ -2,13 +2,18 @@
 
 from paper_checks import (
     chen2022,
+    chen2023lion,
+    chen2023lionk,
+    crawshaw2022,
     defossez2022,
     dereich2024,
     orvieto2025,
     reddi2018,
     reddi2018_experiment,
     shi2021,
+    sun2023,
     taniguchi2024,
+    wang2022,
     wang2022divergence,
     zhang2020clipping,
     zhang2022,
@@ -30,6 +35,11 @@ _MODULES = (
     taniguchi2024,
     orvieto2025,
     zhang2020clipping,
+    wang2022,
+    sun2023,
+    crawshaw2022,
+    chen2023lion,
+    chen2023lionk,
 )
 
 CLAIMS = [claim for module in _MODULES for claim in module.CLAIMS]

@@ -10,6 +10,7 @@ from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
+from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
 from theory_sim.optimizers.sign import (
     ef_signsgd,
@@ -51,6 +52,7 @@ __all__ = [
     "gd",
     "generalized_signsgd",
     "generic_adam",
+    "gossip_signum",
     "linear",
     "lion",
     "lion_k",

@@ -1,0 +1,304 @@
+"""Chen et al., "Symbolic Discovery of Optimization Algorithms" (arXiv:2302.06675): what Lion's update implies.
+
+c_t = beta1 m_{t-1} + (1-beta1) g_t; x -= lr (sign(c_t) + weight_decay x); m_t = beta2 m_{t-1} + (1-beta2) g_t.  The
+reading of Lion as a method for min f over ||x||_inf <= 1/weight_decay is that of Chen et al. 2024 (arXiv:2310.05898).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterexamples import separable, smooth
+from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_least, at_most
+from theory_sim.optimizers.sign import lion, lion_k
+from theory_sim.sweep import Sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Grids = Sequence["xr.Dataset"]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+BETA1, BETA2 = 0.9, 0.99
+DECAYS = (0.2, 0.5, 1.0, 2.0)
+
+
+# The box: |x_i| - 1/weight_decay shrinks by 1 - lr weight_decay per step, whatever the gradients are.
+
+_FAR = tuple((-1.0) ** i * (i + 1.0) for i in range(20))
+
+BOX = Sweep(
+    separable.box_quadratic(heavy=1.0),
+    lion(),
+    axes={"lr": (0.001, 0.01, 0.1, 0.5), "weight_decay": DECAYS},
+    steps=3000,
+    seeds=8,
+    x0=_FAR,
+    checkpoints=(*range(1, 301), *range(350, 3001, 50)),
+    entropy=24,
+    name="chen2023lion.box",
+    quick={"seeds": 2},
+)
+
+
+def excess(grid: xr.Dataset) -> xr.DataArray:
+    """Return (|x_i| - 1/weight_decay)_+ at every checkpoint."""
+    outside: xr.DataArray = (abs(grid.x) - 1.0 / grid.weight_decay).clip(min=0.0)
+    return outside
+
+
+def _l1(grids: Grids, tier: str) -> Evidence:
+    grid = grids[0]
+    if not np.isfinite(grid.x.values).all():
+        return at_most(math.nan, 0.0, "a run is not finite")
+    outside = excess(grid).transpose("lr", "weight_decay", "seed", "coordinate", "checkpoint").values
+    rate = (1.0 - grid.lr * grid.weight_decay).values[:, :, None, None, None]
+    start = np.maximum(np.abs(_FAR) - 1.0 / np.array(DECAYS)[:, None], 0.0)[None, :, None, :, None]
+    steps = grid.checkpoint.values
+    each = np.where(np.diff(steps) == 1)[0]
+    one = float(np.max(outside[..., each + 1] - rate * outside[..., each]))
+    every = float(np.max(outside - rate**steps * start))
+    inside = float(np.mean(outside[..., -1] == 0.0))
+    return all_of(
+        [
+            # Rounding of |x| <= 20: a few units in the last place per step, over 3000 steps.
+            at_most(
+                one, 1e-12, f"one step: excess minus (1 - lr weight_decay) times the one before <= {one:.1g}"
+            ),
+            at_most(
+                every, 1e-10, f"t steps: excess minus (1 - lr weight_decay)^t times the first <= {every:.1g}"
+            ),
+            at_least(inside, 0.5, "share of coordinates in the box at the end"),
+        ]
+    )
+
+
+# Where Lion ends: a cycle of size lr around the minimiser over the box.
+
+STEPS = 200_000
+_TAIL = 1000
+
+KKT = Sweep(
+    separable.box_quadratic(),
+    lion(),
+    axes={"lr": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2), "weight_decay": DECAYS},
+    steps=STEPS,
+    x0=0.0,
+    checkpoints=range(STEPS - _TAIL, STEPS + 1, 5),
+    name="chen2023lion.kkt",
+    quick={
+        "axes": {"lr": (1e-3, 3e-3, 1e-2), "weight_decay": DECAYS},
+        "steps": STEPS // 5,
+        "checkpoints": range(STEPS // 5 - _TAIL, STEPS // 5 + 1, 5),
+    },
+)
+
+
+def kkt_score(grid: xr.Dataset) -> Array:
+    """Return ||grad f||_1 + weight_decay <grad f, x> over the tail, shape (lr, weight_decay, checkpoint).
+
+    In the box it is >= 0, and 0 exactly at the KKT points: it sums |g_i| (1 + weight_decay sign(g_i) x_i).
+    """
+    a, c = separable.box_curvatures(20), separable.box_centres(20)
+    x = grid.x.isel(seed=0).transpose("lr", "weight_decay", "checkpoint", "coordinate").values
+    gradient = a * (x - c) + KKT.problem.constants["coupling"] * x.sum(axis=-1, keepdims=True)
+    decay = grid.weight_decay.values[None, :, None]
+    return np.asarray(np.abs(gradient).sum(axis=-1) + decay * (gradient * x).sum(axis=-1))
+
+
+def box_distance(grid: xr.Dataset) -> Array:
+    """Return the largest ||x - x*||_inf over the tail, shape (lr, weight_decay)."""
+    x = grid.x.isel(seed=0).transpose("lr", "weight_decay", "checkpoint", "coordinate").values
+    coupling = KKT.problem.constants["coupling"]
+    best = [separable.box_optimum(20, coupling, 1.0 / decay) for decay in grid.weight_decay.values.tolist()]
+    return np.asarray(np.abs(x - np.array(best)[None, :, None, :]).max(axis=(2, 3)))
+
+
+def _l2(grids: Grids, tier: str) -> Evidence:
+    grid = grids[0]
+    at = grid.lr.values.tolist().index(1e-3)
+    distance, score = float(box_distance(grid)[at].max()), float(kkt_score(grid)[at].max())
+    size = float(np.max(np.abs(grid.x.values) * grid.weight_decay.values[:, None, None, None]))
+    return all_of(
+        [
+            at_most(distance, 0.005, f"lr = 1e-3, last 1000 steps: ||x - x*||_inf <= {distance:.2g}"),
+            at_most(score, 0.05, f"KKT score <= {score:.2g}"),
+            at_most(size, 1.0 + 1e-12, f"every lr: weight_decay |x_i| <= {size:.15g}, in the box"),
+        ]
+    )
+
+
+# One dimension: the cycle of length two and the edge of stability of the box.
+
+CYCLES = (0.5, 1.0, 1.5, 1.9)
+
+CYCLE = Sweep(
+    smooth.quadratic(),
+    lion(lr=1.0),
+    axes={"weight_decay": CYCLES},
+    steps=4000,
+    x0=0.5,
+    checkpoints=range(3900, 4001),
+    name="chen2023lion.cycle",
+)
+# 1 + beta2 - 2 beta1 < 0: no cycle of length two.
+NO_CYCLE = Sweep(
+    smooth.quadratic(),
+    lion(lr=1.0, beta1=0.99, beta2=0.9),
+    axes={"weight_decay": CYCLES},
+    steps=4000,
+    x0=0.5,
+    checkpoints=range(3900, 4001),
+    name="chen2023lion.no_cycle",
+)
+
+
+def alternation(grid: xr.Dataset) -> Array:
+    """Return the largest |x_t + x_{t+1}| over the tail, per weight decay: 0 on a cycle of length two."""
+    x = grid.x.values[:, 0, :]
+    return np.asarray(np.abs(x[:, 1:] + x[:, :-1]).max(axis=-1))
+
+
+def _l3(grids: Grids, tier: str) -> Evidence:
+    grid, control = grids
+    q = grid.weight_decay.values  # lr = 1
+    size = np.abs(grid.x.values[:, 0, :])
+    inside = size.max(axis=-1) <= (1.0 + 1e-9) / q
+    wrong = float(np.mean(inside != (q <= 1.0)))
+    error = float(np.abs(size - 1.0 / (2.0 - q[:, None])).max())
+    turn = float(alternation(grid).max())
+    return all_of(
+        [
+            at_most(error, 1e-8, f"|x_t| - lr/(2 - q) <= {error:.1g}"),
+            at_most(turn, 1e-8, f"|x_t + x_{{t+1}}| <= {turn:.1g}"),
+            at_most(wrong, 0.0, "share of q = lr weight_decay at which being in the box differs from q <= 1"),
+            at_least(
+                float(alternation(control).min()), 1e-3, "beta1 = .99, beta2 = .9: no cycle of length two"
+            ),
+        ]
+    )
+
+
+# Lion is Signum(beta2) on extrapolated gradients g_t + k (g_t - g_{t-1}), k = (beta2 - beta1)/(1 - beta2).
+
+_FILTER_STEPS = 400
+LINEAR = Sweep(
+    separable.cosines(sigma=0.0),
+    lion_k(0.5, BETA1, BETA2, potential="l2"),
+    steps=_FILTER_STEPS,
+    checkpoints=range(1, _FILTER_STEPS + 1),
+    name="chen2023lion.linear",
+)
+SIGN = Sweep(
+    separable.cosines(sigma=0.0),
+    lion(0.05, BETA1, BETA2),
+    steps=_FILTER_STEPS,
+    checkpoints=range(1, _FILTER_STEPS + 1),
+    name="chen2023lion.sign",
+)
+
+
+def moves_and_average(grid: xr.Dataset, lr: float) -> tuple[Array, Array]:
+    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients at x_t, shape (t, d), g_0 = 0."""
+    problem = LINEAR.problem
+    start = np.full((1, problem.dim), problem.start)
+    x = np.concatenate([start, grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values])
+    a = np.linspace(problem.constants["low"], problem.constants["high"], problem.dim)
+    gradients = a * np.sin(x[:-1])
+    before = np.concatenate([np.zeros_like(start), gradients[:-1]])
+    extrapolated = gradients + (BETA2 - BETA1) / (1.0 - BETA2) * (gradients - before)
+    average, averages = np.zeros(problem.dim), []
+    for g in extrapolated:
+        average = BETA2 * average + (1.0 - BETA2) * g
+        averages.append(average)
+    return -np.diff(x, axis=0) / lr, np.array(averages)
+
+
+def impulse_response(length: int) -> Array:
+    """Return h_k with c_t = sum_k h_k g_{t-k}: h_0 = 1 - beta1, h_k = (1 - beta2) beta1 beta2^(k-1)."""
+    k = np.arange(1, length)
+    return np.concatenate([[1.0 - BETA1], (1.0 - BETA2) * BETA1 * BETA2 ** (k - 1.0)])
+
+
+def _n3(grids: Grids, tier: str) -> Evidence:
+    moves, average = moves_and_average(grids[0], 0.5)
+    signs, expected = moves_and_average(grids[1], 0.05)
+    clear = np.abs(expected) > 1e-12
+    gain = (1.0 - BETA1) ** 2 + BETA1**2 * (1.0 - BETA2) / (1.0 + BETA2)
+    response = impulse_response(4000)  # beta2^8000 = 1e-35 of the sum of squares is left
+    error = float(np.abs(moves - average).max())
+    wrong = float(np.where(clear, np.abs(signs - np.sign(expected)), 0.0).max())
+    return all_of(
+        [
+            at_most(error, 1e-12, f"c_t minus the average of extrapolated gradients <= {error:.1g}"),
+            at_most(wrong, 1e-12, f"their signs: {wrong:.1g}"),
+            at_least(float(clear.mean()), 0.9, "share of signs compared"),
+            at_most(abs(float(np.sum(response**2)) - gain), 1e-14, f"noise gain {gain:.5f}"),
+            at_most(abs(float(np.sum(response)) - 1.0), 1e-14, "the filter averages"),
+        ]
+    )
+
+
+_ALGORITHM = "2302.06675, Algorithm 2 (Lion)"
+
+CLAIMS = [
+    Claim(
+        "chen2023lion.L1",
+        _ALGORITHM + "; 2310.05898, phase 1",
+        "For 0 < lr weight_decay <= 1 the distance of every coordinate from the box |x_i| <= 1/weight_decay shrinks by the "
+        "factor 1 - lr weight_decay per step, under Cauchy noise too, and the box is never left again.",
+        "upper",
+        _l1,
+        (BOX,),
+    ),
+    Claim(
+        "chen2023lion.L2",
+        _ALGORITHM + "; 2310.05898, phase 2",
+        "With weight decay Lion minimises f over the box: with lr = 1e-3 it ends within .005 of the constrained minimiser "
+        "of a coupled quadratic, for four sizes of the box.",
+        "upper",
+        _l2,
+        (KKT,),
+    ),
+    Claim(
+        "chen2023lion.L3",
+        _ALGORITHM,
+        "On x^2/2 with the default betas Lion ends in the cycle x_{t+1} = -x_t of size lr/(2 - q), q = lr weight_decay, which "
+        "is in the box iff q <= 1.",
+        "exact",
+        _l3,
+        (CYCLE, NO_CYCLE),
+    ),
+    Claim(
+        "chen2023lion.N3",
+        _ALGORITHM + "; 2310.14616, abstract",
+        "Lion's c_t is the beta2-average of g_t + k (g_t - g_{t-1}) with k = (beta2 - beta1)/(1 - beta2) (9 at the "
+        "defaults): Signum on extrapolated gradients.",
+        "exact",
+        _n3,
+        (LINEAR, SIGN),
+    ),
+]
+
+DEVIATIONS = [
+    Deviation(
+        "chen2023lion",
+        _ALGORITHM,
+        "Lion is presented through experiments; no convergence statement is made.",
+        "The box, the cycle and the filter are consequences of the update rule, derived here; the constrained problem is "
+        "that of arXiv:2310.05898. The quadratic, its box and all steps are ours.",
+        ("chen2023lion.L1", "chen2023lion.L2", "chen2023lion.L3", "chen2023lion.N3"),
+    ),
+    Deviation(
+        "chen2023lion",
+        _ALGORITHM,
+        "The cycle of length two attracts the iterates.",
+        "It is stable, not globally attracting, and it needs 1 + beta2 - 2 beta1 > 0; it is reached here from x_1 = 0.5, "
+        "m_0 = 0 at the default betas.",
+        ("chen2023lion.L3",),
+    ),
+]

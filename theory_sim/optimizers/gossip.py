@@ -1,0 +1,209 @@
+"""Decentralised Signum: every node takes sign steps, and neighbours exchange compressed differences.
+
+n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and the
+problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that is not a
+multiple of n ends every lane as NONFINITE at step 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.optimizer import Optimizer
+from theory_sim.schedule import Schedule, constant
+
+COMPRESSIONS = ("scaled_sign", "none")
+Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]
+
+
+def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+    """Rows: m, u, the public copy of u, workspace.  Hyper rows from 6 on: (i, j, w_ij) per edge; none is the ring."""
+    rows, lanes = x.shape
+    nodes = int(hyper[0, 0])
+    d = rows // nodes
+    if d * nodes != rows:
+        for i in range(rows):
+            for lane in range(lanes):
+                x[i, lane] = math.nan
+        return
+    ring = hyper.shape[0] == 6
+    edges = nodes if ring else (hyper.shape[0] - 6) // 3
+    rounds = 0
+    for lane in range(lanes):
+        rounds = max(rounds, int(hyper[2, lane]))
+    for i in range(rows):
+        for lane in range(lanes):
+            # m_t = beta m_{t-1} + (1 - beta) g_t; u_t = u_{t-1} + m_t - m_{t-1}
+            m = hyper[1, lane] * state[0, i, lane] + (1.0 - hyper[1, lane]) * g[0, i, lane]
+            state[1, i, lane] += m - state[0, i, lane]
+            state[0, i, lane] = m
+    for r in range(rounds):
+        for node in range(nodes):
+            first = node * d
+            for lane in range(lanes):
+                state[3, first, lane] = 0.0
+            for i in range(first, first + d):
+                for lane in range(lanes):
+                    state[3, first, lane] += abs(state[1, i, lane] - state[2, i, lane])
+            for i in range(first, first + d):
+                for lane in range(lanes):
+                    p = state[1, i, lane] - state[2, i, lane]
+                    sign = 1.0 if p > 0.0 else (-1.0 if p < 0.0 else hyper[5, lane])
+                    # uhat_i = uhat_i + C(u_i - uhat_i), C(p) = ||p||_1/d sign(p) or p itself
+                    sent = state[3, first, lane] / d * (sign + 0.0 * p) if hyper[4, lane] > 0.0 else p
+                    state[2, i, lane] += sent if r < hyper[2, lane] else 0.0
+        for e in range(edges):
+            one = (e if ring else int(hyper[6 + 3 * e, 0])) * d
+            other = ((e + 1) % nodes if ring else int(hyper[7 + 3 * e, 0])) * d
+            for i in range(d):
+                for lane in range(lanes):
+                    weight = 1.0 / 3.0 if ring else hyper[8 + 3 * e, lane]
+                    # u_i = u_i + mixing sum_j w_ij (uhat_j - uhat_i)
+                    flow = hyper[3, lane] * weight * (state[2, other + i, lane] - state[2, one + i, lane])
+                    if r >= hyper[2, lane]:
+                        flow = 0.0
+                    state[1, one + i, lane] += flow
+                    state[1, other + i, lane] -= flow
+    for i in range(rows):
+        for lane in range(lanes):
+            state[3, i, lane] = x[i, lane]
+    for e in range(edges):
+        one = (e if ring else int(hyper[6 + 3 * e, 0])) * d
+        other = ((e + 1) % nodes if ring else int(hyper[7 + 3 * e, 0])) * d
+        for i in range(d):
+            for lane in range(lanes):
+                weight = 1.0 / 3.0 if ring else hyper[8 + 3 * e, lane]
+                flow = weight * (state[3, other + i, lane] - state[3, one + i, lane])
+                x[one + i, lane] += flow
+                x[other + i, lane] -= flow
+    for i in range(rows):
+        for lane in range(lanes):
+            u = state[1, i, lane]
+            sign = 1.0 if u > 0.0 else (-1.0 if u < 0.0 else hyper[5, lane])
+            # x_i = sum_j w_ij x_j - lr_t sign(u_i)
+            x[i, lane] -= lr[lane] * (sign + 0.0 * u)
+
+
+def _edges(matrix: Matrix, nodes: int) -> list[tuple[int, int, float]]:
+    """Return (i, j, w_ij) for i < j of a symmetric doubly stochastic matrix with a connected graph."""
+    weights = np.asarray(matrix, dtype=float)
+    if weights.shape != (nodes, nodes):
+        raise ValueError(f"matrix has shape {weights.shape}; nodes = {nodes} need ({nodes}, {nodes}).")
+    if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
+        raise ValueError(
+            "matrix has an entry that is negative or not finite; mixing weights must be in [0, 1]."
+        )
+    skew = np.abs(weights - weights.T)
+    if skew.max() > 1e-12:
+        i, j = divmod(int(skew.argmax()), nodes)
+        raise ValueError(
+            f"matrix[{i}, {j}] = {weights[i, j]:g} and matrix[{j}, {i}] = {weights[j, i]:g} differ; a mixing matrix must "
+            "be symmetric."
+        )
+    sums = weights.sum(axis=1)
+    if np.abs(sums - 1.0).max() > 1e-12:
+        i = int(np.abs(sums - 1.0).argmax())
+        raise ValueError(f"Row {i} of matrix sums to {sums[i]:g}; the rows of a mixing matrix must sum to 1.")
+    reached = np.arange(nodes) == 0
+    for _ in range(nodes):
+        reached |= weights[reached].sum(axis=0) > 0.0
+    if not reached.all():
+        lost = int(np.argmin(reached))
+        raise ValueError(
+            f"The gossip graph is disconnected: no path of positive weights leads from node 0 to node {lost}; add an edge."
+        )
+    return [
+        (i, j, float(weights[i, j])) for i in range(nodes) for j in range(i + 1, nodes) if weights[i, j] > 0
+    ]
+
+
+def gossip_signum(
+    lr: float = 0.01,
+    nodes: int = 4,
+    beta: float = 0.9,
+    *,
+    rounds: int = 3,
+    mixing: float = 0.3,
+    compression: str = "scaled_sign",
+    matrix: Matrix | None = None,
+    at_zero: float = 0.0,
+    schedule: Schedule | None = None,
+) -> Optimizer:
+    """Signum on n nodes with momentum tracking and compressed gossip.
+
+    Our stand-in for the decentralised method of Sun et al. 2023 (arXiv:2310.14616), whose algorithm was not available
+    to us: u_i tracks the mean momentum (sum u_i = sum m_i always), with the compressed exchange of CHOCO-Gossip.
+
+    Parameters
+    ----------
+    lr, beta : float
+        lr > 0, beta in [0, 1).
+    nodes : int
+        n >= 1; the problem has n d coordinates.
+    rounds : int
+        Exchanges of u per step, >= 0; 0 leaves every node its own momentum.
+    mixing : float
+        Weight in [0, 1] of an exchange of u; 1 without compression is plain averaging with the matrix.
+    compression : {"scaled_sign", "none"}
+        What a node sends of a difference p: ||p||_1/d sign(p), or p itself.
+    matrix : (n, n) array, optional
+        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for each of its neighbours.
+    at_zero : {0, 1}
+        sign(0).
+    schedule : Schedule
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not symmetric, not stochastic, or its graph is disconnected.
+    """
+    checks.count("nodes", nodes)
+    checks.known("compression", compression, COMPRESSIONS)
+    if at_zero not in (0.0, 1.0):
+        raise ValueError(f"at_zero = {at_zero!r} must be 0 (numpy's sign) or 1 (ties count as positive).")
+    edges = [] if matrix is None else _edges(matrix, nodes)
+    weights = [
+        (f"{name}_{e}", float(value))
+        for e, edge in enumerate(edges)
+        for name, value in zip(("from", "to", "weight"), edge, strict=True)
+    ]
+    return Optimizer(
+        name="Gossip Signum",
+        step=gossip_kernel,
+        lr=lr,
+        hyper={
+            "nodes": float(nodes),
+            "beta": checks.beta("beta", beta),
+            "rounds": float(checks.count("rounds", rounds, 0)),
+            "mixing": checks.number("mixing", mixing, 0.0, 1.0),
+            "compressed": float(compression != "none"),
+            "at_zero": float(at_zero),
+            **dict(weights),
+        },
+        rows=("m", "u", "public", "workspace"),
+        schedule=schedule or constant(),
+        variant={"compression": compression},
+        paper="sun2023",
+        family=gossip_signum,
+        arguments={
+            "lr": lr,
+            "nodes": nodes,
+            "beta": beta,
+            "rounds": rounds,
+            "mixing": mixing,
+            "compression": compression,
+            "matrix": matrix
+            if matrix is None
+            else tuple(map(tuple, np.asarray(matrix, dtype=float).tolist())),
+            "at_zero": at_zero,
+            "schedule": schedule,
+        },
+    )
+
+
+OPTIMIZERS = [gossip_signum]
