@@ -1,0 +1,214 @@
+"""Every claim on Adam against SGD with momentum in the quick tier, and what must make each of them fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from counterexamples.generalized_smooth import hard_function, well
+from paper_checks import wang2024separability as separability
+from paper_checks import wang2024separability_stochastic as stochastic
+from paper_checks import wang2024separability_variations as variations
+from theory_sim.claim import Outcome
+from theory_sim.optimizers.momentum import sgdm
+from theory_sim.runs import Runs
+from theory_sim.sweep import simulate
+
+MODULES = (separability, variations, stochastic)
+CLAIMS = {claim.id.split(".")[1]: claim for module in MODULES for claim in module.CLAIMS}
+
+# With momentum .9 three gaps give an interval that crosses (H5b) or exceeds (H5c) the band.
+UNDECIDED = {"H5b", "H5c"}
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs("quick")
+
+
+@pytest.mark.parametrize("label", CLAIMS)
+def test_status(label: str, runs: Runs) -> None:
+    result = runs.check(CLAIMS[label])
+    expected = Outcome.UNDECIDED if label in UNDECIDED else Outcome.PASS
+    assert result.evidence.status is expected, result.record()
+
+
+def swapped(verdict: np.ndarray) -> np.ndarray:
+    """CONVERGED and DIVERGED exchanged."""
+    swap = {"CONVERGED": "DIVERGED", "DIVERGED": "CONVERGED"}
+    return np.vectorize(lambda name: swap.get(name, name))(verdict)
+
+
+def never(hits: np.ndarray) -> np.ndarray:
+    return np.full_like(hits, -1)
+
+
+def fewer(hits: np.ndarray) -> np.ndarray:
+    """Two per cent fewer updates wherever eps was reached: below the lower bound."""
+    return np.where(hits > 0, (0.98 * hits).astype(int), hits)
+
+
+def more(hits: np.ndarray) -> np.ndarray:
+    return np.where(hits > 0, 2 * hits, hits)
+
+
+def steeper(hits: np.ndarray) -> np.ndarray:
+    """The hits at the k-th value of the first axis multiplied by 4^k."""
+    scale = 4 ** np.arange(len(hits)).reshape(-1, *(1,) * (hits.ndim - 1))
+    return np.where(hits > 0, hits * scale, hits)
+
+
+def flat(hits: np.ndarray) -> np.ndarray:
+    """The hits of the first gap for every gap."""
+    return np.broadcast_to(hits[:1], hits.shape).copy()
+
+
+def nan(values: np.ndarray) -> np.ndarray:
+    return np.full_like(values, np.nan)
+
+
+TAMPERED: list[tuple[str, int, str, Change]] = [
+    ("H1", 0, "verdict", swapped),
+    ("H1b", 1, "verdict", swapped),
+    ("H2", 0, "first_hit", fewer),
+    ("H2", 0, "first_hit", more),
+    ("H2", 0, "first_hit", never),
+    ("H3", 0, "first_hit", fewer),
+    ("H3", 0, "first_hit", never),
+    ("H4", 0, "first_hit", flat),
+    ("H4", 0, "first_hit", steeper),
+    ("H4", 0, "first_hit", never),
+    ("H4b", 0, "first_hit", never),
+    ("H4b", 5, "first_hit_mean", never),
+    ("H5a", 0, "first_hit", lambda hits: np.where(hits > 0, hits // 2, hits)),
+    ("H5a", 0, "verdict", swapped),
+    ("H5a", 0, "first_hit", never),
+    ("H5b", 0, "first_hit", never),
+    ("H5c", 0, "first_hit", never),
+    ("H6", 0, "first_hit", never),
+    ("H7", 0, "first_hit_mean", more),
+    ("H7", 3, "first_hit_mean", never),
+    ("H8", 0, "first_hit_mean", steeper),
+    ("H8", 1, "first_hit_mean", never),
+    ("H9", 3, "first_hit", fewer),
+    ("H9", 0, "first_hit", never),
+    ("H9", 7, "first_hit", more),
+    ("H10", 0, "first_hit", never),
+    ("H10", 4, "first_hit_mean", never),
+    ("H11", 0, "first_hit", flat),
+    ("H11", 0, "first_hit", never),
+    ("H11", 1, "first_hit_mean", steeper),
+    ("S1", 0, "gradient_norm_final", nan),
+    ("S1", 0, "gradient_norm_final", lambda norm: 1.1 * norm),
+    ("S2", 0, "nonfinite_step", lambda step: np.where(step > 0, step // 2, step)),
+    ("S2", 0, "nonfinite_step", lambda step: np.full_like(step, 1)),
+    ("S2b", 0, "nonfinite_step", lambda step: np.full_like(step, 7)),
+    ("S2b", 1, "nonfinite_step", lambda step: np.full_like(step, -1)),
+    ("S3", 0, "distance_max", nan),
+    ("S3", 0, "distance_max", lambda distance: 2.0 * distance),
+    ("S3", 0, "status", lambda status: np.where(np.arange(status.size).reshape(status.shape) == 3, "NONFINITE", status)),
+    ("S4", 0, "gradient_norm_final", nan),
+    ("S4", 0, "gradient_norm_final", lambda norm: 10.0 * norm),
+    ("S5", 0, "gradient_norm_mean", nan),
+    ("S5", 0, "gradient_norm_mean", np.square),
+    ("S5", 0, "gradient_norm_mean", np.ones_like),
+    ("S6", 0, "gradient_norm_mean", nan),
+    ("S6", 0, "gradient_norm_mean", np.square),
+    ("S7", 0, "gradient_norm_mean", nan),
+    ("S7", 0, "gradient_norm_mean", lambda mean: mean[::-1]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("label", "which", "name", "change"), TAMPERED, ids=[f"{t[0]}-{t[2]}-{i}" for i, t in enumerate(TAMPERED)]
+)
+def test_claim_fails_on_a_tampered_grid(
+    label: str, which: int, name: str, change: Change, runs: Runs
+) -> None:
+    claim = CLAIMS[label]
+    grids: list[xr.Dataset] = [runs.grid(sweep) for sweep in claim.sweeps]
+    values = change(grids[which][name].values.copy())
+    grids[which] = grids[which].assign({name: (grids[which][name].dims, values)})
+    assert claim.check(grids, "quick").status is Outcome.FAIL
+
+
+def test_too_few_escapes_are_undecided(runs: Runs) -> None:
+    grid = runs.grid(stochastic.SURVIVAL)
+    none = grid.assign(nonfinite_step=(grid.nonfinite_step.dims, np.full(grid.nonfinite_step.shape, -1)))
+    assert stochastic._s2([none], "quick").status is Outcome.UNDECIDED
+
+
+def test_the_threshold_by_hand() -> None:
+    # Delta = 64: E takes 32, so e^(x0 - 1) = 32.5, x0 = 1 + ln 32.5 = 4.48124, M = 32.5, 2 x0/M = .275769.
+    assert separability.fact("threshold", 64.0) == pytest.approx(2.0 * (1.0 + np.log(32.5)) / 32.5, rel=1e-14)
+    # (32 - .0375) 32.5/(8 .01 x0) = 2897.6
+    exact = (32.0 - 0.0375) * 32.5 / (0.08 * (1.0 + np.log(32.5)))
+    assert separability.fact("lower_bound", 64.0) == pytest.approx(exact, rel=1e-14)
+
+
+def test_heavy_ball_steps_are_those_of_the_averaged_form() -> None:
+    # x -= lr sum beta^k g in one, x -= lr (1 - beta) sum beta^k g in the other.
+    problem = hard_function()
+    averaged = simulate(problem, sgdm(0.2, 0.75, convention="ema"), steps=200)
+    heavy = simulate(problem, sgdm(0.05, 0.75, convention="heavy_ball"), steps=200)
+    np.testing.assert_allclose(averaged.x_final, heavy.x_final, rtol=1e-9)
+
+
+def test_ramp_time_is_that_of_an_integrator() -> None:
+    from scipy.integrate import solve_ivp
+
+    def slope(t: float, y: np.ndarray) -> np.ndarray:
+        u = np.minimum(np.asarray(y) / 0.3, 1.0)
+        return -0.1 * u * (3.0 - u * u)
+
+    def target(t: float, y: np.ndarray) -> float:
+        return float(-slope(t, y)[0]) - 0.1
+
+    target.terminal = True  # type: ignore[attr-defined]
+    path = solve_ivp(slope, (0.0, 1e3), [variations._Y0], events=target, rtol=1e-9, atol=1e-12, max_step=1.0)
+    assert variations.ramp_time() == pytest.approx(path.t_events[0][0], rel=1e-6)
+
+
+def test_tuned_flags_a_winner_on_the_edge() -> None:
+    hits = xr.DataArray(np.array([[[9], [5], [7]], [[4], [5], [-1]]]), dims=("delta", "lr", "seed"))
+    best, edge = separability.tuned(hits)
+    assert best.values.tolist() == [5.0, 4.0]
+    assert edge == 1
+    best, edge = separability.tuned(xr.full_like(hits, -1))
+    assert np.isnan(best.values).all()
+    assert edge == 0
+
+
+def test_stable_interval_ends_at_the_first_diverging_step() -> None:
+    C, D = "CONVERGED", "DIVERGED"
+    verdict = xr.DataArray(np.array([[C], [C], [D], [C]]), dims=("lr", "seed"))
+    inside = separability.stable_interval(xr.Dataset({"verdict": verdict}))
+    assert inside.values.tolist() == [True, True, False, False]
+
+
+def test_hazard_median_by_hand() -> None:
+    # Escapes after 10 and 30 updates, two paths alive at 100: ln 2 (10 + 30 + 100 + 100)/2.
+    grid = xr.Dataset({"nonfinite_step": ("seed", [10, 30, -1, -1])}, attrs={"steps": "100"})
+    median, escapes = stochastic.hazard_median(grid)
+    assert int(escapes) == 2
+    assert float(median) == pytest.approx(np.log(2.0) * 120.0)
+
+
+def test_the_well_alone_has_the_same_threshold_as_its_facts() -> None:
+    for delta in variations.STABILITY_GAPS:
+        facts = well(delta=delta).facts
+        assert facts["threshold"] == pytest.approx(
+            2.0 * (1.0 + np.log(delta + 0.5)) / (delta + 0.5), rel=1e-14
+        )
+
+
+def test_ledgers_name_claims_that_exist() -> None:
+    known = {claim.id for module in MODULES for claim in module.CLAIMS}
+    assert len(known) == sum(len(module.CLAIMS) for module in MODULES)
+    for module in MODULES:
+        assert all(set(entry.claims) <= known for entry in module.DEVIATIONS)
