@@ -11,6 +11,7 @@ from counterexamples import (
     separable,
     sequences,
     shi,
+    sign,
     smooth,
     twopoint,
     zhang,
@@ -30,6 +31,7 @@ _FAMILIES = (
     noisy_well,
     zoo,
     clipping,
+    sign,
     separable,
     gossip,
 )

@@ -1,12 +1,14 @@
 """Claims of the papers, one module per paper (two where one would be too long), each with its ledger of deviations."""
 
 from paper_checks import (
+    bernstein2018,
     chen2022,
     chen2023lion,
     chen2023lionk,
     crawshaw2022,
     defossez2022,
     dereich2024,
+    karimireddy2019,
     orvieto2025,
     reddi2018,
     reddi2018_experiment,
@@ -42,6 +44,8 @@ _MODULES = (
     wang2024separability,
     wang2024separability_variations,
     wang2024separability_stochastic,
+    bernstein2018,
+    karimireddy2019,
     sun2023,
     crawshaw2022,
     chen2023lion,
