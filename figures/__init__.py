@@ -12,6 +12,7 @@ from figures import (
     reshuffled_adam,
     separation,
     shi,
+    sign_failures,
     sign_rates,
     smoothness,
 )
@@ -28,6 +29,7 @@ _MODULES = (
     separation,
     heavy_tails,
     reshuffled_adam,
+    sign_failures,
     sign_rates,
     lion,
 )

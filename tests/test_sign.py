@@ -429,3 +429,14 @@ def test_arguments_are_checked(
 def test_an_axis_is_checked_by_the_same_rules() -> None:
     with pytest.raises(ValueError, match=r"at_zero = 0\.5 must be 0"):
         ts.Sweep(drawn(), sign.signsgd(), {"at_zero": (0.0, 0.5)}, steps=1).run()
+
+
+def huge_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] = 1e160
+
+
+def test_a_smooth_sign_does_not_lose_a_huge_momentum() -> None:
+    # c/sqrt(c^2 + 1) is 1 for c = 1e160, although c^2 overflows: three steps of 0.1 down.
+    grid = ts.simulate(ts.Problem("huge", huge_gradient), ts.lion_k(0.1), steps=3, x0=0.0)
+    assert grid.x_final.item() == pytest.approx(-0.3)

@@ -132,7 +132,7 @@ def lion_smooth_l1_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state
         for lane in range(lanes):
             gradient = g[0, i, lane]
             c = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            x[i, lane] -= lr[lane] * (c / math.sqrt(c * c + 1.0) + hyper[2, lane] * x[i, lane])
+            x[i, lane] -= lr[lane] * (c / math.hypot(c, 1.0) + hyper[2, lane] * x[i, lane])
             state[0, i, lane] = hyper[1, lane] * state[0, i, lane] + (1.0 - hyper[1, lane]) * gradient
 
 
@@ -241,7 +241,10 @@ def generalized_signsgd(
     *,
     schedule: Schedule | None = None,
 ) -> Optimizer:
-    """Generalized signSGD (Crawshaw et al. 2022, arXiv:2208.11195): v averages m^2, not g^2; beta2 = 0 is Signum."""
+    """Generalized signSGD (Crawshaw et al. 2022, arXiv:2208.11195): v averages m^2, not g^2; beta2 = 0 is Signum.
+
+    m^2 underflows for |m| < 1e-162, where the method stands still.
+    """
     return Optimizer(
         name="Generalized signSGD",
         step=generalized_sign_kernel,
