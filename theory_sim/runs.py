@@ -1,4 +1,4 @@
-"""Runs of one session of work: every sweep is computed once and shared by claims and figures."""
+"""The grids of one tier: every sweep is computed once and shared by claims and figures."""
 
 from __future__ import annotations
 
