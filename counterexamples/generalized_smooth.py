@@ -104,8 +104,16 @@ def well_start(L0: float, L1: float, delta: float) -> float:
     return math.sqrt(2.0 * delta / L0)
 
 
-def hard_function(L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0) -> Problem:
-    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates, started with the gap delta split equally.
+def ramp_start(L0: float, eps: float, delta: float) -> float:
+    """Return y0 > a = 3 eps/L0 with S(y0) = delta: S = 2 eps (y - a) + 5 eps a/4 on the ramp."""
+    a = 3.0 * eps / L0
+    return a + (delta - 1.25 * eps * a) / (2.0 * eps)
+
+
+def hard_function(
+    L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0, split: float = 0.5
+) -> Problem:
+    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates, started with the gap delta split between them.
 
     Parameters
     ----------
@@ -115,7 +123,9 @@ def hard_function(L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: flo
         Target gradient norm, > 0: the ramp has slope 2 eps.
     delta : float
         F(x_1) - F*, large enough that both coordinates start outside their cores:
-        L1^2 delta > L0 and delta > 15 eps^2/(2 L0).
+        split L1^2 delta > L0/2 and (1 - split) delta > 15 eps^2/(4 L0).
+    split : float
+        Share of delta in x, in (0, 1); the rest is in y.
 
     Returns
     -------
@@ -126,12 +136,14 @@ def hard_function(L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: flo
     """
     L0, L1 = _constants(L0, L1)
     checks.number("eps", eps, 0.0, open_low=True)
-    checks.number("delta", delta, max(L0 / (L1 * L1), 7.5 * eps * eps / L0), open_low=True)
-    x0 = well_start(L0, L1, 0.5 * delta)
-    a = 3.0 * eps / L0
-    y0 = a + (0.5 * delta - 1.25 * eps * a) / (2.0 * eps)
-    M = L1 * 0.5 * delta + L0 / (2.0 * L1)
-    bound = (0.5 * delta - 3.75 * eps * eps / L0) * M / (8.0 * eps * eps * x0)
+    checks.number("split", split, 0.0, 1.0, open_low=True, open_high=True)
+    least = max(0.5 * L0 / (L1 * L1) / split, 3.75 * eps * eps / L0 / (1.0 - split))
+    checks.number("delta", delta, least, open_low=True)
+    of_x, of_y = split * delta, (1.0 - split) * delta
+    x0 = well_start(L0, L1, of_x)
+    y0 = ramp_start(L0, eps, of_y)
+    M = L1 * of_x + L0 / (2.0 * L1)
+    bound = (of_y - 3.75 * eps * eps / L0) * M / (8.0 * eps * eps * x0)
     return Problem(
         name="generalized_smooth.hard_function",
         gradient=hard_gradient,
@@ -153,7 +165,7 @@ def hard_function(L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: flo
         },
         paper=PAPER,
         family=hard_function,
-        parameters={"L0": L0, "L1": L1, "eps": eps, "delta": delta},
+        parameters={"L0": L0, "L1": L1, "eps": eps, "delta": delta, "split": split},
     )
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from counterexamples.generalized_smooth import hard_function, well, well_start
-from counterexamples.zoo import measures_at
+from counterexamples.generalized_smooth import hard_function, ramp_start, well, well_start
+from counterexamples.zoo import measures_at, ramp
 from theory_sim.smoothness import Finding, box, curvature, gradient_at
 
 CONSTANTS = {"L0": st.floats(0.1, 10.0), "L1": st.floats(0.1, 10.0)}
@@ -153,3 +153,28 @@ def test_bad_arguments() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             build()
+
+
+@pytest.mark.parametrize("split", [0.25, 0.5, 0.9])
+def test_the_gap_is_split_as_asked_and_the_pieces_add_up(split: float) -> None:
+    delta = 40.0
+    whole = hard_function(2.0, 1.5, 0.2, delta, split)
+    y0 = ramp_start(2.0, 0.2, (1.0 - split) * delta)
+    parts = [(well(2.0, 1.5, split * delta), None), (ramp(0.2, 2.0), y0)]
+    # F is separable: a run of F is a run of each part.
+    run, of_x, of_y = (
+        ts.simulate(problem, ts.gd(0.01), steps=300, x0=x0, checkpoints=(1, 300))
+        for problem, x0 in [(whole, None), *parts]
+    )
+    assert run.x.values[..., 0] == pytest.approx(of_x.x.values, rel=1e-13)
+    assert run.x.values[..., 1] == pytest.approx(of_y.x.values, rel=1e-13)
+    assert measures_at(ramp(0.2, 2.0), np.array([[y0]]))["gap"] == pytest.approx(
+        (1.0 - split) * delta, rel=1e-13
+    )
+    assert measures_at(whole, np.array([whole.start]))["gap"] == pytest.approx(delta, rel=1e-13)
+
+
+@pytest.mark.parametrize("split", [0.0, 1.0, 0.001])
+def test_a_split_that_leaves_a_coordinate_in_its_core_is_refused(split: float) -> None:
+    with pytest.raises(ValueError, match=r"split = |delta = "):
+        hard_function(split=split)
