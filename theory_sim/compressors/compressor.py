@@ -1,0 +1,223 @@
+"""The Compressor noun: what a message becomes, how many bits it costs, and its exact worst case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory_sim import checks, random
+from theory_sim.compressors.packing import pack, unpack
+from theory_sim.kernels import Kernel, check_arguments, compiled
+
+FloatArray = NDArray[np.float64]
+Field = tuple[np.ndarray[Any, Any], int]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A packed message.
+
+    Parameters
+    ----------
+    data : bytes
+    bits : int
+        Bits written, before the padding to whole bytes.
+    dim : int
+        Number of coordinates d of the vector.
+    """
+
+    data: bytes
+    bits: int
+    dim: int
+
+
+@dataclass(frozen=True, eq=False)
+class Compressor:
+    """A map C from R^d to R^d with a code.
+
+    The kernel gives the vector the receiver will decode; `encode` and `decode` are its code.  An entry that is not
+    finite makes everything NaN in the lanes that shares a scale or a choice with it, and an entry too large for the
+    code becomes NaN or infinite; `compress` refuses both.  The zero vector decodes to the zero vector.
+
+    The constants `delta` and `omega` are those of the map on real numbers.  The code rounds a float of the message
+    to its word, by a relative 2^-24 for 32 bits (normal range 1.2e-38 ... 3.4e38) and 2^-53 for 64, and below the
+    range of its code it flushes to 0.
+
+    Parameters
+    ----------
+    name : str
+    kernel : callable
+        Compress kernel ``(p, u, hyper, out)``; see `theory_sim.kernels`.
+    hyper : mapping of str to float
+        Rows of the kernel's ``hyper`` vector, in order.
+    error : callable
+        ``error(d)`` = sup over x of E ||C(x) - x||^2 / ||x||^2, exactly or, where `exact` is False, from above.
+    size : callable
+        ``size(d)``, the stated bits of a message.
+    layout : callable
+        ``layout(d)``: (count, width) of the fields of a message.
+    encode : callable
+        ``encode(x, y, u)``: the fields of a message, from the vector x, its image y = C(x) and the uniforms u (q,).
+    decode : callable
+        ``decode(d, *fields)``: y.
+    draws : callable
+        ``draws(d)``, the uniforms a message reads; 0 for a deterministic map.
+    unbiased : bool
+        Whether E C(x) = x.
+    idempotent : bool
+        Whether C(C(x)) = C(x) for every x, bit for bit, as long as the floats of the message are normal ones.
+    exact : bool
+        Whether `error` is attained (as a supremum) for every d.
+    require : callable
+        ``require(d)`` raises ValueError unless the map acts on R^d.
+    paper : str
+        Key of `theory_sim.papers`.
+    family : callable
+        The constructor, called again by `replace`.
+    arguments : mapping
+        The constructor's arguments; each can be an axis of a sweep, as ``up.NAME`` or ``down.NAME``.
+    """
+
+    name: str
+    kernel: Kernel
+    hyper: Mapping[str, float]
+    error: Callable[[int], float]
+    size: Callable[[int], float]
+    layout: Callable[[int], Sequence[tuple[int, int]]]
+    encode: Callable[[FloatArray, FloatArray, FloatArray], Sequence[Field]]
+    decode: Callable[..., FloatArray]
+    family: Callable[..., Compressor]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    draws: Callable[[int], int] = lambda d: 0
+    unbiased: bool = False
+    idempotent: bool = False
+    exact: bool = True
+    paper: str = ""
+    require: Callable[[int], None] = lambda d: None
+
+    def __post_init__(self) -> None:
+        check_arguments("compress", self.kernel)
+
+    def replace(self, **changes: Any) -> Compressor:
+        """Return a copy with other parameters, checked by the same rules."""
+        for name in changes:
+            checks.known(f"parameter of {self.name}", name, self.arguments)
+        return self.family(**{**self.arguments, **changes})
+
+    def delta(self, d: int) -> float:
+        """Return the largest delta with E ||C(x) - x||^2 <= (1 - delta) ||x||^2 for all x in R^d.
+
+        A value <= 0 means that C is no contraction.  Where `exact` is False it is a lower bound.
+        """
+        return 1.0 - self.error(self._admitted(d))
+
+    def omega(self, d: int) -> float:
+        """Return the least omega with E ||C(x) - x||^2 <= omega ||x||^2; C must be unbiased.
+
+        Raises
+        ------
+        ValueError
+            If C is biased.
+        """
+        if not self.unbiased:
+            raise ValueError(f"{self} is biased and has no omega; ask delta(d).")
+        return self.error(self._admitted(d))
+
+    def bits(self, d: int) -> float:
+        """Return the stated number of bits of a message of d coordinates."""
+        return self.size(self._admitted(d))
+
+    def uniforms(self, d: int, seed: int) -> FloatArray:
+        """Return the uniforms (q,) of the message number `seed`."""
+        stream = random.key(seed, 0)
+        return np.array([random.uniform_at(int(stream), 0, slot) for slot in range(self.draws(d))])
+
+    def quantize(self, x: ArrayLike, *, seed: int = 0, uniforms: ArrayLike | None = None) -> FloatArray:
+        """Return C(x), what `decompress` makes of ``compress(x)``.
+
+        Parameters
+        ----------
+        x : array_like of float, shape (d,)
+        seed : int
+            Number of the message, for a random compressor.
+        uniforms : array_like of float, shape (q,), optional
+            The uniforms themselves, instead of a seed.
+
+        Raises
+        ------
+        ValueError
+            If x is no finite vector, or lies outside the range of the code.
+        """
+        x, u = self._message(x, seed, uniforms)
+        rows = np.array([*self.hyper.values()], dtype=float)
+        out = np.empty((x.size, 1))
+        with np.errstate(all="ignore"):  # what overflows is reported below
+            compiled("compress", self.kernel)(x[:, None].copy(), u[:, None].copy(), rows, out)
+        if not np.isfinite(out).all():
+            raise ValueError(
+                f"x has entries in [{x.min():g}, {x.max():g}], outside the range of the code of {self}; "
+                "scale x or send wider words."
+            )
+        return out[:, 0]
+
+    def compress(self, x: ArrayLike, *, seed: int = 0, uniforms: ArrayLike | None = None) -> Payload:
+        """Return the packed message of x; see `quantize` for the parameters."""
+        x, u = self._message(x, seed, uniforms)
+        data, bits = pack(self.encode(x, self.quantize(x, uniforms=u), u))
+        return Payload(data, bits, x.size)
+
+    def decompress(self, payload: Payload) -> FloatArray:
+        """Return the vector (d,) of a message.
+
+        Raises
+        ------
+        ValueError
+            If the payload is not as long as this compressor's messages are.
+        """
+        return self.decode(payload.dim, *unpack(payload.data, self.layout(payload.dim)))
+
+    def _admitted(self, d: int) -> int:
+        """Return d, a dimension the map acts on."""
+        d = checks.count("d", d)
+        self.require(d)
+        return d
+
+    def _message(self, x: ArrayLike, seed: int, uniforms: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+        point = np.asarray(x, dtype=float)
+        if point.ndim != 1 or point.size == 0:
+            raise ValueError(f"x has shape {point.shape}; a message is a non-empty vector.")
+        bad = np.flatnonzero(~np.isfinite(point))
+        if bad.size:
+            raise ValueError(f"x[{bad[0]}] = {point[bad[0]]}; a message must be finite.")
+        self.require(point.size)
+        u = self.uniforms(point.size, seed) if uniforms is None else np.asarray(uniforms, dtype=float)
+        if u.shape != (self.draws(point.size),):
+            raise ValueError(
+                f"uniforms have shape {u.shape}; {self} reads {self.draws(point.size)} of them for d = {point.size}."
+            )
+        return point, u
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+
+def word_bits(value: int) -> int:
+    """Return the width of a float in a message, 32 or 64 bits."""
+    if value not in (32, 64):
+        raise ValueError(f"word = {value!r} must be 32 or 64, the bits of a float in a message.")
+    return int(value)
+
+
+def index_bits(count: int) -> int:
+    """Return ceil(log2 count), the bits that tell `count` values apart."""
+    return math.ceil(math.log2(count)) if count > 1 else 0
+
+
+def no_error(d: int) -> float:
+    """The error of a map that loses nothing."""
+    return 0.0

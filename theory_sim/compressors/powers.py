@@ -1,0 +1,110 @@
+"""Powers of two: each entry keeps its sign and an exponent, 9 bits, without any scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.compressors.compressor import Compressor, Field, FloatArray
+from theory_sim.kernels import Kernel
+
+
+def natural_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+    """C(p)_i = sgn(p_i) times one of the two powers of two around |p_i|, with mean |p_i|."""
+    d, lanes = p.shape
+    for i in range(d):
+        for lane in range(lanes):
+            size = abs(p[i, lane])
+            low = np.uint64(np.float64(size).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(np.float64)
+            power = float(low * 2.0 if u[i, lane] * low < size - low else low)
+            if size < 1.1754943508222875e-38:
+                power = 0.0
+            if power > 3.402823669209385e38:
+                power = math.inf
+            out[i, lane] = math.copysign(power, p[i, lane]) * hyper[0] + 0.0 * p[i, lane]
+
+
+def nearest_power_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+    """C(p)_i = sgn(p_i) times the power of two nearest to |p_i|, the larger one half-way."""
+    d, lanes = p.shape
+    for i in range(d):
+        for lane in range(lanes):
+            size = abs(p[i, lane])
+            low = np.uint64(np.float64(size).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(np.float64)
+            power = float(low * 2.0 if size >= 1.5 * low else low)
+            if size < 1.1754943508222875e-38:
+                power = 0.0
+            if power > 3.402823669209385e38:
+                power = math.inf
+            out[i, lane] = math.copysign(power, p[i, lane]) + 0.0 * p[i, lane]
+
+
+def _power(
+    name: str, kernel: Kernel, hyper: dict[str, float], error: Callable[[int], float], factor: float
+) -> dict[str, Any]:
+    """Return the fields both maps share: the code 0 means 0, the code c the power 2^(c - 127), c = 1 ... 255."""
+
+    def encode(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:
+        mantissa, exponent = np.frexp(y / factor)
+        return [(np.signbit(y), 1), (np.where(mantissa != 0.0, exponent + 126, 0), 8)]
+
+    def decode(d: int, negative: Any, code: Any) -> FloatArray:
+        power = np.ldexp((code > 0) * 1.0, code.astype(int) - 127) * factor
+        return np.asarray(np.where(negative == 1, -power, power))
+
+    return {
+        "name": name,
+        "kernel": kernel,
+        "hyper": hyper,
+        "error": error,
+        "size": lambda d: 9 * d,
+        "layout": lambda d: [(d, 1), (d, 8)],
+        "encode": encode,
+        "decode": decode,
+        "paper": "natural2019",
+    }
+
+
+def natural(shrink: float = 1.0) -> Compressor:
+    """Natural compression: random rounding to a neighbouring power of two (Horvath et al. 2019, arXiv:1905.10988).
+
+    omega = 1/8 exactly, attained when all |x_i| = 4/3 2^j.  Proof.  The variance at t 2^j, t in [1, 2], is
+    (2 - t)(t - 1) 4^j, and (2 - t)(t - 1)/t^2 is largest, 1/8, at t = 4/3.
+
+    The 8 exponent bits reach from 2^-126 to 2^128: an entry below is flushed to 0, an image above is infinite, and
+    an entry that is not finite decodes to NaN, alone.  The constants are those of vectors in between.
+
+    Parameters
+    ----------
+    shrink : float
+        Factor a in (0, 1] on the image; a = 8/9 gives a contraction with delta = 8/9.  The error is
+        a^2/8 + (1 - a)^2 times ||x||^2.
+    """
+    shrink = checks.number("shrink", shrink, 0.0, 1.0, open_low=True)
+
+    def error(d: int) -> float:
+        return shrink**2 / 8.0 + (1.0 - shrink) ** 2
+
+    return Compressor(
+        **_power("natural", natural_kernel, {"shrink": shrink}, error, shrink),
+        draws=lambda d: d,
+        unbiased=shrink == 1.0,
+        family=natural,
+        arguments={"shrink": shrink},
+    )
+
+
+def nearest_power() -> Compressor:
+    """The nearest power of two, the deterministic rule beside `natural`, with the same range.
+
+    It errs by at most |x_i|/3, so delta = 8/9, attained when all |x_i| = 3/2 2^j; half-way it takes the larger power.
+    """
+    return Compressor(
+        **_power("nearest_power", nearest_power_kernel, {}, lambda d: 1.0 / 9.0, 1.0),
+        idempotent=True,
+        family=nearest_power,
+    )
