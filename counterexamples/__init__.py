@@ -7,6 +7,7 @@ from counterexamples import (
     gossip,
     linear,
     noisy_well,
+    quantized,
     reddi,
     separable,
     sequences,
@@ -34,6 +35,7 @@ _FAMILIES = (
     sign,
     separable,
     gossip,
+    quantized,
 )
 
 PROBLEMS = {

@@ -1,5 +1,6 @@
 """The registry: options, argument counts, the disk cache, functions without a file."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -10,13 +11,23 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from theory_sim import catalogue, kernels, random
+from theory_sim import catalogue, compressors, kernels, random
 from theory_sim.optimizers import OPTIMIZERS
+
+COMPRESSED = [
+    compressor(**({"k": 1} if "k" in inspect.signature(compressor).parameters else {}), **more)
+    for compressor, more in (
+        (one, {name: 2 for name in ("levels", "bits", "rank") if name in inspect.signature(one).parameters})
+        for one in compressors.COMPRESSORS.values()
+    )
+]
 
 
 def every_kernel() -> list[tuple[str, Any]]:
     found = [("sampler", sampler) for sampler, _, _ in random.ORDERS.values()] + [("uniform", random.uniform)]
-    found += [("step", constructor().step) for constructor in OPTIMIZERS.values()]
+    for optimizer in (constructor() for constructor in OPTIMIZERS.values()):
+        found += [("step" if optimizer.up is None else "exchange", optimizer.step)]
+    found += [("compress", compressor.kernel) for compressor in COMPRESSED]
     found += [("step", ts.amsgrad(variant=name).step) for name in ("torch", "optax", "keras")]
     found += [("schedule", one.kernel) for one in (ts.constant(), ts.power(0.5), ts.linear(10))]
     for name in (
@@ -51,7 +62,20 @@ def test_kernels_call_nothing_of_another_module(kind: str, kernel: Any) -> None:
         - {"float", "int", "min", "max", "abs", "range"}
     )
     modules = {"math", "np", "sqrt", "inf", "nan", "shape", "uint64", "tanh", "log1p", "exp", "hypot"}
-    assert outside <= modules
+    compressing = {
+        "view",
+        "copysign",
+        "isnan",
+        "float32",
+        "float64",
+        "int64",
+        "rint",
+        "floor",
+        "ceil",
+        "size",
+    }
+    arrays = {"empty", "full", "zeros", "linalg", "svd", "frexp", "ldexp", "ascontiguousarray"}
+    assert outside <= (modules | compressing | arrays if kind == "compress" else modules)
 
 
 def test_wrong_number_of_arguments_is_named() -> None:

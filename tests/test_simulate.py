@@ -48,10 +48,10 @@ def test_window_means_are_what_the_rule_says(pull: ts.Problem) -> None:
 @pytest.mark.parametrize("order", ["cyclic", "reshuffled", "replacement"])
 def test_tiles_and_threads_do_not_change_a_bit(order: str) -> None:
     sweep = plain_adam(order, checkpoints=5, running=True)
-    whole = run_tile(sweep.lanes, sweep.plan, 0, sweep.lanes.count)
+    whole = run_tile(sweep.lanes, sweep.plan, np.arange(sweep.lanes.count))
     for width in (1, 8, 50, 256):
         parts = [
-            run_tile(sweep.lanes, sweep.plan, a, min(a + width, sweep.lanes.count))
+            run_tile(sweep.lanes, sweep.plan, np.arange(a, min(a + width, sweep.lanes.count)))
             for a in range(0, sweep.lanes.count, width)
         ]
         for name, values in whole.items():
@@ -195,8 +195,8 @@ def test_all_lanes_dead_ends_early_and_stays_dead() -> None:
 
 def test_tile_width_follows_the_cache() -> None:
     assert tile_width(8) == 256
-    assert tile_width(100) == 80
-    assert tile_width(10**6) == 16
+    assert tile_width(60) == 128  # 64 KiB / 480 bytes = 136
+    assert tile_width(10**6) == 64
 
 
 def test_memory_is_flat_in_the_number_of_steps(pull: ts.Problem) -> None:

@@ -5,13 +5,18 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 """
 
 from theory_sim.claim import Claim, Evidence
+from theory_sim.compressors.compressor import Compressor
 from theory_sim.figure import Figure
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
-from theory_sim.optimizers.gossip import gossip_signum
+from theory_sim.optimizers.feedback import ef21, ef_sgd
+from theory_sim.optimizers.gossip import choco, gossip_signum
+from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
+from theory_sim.optimizers.quantized import efficient_adam, qadam
+from theory_sim.optimizers.server import comp_ams, onebit_adam
 from theory_sim.optimizers.sign import (
     ef_signsgd,
     extrapolated_signum,
@@ -25,10 +30,12 @@ from theory_sim.optimizers.sign import (
 from theory_sim.problem import Problem
 from theory_sim.schedule import Schedule, constant, linear, power
 from theory_sim.sweep import Sweep, simulate
+from theory_sim.theorem import Theorem
 from theory_sim.verdict import Rule, Status, Verdict, wilson
 
 __all__ = [
     "Claim",
+    "Compressor",
     "Evidence",
     "Figure",
     "Optimizer",
@@ -37,6 +44,7 @@ __all__ = [
     "Schedule",
     "Status",
     "Sweep",
+    "Theorem",
     "Verdict",
     "accumulating_adam",
     "adagrad",
@@ -45,9 +53,15 @@ __all__ = [
     "adam_norm",
     "adopt",
     "amsgrad",
+    "choco",
     "clipped_gd",
+    "comp_ams",
     "constant",
+    "ef21",
+    "ef_sgd",
     "ef_signsgd",
+    "efficient_adam",
+    "eight_bit_adam",
     "extrapolated_signum",
     "gd",
     "generalized_signsgd",
@@ -59,7 +73,9 @@ __all__ = [
     "majority_vote",
     "mixed_clipping",
     "normalized_gd",
+    "onebit_adam",
     "power",
+    "qadam",
     "rmsprop",
     "sgd",
     "sgdm",

@@ -27,23 +27,26 @@ _CHUNK_LANES = 1 << 16  # a stored chunk is written whole, however few steps it 
 
 def width_of(sweep: Sweep) -> int:
     """Return the tile width of a sweep, from the float64 rows one lane touches per step."""
-    d, w = sweep.problem.dim, sweep.workers
-    rows = d * (2 + len(sweep.optimizer.rows) + w) + len(sweep.optimizer.hyper) + len(sweep.problem.constants)
+    d, w = sweep.problem.dim, int(sweep.lanes.workers.max())
+    state = len(sweep.optimizer.rows) + w * len(sweep.optimizer.worker_rows)
+    rows = d * (2 + state + w) + len(sweep.optimizer.hyper) + len(sweep.problem.constants)
     return tile_width(rows + w * (1 + sweep.problem.draws) + 4)
 
 
 def chunk_lanes(sweep: Sweep) -> int:
     """Return the lanes per stored chunk: a multiple of the tile width."""
     width = width_of(sweep)
-    work = sweep.steps * sweep.problem.dim * sweep.workers
+    work = sweep.steps * sweep.problem.dim * int(sweep.lanes.workers.max())
     lanes = min(max(int(_CHUNK_WORK / work), 4 * width), _CHUNK_LANES, sweep.lanes.count)
     return -(-lanes // width) * width
 
 
-def _tiles(start: int, stop: int, width: int, threads: int) -> list[tuple[int, int]]:
+def _tiles(group: np.ndarray[Any, Any], width: int, threads: int) -> list[np.ndarray[Any, Any]]:
+    """Return the positions of the lanes of each tile; a tile holds lanes of one group."""
     # Fewer lanes than threads * width: narrower tiles keep every thread busy.
-    width = max(min(width, -(-(stop - start) // threads)), 16)
-    return [(a, min(a + width, stop)) for a in range(start, stop, width)]
+    width = max(min(width, -(-len(group) // threads)), 32)
+    members = [np.flatnonzero(group == one) for one in np.unique(group)]
+    return [lanes[a : a + width] for lanes in members for a in range(0, len(lanes), width)]
 
 
 def run_chunk(
@@ -55,10 +58,10 @@ def run_chunk(
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Run lanes start ... stop-1 in this process; `report` receives the number of lanes as tiles finish."""
     lanes, plan = sweep.lanes, sweep.plan
-    tiles = _tiles(start, stop, width_of(sweep), threads)
+    tiles = _tiles(lanes.group[start:stop], width_of(sweep), threads)
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(run_tile, lanes, plan, a, b) for a, b in tiles]
-        sizes = dict(zip(futures, (b - a for a, b in tiles), strict=True))
+        futures = [pool.submit(run_tile, lanes, plan, start + tile) for tile in tiles]
+        sizes = dict(zip(futures, map(len, tiles), strict=True))
         try:
             for future in as_completed(futures):
                 if report is not None and future.exception() is None:
@@ -67,7 +70,8 @@ def run_chunk(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         parts = [future.result() for future in futures]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    home = np.argsort(np.concatenate(tiles))
+    return {name: np.concatenate([part[name] for part in parts])[home] for name in parts[0]}
 
 
 def run(
@@ -124,8 +128,9 @@ def seconds(sweep: Sweep) -> float:
     width = min(width_of(sweep), sweep.lanes.count)
     steps = min(sweep.steps, 2000)
     pilot = replace(sweep, steps=steps, checkpoints=0)
-    run_tile(pilot.lanes, pilot.plan, 0, width)  # compiles
+    tile = np.flatnonzero(pilot.lanes.group == pilot.lanes.group[0])[:width]
+    run_tile(pilot.lanes, pilot.plan, tile)  # compiles
     begin = time.perf_counter()
-    run_tile(pilot.lanes, pilot.plan, 0, width)
-    each = (time.perf_counter() - begin) / (steps * width)
-    return each * sweep.steps * sweep.lanes.count / min(os.cpu_count() or 1, -(-sweep.lanes.count // 16))
+    run_tile(pilot.lanes, pilot.plan, tile)
+    each = (time.perf_counter() - begin) / (steps * len(tile))
+    return each * sweep.steps * sweep.lanes.count / min(os.cpu_count() or 1, -(-sweep.lanes.count // 32))

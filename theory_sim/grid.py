@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAMES = frozenset(
     {"seed", "row", "checkpoint", "coordinate", "window_end", "x", "x_final", "state_final", "status"}
-    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean"}
+    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
     | {"diverged_fraction", "diverged_low", "diverged_high"}
 )
 
@@ -54,7 +54,8 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
 
         - ``x_final`` (cells[, coordinate]): the iterate after T updates, NaN if the lane is not finite;
           scalar problems have no coordinate dimension;
-        - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name;
+        - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name, ``e_2`` for row e of worker 2;
+        - with messages, ``bits_up`` and ``bits_down`` (cells[, checkpoint]): bits one worker sent and received;
         - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1; an
           overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
@@ -84,8 +85,16 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         "status": (cells, folded(np.where(finite, Status.FINITE.value, Status.NONFINITE.value))),
         "nonfinite_step": (cells, folded(np.where(finite, -1, records["stopped"]))),
     }
-    if sweep.optimizer.rows:
+    names = [*sweep.optimizer.rows]
+    for j in range(int(sweep.lanes.workers.max())):
+        names += [f"{row}_{j}" for row in sweep.optimizer.worker_rows]
+    if names:
         data["state_final"] = ((*cells, "row", *coordinate), folded(state))
+    if sweep.optimizer.up is not None:
+        sent = np.stack([sweep.lanes.bits(c) for c in plan.checkpoints], axis=1)
+        for side, way in enumerate(("bits_up", "bits_down")):
+            values = folded(sent[..., side])
+            data[way] = ((*cells, "checkpoint"), values) if many else (cells, values[last])
     if many:
         data["x"] = ((*cells, "checkpoint", *coordinate), x)
     for k, measure in enumerate(problem.measures):
@@ -120,8 +129,8 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     data["diverged_fraction"] = (axes, diverged / sweep.seeds)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
     coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
-    if sweep.optimizer.rows:
-        coords["row"] = np.array(sweep.optimizer.rows)
+    if names:
+        coords["row"] = np.array(names)
     if many:
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
@@ -143,7 +152,7 @@ def provenance(sweep: Sweep) -> dict[str, str]:
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
         "seeds": str(sweep.seeds),
-        "workers": str(sweep.workers),
+        "workers": " ".join(map(str, np.unique(sweep.lanes.workers))),
         "x0": str(sweep.problem.start if sweep.x0 is None else sweep.x0),
         "rule": str(sweep.judged),
         "references": " ".join(

@@ -12,10 +12,17 @@ measure    (x, t, idx, noise, theta, out)              out (k, L), one row per n
 schedule   (t, parameters, factor)                     factor (F,), lr_t = lr * factor; F is 1 or L
 sampler    (t, size, u, table, idx)                    idx (w, L), the component each worker draws
 uniform    (t, slot, key, out)                         out (q, L), uniforms in [0, 1)
+compress   (p, u, hyper, out)                          out (d, L), what the receiver of p decodes
+exchange   step + (up, up_hyper, up_noise,             state and x in place; up and down are compress
+           down, down_hyper, down_noise)               kernels, with their own rows and uniforms
 =========  ==========================================  ====================================================
 
+An exchange is the step of a method that sends messages.  It is called once with t = 0 before the first
+gradient, to place the point where that gradient is queried.
+
 Inputs: g (w, d, L), or (1, d, L) once averaged; lr (L,); hyper (h, L); theta (p, L); noise (q, L) uniforms;
-size (L,) int64 components; key (L,) uint64.  Every other array is float64, except idx and table (int64).
+size (L,) int64 components; key (L,) uint64.  A message p (d, L), its uniforms u (q, L), the compressor's rows
+hyper (h,), which all lanes of a tile share; up_noise (w q, L) holds the uniforms of all workers.  Every other array is float64, except idx and table (int64).
 
 A kernel calls only built-ins and ``math`` / numpy primitives, never a function of another module: the disk
 cache of numba watches one file per kernel and would go stale.  No fastmath of any kind: it deletes the test
@@ -39,6 +46,11 @@ _ARGUMENTS = {
     "schedule": ("t", "parameters", "factor"),
     "sampler": ("t", "size", "u", "table", "idx"),
     "uniform": ("t", "slot", "key", "out"),
+    "compress": ("p", "u", "hyper", "out"),
+    "exchange": (
+        *("g", "t", "lr", "hyper", "noise", "state", "x"),
+        *("up", "up_hyper", "up_noise", "down", "down_hyper", "down_noise"),
+    ),
 }
 
 # error_model="numpy" keeps the lane loop vectorised: the ZeroDivisionError test of the default would not.
@@ -54,14 +66,17 @@ def signature(kind: str) -> Any:
     vector, matrix, cube = (types.Array(real, n, "C") for n in (1, 2, 3))
     indices = types.Array(integer, 2, "C")
     evaluate = (matrix, integer, indices, matrix, matrix)
-    arguments = {
+    arguments: dict[str, tuple[Any, ...]] = {
         "step": (cube, integer, vector, matrix, matrix, cube, matrix),
         "gradient": (*evaluate, cube),
         "measure": (*evaluate, matrix),
         "schedule": (integer, matrix, vector),
         "sampler": (integer, types.Array(integer, 1, "C"), matrix, types.Array(integer, 3, "C"), indices),
         "uniform": (integer, integer, types.Array(types.uint64, 1, "C"), matrix),
+        "compress": (matrix, matrix, vector, matrix),
     }
+    message = (types.FunctionType(types.void(*arguments["compress"])), vector, matrix)
+    arguments["exchange"] = (*arguments["step"], *message, *message)
     return types.void(*arguments[kind])
 
 

@@ -26,7 +26,15 @@ class Lanes:
         The base objects: their kernels, variant and domain are common to all lanes.
     order : str
         Key of `theory_sim.random.ORDERS`.
-    workers : int
+    workers (N,)
+        Gradients drawn per step.
+    group (N,)
+        Lanes of one group can share a tile: they have the same workers and, with messages, the same compressors and
+        variant.
+    variants : tuple of Optimizer
+        The optimizers, up to those hyperparameters that are laid out directly in lr and hyper.
+    variant (N,)
+        Which of them a lane runs.
     lr (N,), hyper (h, N), schedule (s, 1 or N), theta (p, N), size (N,), key (N,), x0 (d, N), state (r, d, N)
         Inputs of the kernels.
     """
@@ -34,7 +42,10 @@ class Lanes:
     problem: Problem
     optimizer: Optimizer
     order: str
-    workers: int
+    workers: Array
+    group: Array
+    variants: tuple[Optimizer, ...]
+    variant: Array
     lr: Array
     hyper: Array
     schedule: Array
@@ -49,14 +60,20 @@ class Lanes:
         """Number of lanes N."""
         return len(self.lr)
 
+    def bits(self, steps: int) -> Array:
+        """Return (N, 2): the bits that one worker sends and receives in `steps` rounds."""
+        each = np.array([variant.bits(self.problem.dim, steps) for variant in self.variants])
+        return each[self.variant]
+
 
 def _owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
-    """Return which object an axis belongs to: problem, optimizer, schedule or start."""
+    """Return which object an axis belongs to: problem, optimizer, schedule, start or workers."""
     owners = {
         "optimizer": set(optimizer.axes),
         "schedule": set(optimizer.schedule.parameters),
         "problem": set(problem.axes),
         "start": {"x0"},
+        "workers": {"workers"},
     }
     found = [owner for owner, names in owners.items() if name in names]
     if not found:
@@ -75,6 +92,16 @@ def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
                 f"{what} changes {name} of {base.name} from {getattr(base, name)!r} to {getattr(other, name)!r}; "
                 "use one sweep per value."
             )
+
+
+def _messages(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
+    """Return what lanes that exchange messages must share to share a tile: compressors and variant."""
+    if optimizer.up is None or optimizer.down is None:
+        return ()
+    optimizer.up.require(d // (optimizer.nodes or 1))
+    optimizer.down.require(d)
+    rows = [tuple(side.hyper.values()) for side in (optimizer.up, optimizer.down)]
+    return (optimizer.kernels, *rows, optimizer.draws_of_messages(d, 1), tuple(optimizer.variant.items()))
 
 
 def _start(problem: Problem, x0: Any) -> Array:
@@ -146,6 +173,8 @@ def expand(
 
     # A row of the step kernel is laid out directly, unless its value changes other rows too.
     def is_row(name: str) -> bool:
+        if optimizer.up is not None and name != "lr":
+            return False  # the length of a message may depend on it
         base = {"lr": optimizer.lr, **optimizer.hyper}
         variants = [optimizer.replace(**{name: value}) for value in axes[name].tolist()]
         return name in base and all(
@@ -157,7 +186,16 @@ def expand(
     values, which = combinations(others)
     variants = [optimizer.replace(**value) if value else optimizer for value in values]
     for variant in variants:
-        _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
+        _same_code(
+            optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}"
+        )
+    chosen, messages = which, [_messages(variant, problem.dim) for variant in variants]
+    kinds = {message: i for i, message in enumerate(dict.fromkeys(messages))}
+    gradients = np.full(count, workers)
+    if "workers" in axes:
+        numbers = np.array([checks.count("workers", number) for number in axes["workers"].tolist()])
+        gradients = numbers[position["workers"]]
+    group = np.array([kinds[message] for message in messages])[which] * (gradients.max() + 1) + gradients
     lr = np.array([variant.lr for variant in variants], dtype=float)[which]
     hyper = np.array([[*variant.hyper.values()] for variant in variants], dtype=float).T.reshape(
         -1, len(variants)
@@ -199,7 +237,10 @@ def expand(
         problem=problem,
         optimizer=optimizer,
         order=order,
-        workers=workers,
+        workers=gradients,
+        group=group,
+        variants=tuple(variants),
+        variant=chosen,
         lr=lr,
         hyper=hyper,
         schedule=schedule,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from theory_sim import checks
+from theory_sim.compressors.compressor import Compressor
 from theory_sim.kernels import Kernel, check_arguments
 from theory_sim.schedule import Schedule, constant
 
@@ -21,7 +22,8 @@ class Optimizer:
     ----------
     name : str
     step : callable
-        Step kernel ``(g, t, lr, hyper, noise, state, x)``; see `theory_sim.kernels`.
+        Step kernel ``(g, t, lr, hyper, noise, state, x)``, or an exchange kernel if there are compressors; see
+        `theory_sim.kernels`.
     lr : float
         Step size, > 0; the kernel receives lr * schedule factor.
     hyper : mapping of str to float
@@ -38,6 +40,15 @@ class Optimizer:
         Uniforms the kernel reads per step, as the rows of ``noise``.
     distributed : bool
         Whether the kernel sees every worker's gradient; otherwise the workers' gradients are averaged.
+    worker_rows : tuple of str
+        Names of the state rows that each worker owns; they follow `rows`, worker by worker.
+    up, down : Compressor, optional
+        What the workers send, and what comes back.  Both or none: they make `step` an exchange kernel.
+    nodes : int
+        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates.
+    traffic : callable, optional
+        ``traffic(d, steps)``: bits that one worker sends and receives in `steps` rounds; default: one message of d
+        coordinates each way per round.
     paper : str
         Key of `theory_sim.papers`, empty if none.
     family : callable, optional
@@ -67,12 +78,26 @@ class Optimizer:
     variant: Mapping[str, str] = field(default_factory=dict)
     draws: int = 0
     distributed: bool = False
+    worker_rows: tuple[str, ...] = ()
+    up: Compressor | None = None
+    down: Compressor | None = None
+    nodes: int = 0
+    traffic: Callable[[int, int], tuple[float, float]] | None = None
     paper: str = ""
     family: Callable[..., Optimizer] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_arguments("step", self.step)
+        if (self.up is None) != (self.down is None):
+            raise ValueError(
+                f"{self.name} has one compressor only; give up and down, theory_sim.compressors.identity() for none."
+            )
+        for side in (self.up, self.down):
+            if side is not None and not isinstance(side, Compressor):
+                raise TypeError(
+                    f"{side!r} is not a Compressor; call its constructor in theory_sim.compressors."
+                )
+        check_arguments("step" if self.up is None else "exchange", self.step)
         checks.number("lr", self.lr, 0.0, open_low=True)
         if not isinstance(self.schedule, Schedule):
             raise TypeError(
@@ -91,7 +116,33 @@ class Optimizer:
     def axes(self) -> tuple[str, ...]:
         """Names that can be an axis of a sweep."""
         names = tuple(self.arguments) if self.family is not None else ("lr", *self.hyper)
-        return tuple(name for name in names if name != "schedule")
+        messages = [
+            f"{side}.{name}"
+            for side, compressor in (("up", self.up), ("down", self.down))
+            if compressor is not None and side in names
+            for name in compressor.arguments
+        ]
+        return (*(name for name in names if name not in ("schedule", "up", "down")), *messages)
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The step and, if there are any, the compressors' kernels."""
+        return (self.step, *(side.kernel for side in (self.up, self.down) if side is not None))
+
+    def bits(self, d: int, steps: int) -> tuple[float, float]:
+        """Return the bits that one worker sends and receives in `steps` rounds; 0 if there are no messages."""
+        if self.traffic is not None:
+            return self.traffic(d, steps)
+        if self.up is None or self.down is None:
+            return 0.0, 0.0
+        length = d // (self.nodes or 1)
+        return steps * self.up.bits(length), steps * self.down.bits(length)
+
+    def draws_of_messages(self, d: int, workers: int) -> tuple[int, int]:
+        """Return the uniforms that the messages up and down of one step read."""
+        if self.up is None or self.down is None:
+            return 0, 0
+        return (self.nodes or workers) * self.up.draws(d // (self.nodes or 1)), self.down.draws(d)
 
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.
@@ -102,7 +153,11 @@ class Optimizer:
             If a name is no hyperparameter of this optimizer or a value breaks its rule.
         """
         for name in changes:
-            checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule"))
+            checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule", "up", "down"))
+        for name in [name for name in changes if "." in name]:
+            side, _, parameter = name.partition(".")
+            compressor: Compressor = changes.get(side, getattr(self, side))
+            changes[side] = compressor.replace(**{parameter: changes.pop(name)})
         if self.family is not None:
             return self.family(**{**self.arguments, **changes})
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
@@ -110,5 +165,7 @@ class Optimizer:
 
     def __str__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in {"lr": self.lr, **self.hyper}.items())
+        if self.up is not None:
+            values += f", up={self.up}, down={self.down}"
         variant = "".join(f", {name}={value}" for name, value in self.variant.items())
         return f"{self.name}({values}{variant}, {self.schedule})"

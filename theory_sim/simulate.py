@@ -33,6 +33,10 @@ def advance(
     schedule: Any,
     sampler: Any,
     uniform: Any,
+    exchange: Any,
+    up: Any,
+    down: Any,
+    exchanging: int,
     first: int,
     last: int,
     accumulate: int,
@@ -56,6 +60,10 @@ def advance(
     idx: Any,
     noise: Any,
     own_noise: Any,
+    up_hyper: Any,
+    up_noise: Any,
+    down_hyper: Any,
+    down_noise: Any,
     g: Any,
     mean: Any,
     state: Any,
@@ -71,6 +79,7 @@ def advance(
 ) -> None:
     """Advance one tile from iterate x_first to x_last in place (first >= 1: x_1 is the start).
 
+    first = 0 only lets an exchange place the first query point.
     ``stopped`` (L,) holds the first step whose iterate is not finite (0: none); from then on the lane is NaN.
     ``escaped`` (L,) is 1 if that iterate was infinite and there is no box.  ``total`` (k, L) accumulates the
     measures at x_first ... x_{last-1} if `accumulate`, ``least`` and ``most`` their extremes if `extremes`.
@@ -85,6 +94,9 @@ def advance(
     for lane in range(lanes):
         dead += stopped[lane] > 0
     if dead == lanes:
+        return
+    if first == 0:
+        exchange(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise)
         return
     for t in range(first, last):
         if u.shape[0] > 0:
@@ -123,7 +135,8 @@ def advance(
                     lr[lane] = lr0[lane] * factor[lane]
         if own_noise.shape[0] > 0:
             uniform(t, workers + noise.shape[0], key, own_noise)
-        if mean.shape[0] == 1 and workers > 1:
+        averaged = mean.shape[0] == 1 and workers > 1
+        if averaged:
             for i in range(d):
                 for lane in range(lanes):
                     mean[0, i, lane] = g[0, i, lane]
@@ -132,6 +145,17 @@ def advance(
                         mean[0, i, lane] += g[j, i, lane]
                 for lane in range(lanes):
                     mean[0, i, lane] /= workers
+        if exchanging:
+            slot = workers + noise.shape[0] + own_noise.shape[0]
+            if up_noise.shape[0] > 0:
+                uniform(t, slot, key, up_noise)
+            if down_noise.shape[0] > 0:
+                uniform(t, slot + up_noise.shape[0], key, down_noise)
+            seen = mean if averaged else g
+            exchange(
+                seen, t, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise
+            )
+        elif averaged:
             step(mean, t, lr, hyper, own_noise, state, x)
         else:
             step(g, t, lr, hyper, own_noise, state, x)
@@ -174,12 +198,22 @@ def _compiled_advance() -> Any:
         return types.Array(dtype, dim, "C")
 
     real, integer = types.float64, types.int64
-    kinds = ("step", "gradient", "measure", "schedule", "sampler", "uniform")
+    kinds = (
+        "step",
+        "gradient",
+        "measure",
+        "schedule",
+        "sampler",
+        "uniform",
+        "exchange",
+        "compress",
+        "compress",
+    )
     vector, matrix, cube = (array(real, n) for n in (1, 2, 3))
     return jit(
         types.void(
             *(types.FunctionType(signature(kind)) for kind in kinds),
-            *(integer,) * 7,
+            *(integer,) * 8,
             *(real,) * 3,
             vector,
             matrix,
@@ -191,6 +225,7 @@ def _compiled_advance() -> Any:
             array(integer, 3),
             array(integer, 2),
             *(matrix,) * 2,
+            *(vector, matrix) * 2,
             *(cube,) * 3,
             matrix,
             *(array(integer, 1),) * 2,
@@ -204,6 +239,32 @@ def _compiled_advance() -> Any:
 
 def no_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """The measure kernel of a problem that declares none."""
+
+
+def no_step(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+    """The step kernel of an optimizer that exchanges messages."""
+
+
+def no_exchange(
+    g: Any,
+    t: int,
+    lr: Any,
+    hyper: Any,
+    noise: Any,
+    state: Any,
+    x: Any,
+    up: Any,
+    up_hyper: Any,
+    up_noise: Any,
+    down: Any,
+    down_hyper: Any,
+    down_noise: Any,
+) -> None:
+    """The exchange kernel of an optimizer without messages."""
+
+
+def no_message(p: Any, u: Any, hyper: Any, out: Any) -> None:
+    """The compress kernel of an optimizer without messages."""
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
@@ -222,8 +283,11 @@ def _copy(values: Array) -> Array:
 
 
 def tile_width(rows: int) -> int:
-    """Return the number of lanes whose `rows` float64 rows fit the cache budget: 16 ... 256, a multiple of 16."""
-    return int(min(max(_CACHE_BUDGET // (8 * rows) // 16 * 16, 16), TILE))
+    """Return the number of lanes whose `rows` float64 rows fit the cache budget: 64 ... 256, a multiple of 32.
+
+    The compiler's main loop advances 32 lanes at a time (four AVX-512 registers) and the rest in a scalar tail; below 64 the cost of entering the lane loops shows.
+    """
+    return int(min(max(_CACHE_BUDGET // (8 * rows) // 32 * 32, 64), TILE))
 
 
 @dataclass(frozen=True)
@@ -257,22 +321,24 @@ class Plan:
         return sorted(({*self.checkpoints, *edges}) - {0})
 
 
-def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Array]:
-    """Run lanes start ... stop-1 and return their records, lane axis first.
+def run_tile(lanes: Lanes, plan: Plan, cut: Array) -> Mapping[str, Array]:
+    """Run the lanes with the indices `cut`, all of one group, and return their records, lane axis first.
 
     Returns
     -------
     dict of str to ndarray
         ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
-        ``windows`` (L, number of windows, k), ``first`` (L, k), ``state`` (L, r, d) at the end, ``hits`` (L, 2),
+        ``windows`` (L, number of windows, k), ``first`` (L, k), ``hits`` (L, 2), ``state`` (L, r, d) at the end, with
+        the rows of as many workers as any lane of the sweep has, NaN for those that this one lacks,
         ``stopped`` and ``escaped`` (L,).
     """
     problem, optimizer = lanes.problem, lanes.optimizer
-    cut = slice(start, stop)
-    width, d, w = stop - start, problem.dim, lanes.workers
+    width, d, w = len(cut), problem.dim, int(lanes.workers[cut[0]])
     sampler, reads_uniforms, needs_table = random.ORDERS[lanes.order]
     k = len(problem.measures)
-    step = compiled("step", optimizer.step)
+    exchanging = optimizer.up is not None
+    step = compiled("step", no_step if exchanging else optimizer.step)
+    exchange = compiled("exchange", optimizer.step if exchanging else no_exchange)
     gradient = compiled("gradient", problem.gradient)
     measure = compiled("measure", problem.measure or no_measure)
     schedule = compiled("schedule", optimizer.schedule.kernel)
@@ -284,7 +350,18 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
     parameters = per_lane(lanes.schedule)
     table_rows = 1 + int(size.max()) if needs_table else 0
     idx, noise = _aligned((w, width), np.int64), _aligned((w * problem.draws, width))
-    state = _copy(lanes.state[..., cut])
+    rows = len(optimizer.rows) + w * len(optimizer.worker_rows)
+    state = _aligned((rows, d, width))
+    state[: len(optimizer.rows)] = lanes.state[..., cut]
+    variant = lanes.variants[int(lanes.variant[cut[0]])]
+    sides = [
+        (
+            compiled("compress", no_message if side is None else side.kernel),
+            np.array([] if side is None else [*side.hyper.values()], dtype=float),
+            _aligned((draws, width)),
+        )
+        for side, draws in zip((variant.up, variant.down), variant.draws_of_messages(d, w), strict=True)
+    ]
     stopped, escaped = _aligned((width,), np.int64), _aligned((width,), np.int64)
     hits, path = np.full((2, width), -1), np.zeros(width)
     row, total, least, most = (_aligned((k, width)) for _ in range(4))
@@ -302,6 +379,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         idx,
         noise,
         _aligned((optimizer.draws, width)),
+        *(array for _, *arrays in sides for array in arrays),
         _aligned((w, d, width)),
         _aligned((0 if optimizer.distributed else 1, d, width)),
         state,
@@ -322,6 +400,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         schedule,
         compiled("sampler", sampler),
         compiled("uniform", random.uniform),
+        exchange,
+        *(kernel for kernel, *_ in sides),
     )
     varying = optimizer.schedule.kernel is not constant_kernel
     sampled = bool((lanes.size > 1).any())
@@ -333,6 +413,25 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         measure(x, t, idx, noise, theta, row)
         return row.T.copy()
 
+    def advance_to(first: int, last: int, accumulate: bool) -> None:
+        _compiled_advance()(
+            *kernels,
+            exchanging,
+            first,
+            last,
+            accumulate,
+            plan.running,
+            sampled,
+            varying,
+            watched,
+            target,
+            low,
+            high,
+            *arrays,
+        )
+
+    if exchanging:
+        advance_to(0, 0, False)
     first = measured(1)
     records: dict[str, list[Array]] = {name: [] for name in ("x", "measures", "mean", "min", "max")}
     windows = np.zeros((width, len(plan.windows), k))
@@ -347,20 +446,7 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
             inside = [i for i, (a, b) in enumerate(plan.windows) if a <= done and edge <= b]
             accumulate = k > 0 and (plan.running or bool(inside) or watched >= 0)
             total[...], least[...], most[...] = 0.0, np.inf, -np.inf
-            _compiled_advance()(
-                *kernels,
-                done + 1,
-                edge + 1,
-                accumulate,
-                plan.running,
-                sampled,
-                varying,
-                watched,
-                target,
-                low,
-                high,
-                *arrays,
-            )
+            advance_to(done + 1, edge + 1, accumulate)
             # A moment that overflowed freezes x at a finite value; that is no result either.
             overflowed = ~np.isfinite(state).all(axis=(0, 1)) & (stopped == 0)
             stopped[overflowed], x[:, overflowed] = edge, np.nan
@@ -384,6 +470,8 @@ def run_tile(lanes: Lanes, plan: Plan, start: int, stop: int) -> Mapping[str, Ar
         hits[1, (hits[1] < 0) & (path + last <= target * (plan.steps + 1))] = plan.steps
     for i, (a, b) in enumerate(plan.windows):
         windows[(stopped > 0) & (stopped <= b) | (a == b), i] = np.nan
+    padding = (int(lanes.workers.max()) - w) * len(optimizer.worker_rows)
+    state = np.concatenate([state, np.full((padding, d, width), np.nan)])
     return {
         **{name: np.stack(values, axis=1) for name, values in records.items() if values},
         "windows": windows,

@@ -36,7 +36,8 @@ class Sweep:
     problem : Problem
     optimizer : Optimizer
     axes : mapping of str to sequence of float
-        Each name is ``lr``, a hyperparameter, a schedule parameter, a problem parameter, or ``x0``.
+        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a problem
+        parameter, ``x0`` or ``workers``.
     steps : int
         Number of updates T >= 1.
     seeds : int
@@ -87,8 +88,9 @@ class Sweep:
             if not isinstance(value, noun):
                 raise TypeError(f"{value!r} is not a {noun.__name__}; call its constructor.")
         checks.known("order", self.order, random.ORDERS)
-        if self.workers * (1 + self.problem.draws) + self.optimizer.draws > 65536:
-            raise ValueError(f"workers = {self.workers} need more than 65536 uniforms per step; use fewer.")
+        workers = max(map(int, self.axes["workers"])) if len(self.axes.get("workers", ())) else self.workers
+        if self._draws(workers) > 65536:
+            raise ValueError(f"workers = {workers} need more than 65536 uniforms per step; use fewer.")
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -117,7 +119,12 @@ class Sweep:
     def random(self) -> bool:
         """Whether seeds can differ: something in a run reads the random stream."""
         sampled = random.ORDERS[self.order][1] and bool((self.lanes.size > 1).any())
-        return sampled or self.problem.draws > 0 or self.optimizer.draws > 0
+        return sampled or self._draws(1) > 1
+
+    def _draws(self, workers: int) -> int:
+        """Return the uniforms of one step."""
+        messages = sum(self.optimizer.draws_of_messages(self.problem.dim, workers))
+        return workers * (1 + self.problem.draws) + self.optimizer.draws + messages
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -180,7 +187,7 @@ class Sweep:
         kernels = (
             problem.gradient,
             problem.measure,
-            optimizer.step,
+            *optimizer.kernels,
             optimizer.schedule.kernel,
             random.ORDERS[self.order][0],
             random.uniform,
@@ -204,6 +211,11 @@ class Sweep:
                 "rows": optimizer.rows,
                 "draws": optimizer.draws,
                 "distributed": optimizer.distributed,
+                "messages": [
+                    {"name": side.name, **side.hyper}
+                    for side in (optimizer.up, optimizer.down)
+                    if side is not None
+                ],
             },
             "initial": dict(optimizer.initial),
             "schedule": {"name": optimizer.schedule.name, **optimizer.schedule.parameters},

@@ -1,4 +1,4 @@
-"""Decentralised Signum: every node takes sign steps, and neighbours exchange compressed differences.
+"""Decentralised methods: neighbours on a graph exchange compressed differences (Signum with gossip, CHOCO-SGD).
 
 n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and the
 problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that is not a
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.compressors import identity, l1_sign
+from theory_sim.compressors.compressor import Compressor
 from theory_sim.optimizer import Optimizer
 from theory_sim.schedule import Schedule, constant
 
@@ -89,6 +91,61 @@ def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x
             x[i, lane] -= lr[lane] * (sign + 0.0 * u)
 
 
+def choco_kernel(
+    g: Any,
+    t: int,
+    lr: Any,
+    hyper: Any,
+    noise: Any,
+    state: Any,
+    x: Any,
+    up: Any,
+    up_hyper: Any,
+    up_noise: Any,
+    down: Any,
+    down_hyper: Any,
+    down_noise: Any,
+) -> None:
+    """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, then (i, j, w_ij) per edge; none is the ring."""
+    if t == 0:
+        return
+    rows, lanes = x.shape
+    nodes = int(hyper[0, 0])
+    d = rows // nodes
+    if d * nodes != rows:
+        for i in range(rows):
+            for lane in range(lanes):
+                x[i, lane] = math.nan
+        return
+    ring = hyper.shape[0] == 2
+    edges = nodes if ring else (hyper.shape[0] - 2) // 3
+    draws = up_noise.shape[0] // nodes
+    for i in range(rows):
+        for lane in range(lanes):
+            # x_i^(t+1/2) = x_i^t - lr_t g_i^t
+            x[i, lane] -= lr[lane] * g[0, i, lane]
+            state[1, i, lane] = x[i, lane] - state[0, i, lane]
+    for node in range(nodes):
+        first = node * d
+        last = first + d
+        # q_i = Q(x_i - xhat_i)
+        up(state[1, first:last], up_noise[node * draws : (node + 1) * draws], up_hyper, state[2, first:last])
+    for i in range(rows):
+        for lane in range(lanes):
+            # xhat_i = xhat_i + q_i
+            state[0, i, lane] += state[2, i, lane]
+    for e in range(edges):
+        one = (e if ring else int(hyper[2 + 3 * e, 0])) * d
+        other = ((e + 1) % nodes if ring else int(hyper[3 + 3 * e, 0])) * d
+        for i in range(d):
+            for lane in range(lanes):
+                weight = 1.0 / 3.0 if ring else hyper[4 + 3 * e, lane]
+                # x_i = x_i + mixing sum_j w_ij (xhat_j - xhat_i)
+                flow = hyper[1, lane] * weight * (state[0, other + i, lane] - state[0, one + i, lane])
+                x[one + i, lane] += flow
+                x[other + i, lane] -= flow
+
+
 def _edges(matrix: Matrix, nodes: int) -> list[tuple[int, int, float]]:
     """Return (i, j, w_ij) for i < j of a symmetric doubly stochastic matrix with a connected graph."""
     weights = np.asarray(matrix, dtype=float)
@@ -120,6 +177,21 @@ def _edges(matrix: Matrix, nodes: int) -> list[tuple[int, int, float]]:
     return [
         (i, j, float(weights[i, j])) for i in range(nodes) for j in range(i + 1, nodes) if weights[i, j] > 0
     ]
+
+
+def _edge_rows(matrix: Matrix | None, nodes: int) -> dict[str, float]:
+    """Return the rows (i, j, w_ij) of every edge by name; none for the ring."""
+    edges = [] if matrix is None else _edges(matrix, nodes)
+    return {
+        f"{name}_{e}": float(value)
+        for e, edge in enumerate(edges)
+        for name, value in zip(("from", "to", "weight"), edge, strict=True)
+    }
+
+
+def _plain(matrix: Matrix | None) -> tuple[tuple[float, ...], ...] | None:
+    """Return the matrix as a hashable value."""
+    return None if matrix is None else tuple(map(tuple, np.asarray(matrix, dtype=float).tolist()))
 
 
 def gossip_signum(
@@ -166,12 +238,6 @@ def gossip_signum(
     checks.known("compression", compression, COMPRESSIONS)
     if at_zero not in (0.0, 1.0):
         raise ValueError(f"at_zero = {at_zero!r} must be 0 (numpy's sign) or 1 (ties count as positive).")
-    edges = [] if matrix is None else _edges(matrix, nodes)
-    weights = [
-        (f"{name}_{e}", float(value))
-        for e, edge in enumerate(edges)
-        for name, value in zip(("from", "to", "weight"), edge, strict=True)
-    ]
     return Optimizer(
         name="Gossip Signum",
         step=gossip_kernel,
@@ -183,7 +249,7 @@ def gossip_signum(
             "mixing": checks.number("mixing", mixing, 0.0, 1.0),
             "compressed": float(compression != "none"),
             "at_zero": float(at_zero),
-            **dict(weights),
+            **_edge_rows(matrix, nodes),
         },
         rows=("m", "u", "public", "workspace"),
         schedule=schedule or constant(),
@@ -197,13 +263,74 @@ def gossip_signum(
             "rounds": rounds,
             "mixing": mixing,
             "compression": compression,
-            "matrix": matrix
-            if matrix is None
-            else tuple(map(tuple, np.asarray(matrix, dtype=float).tolist())),
+            "matrix": _plain(matrix),
             "at_zero": at_zero,
             "schedule": schedule,
         },
     )
 
 
-OPTIMIZERS = [gossip_signum]
+def choco(
+    lr: float = 0.01,
+    nodes: int = 4,
+    *,
+    mixing: float = 0.3,
+    up: Compressor | None = None,
+    matrix: Matrix | None = None,
+    schedule: Schedule | None = None,
+) -> Optimizer:
+    """CHOCO-SGD (Koloskova, Stich, Jaggi 2019, arXiv:1902.00340 and 1907.09356, Algorithm 1) on n nodes.
+
+    With zero gradients it is CHOCO-Gossip.  A message counts once, however many neighbours receive it.
+
+    Parameters
+    ----------
+    lr : float
+        lr > 0.
+    nodes : int
+        n >= 1; the problem has n d coordinates.
+    mixing : float
+        The consensus step gamma in (0, 1].
+    up : Compressor
+        Q on the difference to the public copy; default l1_sign().
+    matrix : (n, n) array, optional
+        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for each of its neighbours.
+    schedule : Schedule
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not symmetric, not stochastic, or its graph is disconnected.
+    """
+    checks.count("nodes", nodes)
+    compressor = up or l1_sign()
+    return Optimizer(
+        name="CHOCO-SGD",
+        step=choco_kernel,
+        lr=lr,
+        hyper={
+            "nodes": float(nodes),
+            "mixing": checks.number("mixing", mixing, 0.0, 1.0, open_low=True),
+            **_edge_rows(matrix, nodes),
+        },
+        rows=("public", "difference", "message"),
+        schedule=schedule or constant(),
+        variant={"nodes": str(nodes)},
+        up=compressor,
+        down=identity(),
+        nodes=nodes,
+        traffic=lambda d, steps: (steps * compressor.bits(d // nodes), 0.0),
+        paper="choco2019",
+        family=choco,
+        arguments={
+            "lr": lr,
+            "nodes": nodes,
+            "mixing": mixing,
+            "up": up,
+            "matrix": _plain(matrix),
+            "schedule": schedule,
+        },
+    )
+
+
+OPTIMIZERS = [gossip_signum, choco]

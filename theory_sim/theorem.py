@@ -1,0 +1,361 @@
+"""The Theorem noun: conditions with margins, a conclusion, and where each constant comes from.
+
+Expressions are text, ``"lr <= eps*(1 - beta1)/(4*L*C0)"``, parsed by sympy on first use.  Every name in them is a real
+symbol whose value comes, in this order, from what the caller gives, the optimizer, the run, and the problem's facts
+and parameters.  A name without a value makes its condition UNDECIDED and is named; nothing is assumed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import checks, papers
+from theory_sim.verdict import Verdict
+
+if TYPE_CHECKING:
+    from theory_sim.optimizer import Optimizer
+    from theory_sim.problem import Problem
+
+PROVENANCE = ("read", "derived", "recalled")
+SIDES = ("upper", "lower")
+_FUNCTIONS = ("sqrt", "log", "exp", "Max", "Min", "Abs", "Sum", "floor", "ceiling", "pi", "oo")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_RELATION = re.compile(r"<=|>=|<|>")
+_DIGITS = 60
+
+
+class Answer(StrEnum):
+    """Whether a condition holds."""
+
+    HOLDS = "HOLDS"
+    FAILS = "FAILS"
+    UNDECIDED = "UNDECIDED"
+
+
+@cache
+def parse(text: str) -> Any:
+    """Return the sympy expression of `text`; every name that is no function is a real symbol."""
+    import sympy
+
+    names = set(_NAME.findall(text)) - set(_FUNCTIONS)
+    known = {name: getattr(sympy, name) for name in _FUNCTIONS}
+    return sympy.sympify(
+        text.replace("^", "**"),
+        locals={**known, **{name: sympy.Symbol(name, real=True) for name in names}},
+        rational=True,
+    )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An inequality that a theorem assumes.
+
+    Parameters
+    ----------
+    relation : str
+        ``"left < right"`` with one of < <= > >=.
+    name : str
+        What it says, in words; default: the relation.
+    """
+
+    relation: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if len(_RELATION.findall(self.relation)) != 1:
+            raise ValueError(f"relation = {self.relation!r} must have exactly one of < <= > >=.")
+
+    @property
+    def strict(self) -> bool:
+        """Whether equality fails."""
+        return "=" not in _RELATION.findall(self.relation)[0]
+
+    @property
+    def margin(self) -> str:
+        """The slack as an expression: the condition holds iff it is > 0, or >= 0 if not strict."""
+        left, right = _RELATION.split(self.relation)
+        return f"({right}) - ({left})" if "<" in self.relation else f"({left}) - ({right})"
+
+    def __str__(self) -> str:
+        return self.name or self.relation
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A condition at given values: the answer, the margin (NaN if unknown), and why it is UNDECIDED."""
+
+    condition: Condition
+    answer: Answer
+    margin: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a theorem says at given values.
+
+    Parameters
+    ----------
+    conditions : tuple of Judged
+    bound : float
+        The bound that follows; NaN if a condition fails or is undecided, or the theorem states no bound.
+    reason : str
+        Why there is no bound.
+    """
+
+    conditions: tuple[Judged, ...]
+    bound: float
+    reason: str = ""
+
+    @property
+    def applies(self) -> Answer:
+        """FAILS if one condition fails, else UNDECIDED if one is undecided, else HOLDS."""
+        answers = {row.answer for row in self.conditions}
+        for answer in (Answer.FAILS, Answer.UNDECIDED):
+            if answer in answers:
+                return answer
+        return Answer.HOLDS
+
+    @property
+    def failed(self) -> tuple[Judged, ...]:
+        """The conditions that do not hold."""
+        return tuple(row for row in self.conditions if row.answer is Answer.FAILS)
+
+
+@dataclass(frozen=True, eq=False)
+class Theorem:
+    """A statement with conditions that can be evaluated and a conclusion that a run can be compared with.
+
+    Parameters
+    ----------
+    id : str
+        Paper key, dot, label: ``"reddi2018.thm2"``.
+    where : str
+        Number in the paper.
+    statement : str
+        In our words.
+    conditions : tuple of Condition
+    bound : str
+        Expression of the bound, empty if the conclusion is a verdict only.
+    side : {"upper", "lower"}
+        Whether `quantity` is at most or at least the bound.
+    quantity : str
+        What is bounded: a variable of the Dataset of a run with running=True, averaged over seeds, or ``"verdict"``.
+    verdict : Verdict, optional
+        How a long run must end.
+    where_symbols : mapping of str to str
+        Abbreviations used in `bound` and `conditions`, in order of definition.
+    meaning : mapping of str to str
+        What each symbol means, with its unit.
+    assumes : tuple of str
+        Assumptions that no number decides, in words.
+    constants : {"read", "derived", "recalled"}
+        Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never asserted.
+    problem, optimizer : callable, optional
+        Constructors of the default instance, for a run beside the bound.
+    run : mapping
+        Fields of the `Sweep` of that run: steps, order, seeds, workers.
+    values : callable, optional
+        ``values(problem, optimizer)``: further symbols that neither of them names.
+    """
+
+    id: str
+    where: str
+    statement: str
+    conditions: tuple[Condition, ...]
+    bound: str = ""
+    side: str = "upper"
+    quantity: str = ""
+    verdict: Verdict | None = None
+    where_symbols: Mapping[str, str] = field(default_factory=dict)
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    assumes: tuple[str, ...] = ()
+    constants: str = "derived"
+    problem: Callable[[], Problem] | None = None
+    optimizer: Callable[[], Optimizer] | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
+    values: Callable[[Problem, Optimizer], Mapping[str, float]] | None = None
+
+    def __post_init__(self) -> None:
+        checks.known("paper", self.paper, papers.PAPERS)
+        checks.known("side", self.side, SIDES)
+        checks.known("provenance", self.constants, PROVENANCE)
+        if not self.bound and self.verdict is None:
+            raise ValueError(f"Theorem {self.id} concludes nothing; give it a bound or a verdict.")
+
+    @property
+    def paper(self) -> str:
+        """Key of `theory_sim.papers`."""
+        return self.id.split(".")[0]
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The names whose values the theorem needs, without its abbreviations, sorted."""
+        texts = [
+            *(condition.margin for condition in self.conditions),
+            self.bound or "0",
+            *self.where_symbols.values(),
+        ]
+        used = {str(symbol) for text in texts for symbol in parse(text).free_symbols}
+        return tuple(sorted(used - set(self.where_symbols)))
+
+    def latex(self) -> str:
+        """Return the bound as LaTeX, with the abbreviations after it."""
+        import sympy
+
+        sign = r"\le" if self.side == "upper" else r"\ge"
+        parts = [rf"\text{{{self.quantity}}} {sign} {sympy.latex(parse(self.bound))}" if self.bound else ""]
+        parts += [
+            f"{sympy.latex(parse(name))} = {sympy.latex(parse(text))}"
+            for name, text in self.where_symbols.items()
+        ]
+        return r",\quad ".join(filter(None, parts))
+
+    def gather(
+        self, problem: Problem | None = None, optimizer: Optimizer | None = None, **given: float | Fraction
+    ) -> dict[str, float | Fraction]:
+        """Return the value of every symbol that can be resolved.
+
+        Given values win over the optimizer's (lr, hyperparameters, and the compressors' q_up, delta_up, q_down,
+        delta_down), those over the problem's facts, parameters and dimension ``d``.
+        """
+        found: dict[str, Any] = {}
+        if problem is not None:
+            found |= {"d": problem.dim, **problem.parameters, **problem.facts}
+        if optimizer is not None:
+            found |= {"lr": optimizer.lr, **optimizer.hyper}
+            found |= {
+                name: value for name, value in optimizer.arguments.items() if name not in optimizer.hyper
+            }
+            if problem is not None:
+                found |= _contractions(optimizer, problem.dim)
+        if self.values is not None and problem is not None and optimizer is not None:
+            found |= self.values(problem, optimizer)
+        found |= given
+        return {
+            name: float(value) if isinstance(value, np.number | bool) else value
+            for name, value in found.items()
+            if name in self.symbols and isinstance(value, int | float | Fraction | np.number)
+        }
+
+    def assess(self, values: Mapping[str, float | Fraction]) -> Assessment:
+        """Decide every condition at `values` and evaluate the bound that follows.
+
+        Decimals are taken as they are written (0.81 is 81/100), so that a boundary case is decided exactly.
+        """
+        numbers = {name: _exact(value) for name, value in values.items()}
+        for name, text in self.where_symbols.items():
+            value = _evaluate(text, numbers)
+            if value is not None:
+                numbers[name] = value
+        rows = tuple(self._judge(condition, numbers) for condition in self.conditions)
+        assessment = Assessment(rows, math.nan)
+        if assessment.applies is not Answer.HOLDS:
+            return Assessment(rows, math.nan, f"its conditions are {assessment.applies}")
+        if not self.bound:
+            return Assessment(rows, math.nan, "it states no bound")
+        bound = _evaluate(self.bound, numbers)
+        if bound is None:
+            return Assessment(rows, math.nan, _missing(self.bound, numbers, self.meaning))
+        return Assessment(rows, float(bound))
+
+    def _judge(self, condition: Condition, numbers: Mapping[str, Any]) -> Judged:
+        margin = _evaluate(condition.margin, numbers)
+        if margin is None:
+            return Judged(
+                condition, Answer.UNDECIDED, math.nan, _missing(condition.margin, numbers, self.meaning)
+            )
+        sign = _sign(margin)
+        if sign is None:
+            return Judged(
+                condition,
+                Answer.UNDECIDED,
+                0.0,
+                f"its margin is below 1e-{_DIGITS // 2} in size and could not be decided",
+            )
+        holds = sign > 0 or (sign == 0 and not condition.strict)
+        return Judged(condition, Answer.HOLDS if holds else Answer.FAILS, float(margin))
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Return the bound over arrays of values, in float64, without deciding the conditions.
+
+        Raises
+        ------
+        ValueError
+            If a symbol has no value.
+        """
+        import sympy
+
+        expression = parse(self.bound)
+        for name, text in reversed(list(self.where_symbols.items())):
+            expression = expression.subs(sympy.Symbol(name, real=True), parse(text))
+        names = sorted(str(symbol) for symbol in expression.free_symbols)
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise ValueError(f"The bound of {self.id} needs {', '.join(missing)}; give a value.")
+        return sympy.lambdify(names, expression, "numpy")(
+            *(np.asarray(values[name], float) for name in names)
+        )
+
+
+def _contractions(optimizer: Optimizer, d: int) -> dict[str, float]:
+    """Return q and delta of the compressors that are contractions; q = sqrt(1 - delta)."""
+    found: dict[str, float] = {}
+    for side, compressor in (("up", optimizer.up), ("down", optimizer.down)):
+        if compressor is not None:
+            delta = compressor.delta(d // (optimizer.nodes or 1))
+            if delta > 0.0:
+                found |= {f"delta_{side}": delta, f"q_{side}": math.sqrt(1.0 - delta)}
+    return found
+
+
+def _exact(value: Any) -> Any:
+    """Return a sympy number: a float is read as its shortest decimal."""
+    import sympy
+
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
+        return sympy.Float(float(value))
+    return (
+        sympy.Rational(str(value)) if not isinstance(value, np.number) else sympy.Rational(repr(value.item()))
+    )
+
+
+def _evaluate(text: str, numbers: Mapping[str, Any]) -> Any:
+    """Return the value of an expression with every symbol replaced; None if one is missing or it is not real."""
+    expression = parse(text)
+    names = {str(symbol): symbol for symbol in expression.free_symbols}
+    if not names.keys() <= numbers.keys():
+        return None
+    value = expression.subs({symbol: numbers[name] for name, symbol in names.items()})
+    return value if value.is_extended_real and value.is_finite is not False else None
+
+
+def _missing(text: str, numbers: Mapping[str, Any], meaning: Mapping[str, str]) -> str:
+    """Return which symbols of an expression have no value, in one clause."""
+    absent = sorted({str(symbol) for symbol in parse(text).free_symbols} - numbers.keys())
+    if not absent:
+        return "it is not a finite real number at these values"
+    return (
+        "it needs "
+        + ", ".join(f"{name} ({meaning[name]})" if name in meaning else name for name in absent)
+        + ", which neither the problem nor the optimizer states; give a value"
+    )
+
+
+def _sign(value: Any) -> int | None:
+    """Return the sign of an exact sympy number; None if 60 digits and simplification do not decide it."""
+    number = value.evalf(_DIGITS)
+    if number.is_number and abs(number) > 10 ** (-_DIGITS // 2):
+        return 1 if number > 0 else -1
+    if value.is_zero or (value.is_zero is None and value.equals(0)):
+        return 0
+    return None
