@@ -1,0 +1,148 @@
+"""Verification of certified maps: true ones pass, altered ones do not."""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterexamples import certificate, certified_map, map_check
+from theory_sim import Verdict
+
+pytest.importorskip("flint")
+
+
+@pytest.fixture(scope="module")
+def written() -> str:
+    """A map with a few boxes of both verdicts, as JSON."""
+    return json.dumps(certified_map.certified_map(10, 10, coverage="0.95"))
+
+
+@pytest.fixture
+def content(written: str) -> Any:
+    """A copy of it to tamper with."""
+    return json.loads(written)
+
+
+def recount(content: Any) -> None:
+    """Make the areas fit the boxes again, as a careful forger would."""
+    boxes = [
+        certified_map.Box(
+            *(tuple(map(Fraction, box[name])) for name in ("beta1", "beta2")),
+            Verdict(box.get("verdict", "UNDECIDED")),
+        )
+        for box in content["boxes"] + content["band"]
+    ]
+    content["area"] = certified_map.areas(boxes[: len(content["boxes"])], boxes[len(content["boxes"]) :])
+
+
+def flip(content: Any) -> None:
+    box = content["boxes"][0]
+    box["verdict"] = "CONVERGED" if box["verdict"] == "DIVERGED" else "DIVERGED"
+    recount(content)
+
+
+def claim_band(content: Any) -> None:
+    content["boxes"].append({**content["band"].pop(), "verdict": "DIVERGED"})
+    recount(content)
+
+
+def enlarge(content: Any) -> None:
+    box = next(box for box in content["boxes"] if box["verdict"] == "DIVERGED")
+    gap = next(gap for gap in content["band"] if gap["beta2"] == box["beta2"])
+    box["beta1"][1], gap["beta1"][0] = gap["beta1"][1], gap["beta1"][1]
+    content["band"].remove(gap)
+    recount(content)
+
+
+def change_area(content: Any) -> None:
+    content["area"]["certified"] = str(Fraction(content["area"]["certified"]) + Fraction(1, 10**9))
+
+
+TAMPERINGS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "verdict": (flip, "is not confirmed"),
+    "band claimed": (claim_band, "is not confirmed"),
+    "enlarged into the band": (enlarge, "is not confirmed"),
+    "enlarged over the band": (lambda c: c["boxes"][0].update(beta1=["0", "1"]), "overlaps another"),
+    "duplicate": (lambda c: c["boxes"].append(c["boxes"][3]), "overlaps another"),
+    "missing": (lambda c: c["boxes"].pop(), "do not cover"),
+    "area": (change_area, "area is"),
+    "larger C": (lambda c: c.update(C="21/2"), "is not confirmed"),
+    "smaller C": (lambda c: c.update(C="19/2"), "is not confirmed"),
+    "negative full gradient": (lambda c: c.update(C="8"), "is not confirmed"),
+    "zero full gradient": (lambda c: c.update(C="9"), "C = 9 is n - 1"),
+    "n": (lambda c: c.update(n=9), "is not confirmed"),
+    "sentence": (lambda c: c.update(proves="Adam converges."), "sentence"),
+    "format": (lambda c: c.update(format="map 2"), "not a file of format"),
+    "no boxes": (lambda c: c.pop("boxes"), "lacks a field"),
+    "no area": (lambda c: c.pop("area"), "lacks a field"),
+    "float endpoint": (lambda c: c["boxes"][0].update(beta1=[0.0, 0.5]), "not an exact number"),
+    "float n": (lambda c: c.update(n=10.0), "wrong type"),
+    "list of numbers": (lambda c: c.update(boxes=[1, 2]), "wrong type"),
+    "outside": (lambda c: c["boxes"][0].update(beta1=["-1", "0"]), "not an exact number"),
+    "beyond 1": (lambda c: c["boxes"][0].update(beta1=["0", "3/2"]), "no interval"),
+    "reversed": (lambda c: c["boxes"][0]["beta1"].reverse(), "no interval"),
+    "zero denominator": (lambda c: c["boxes"][0].update(beta1=["0", "1/0"]), "no exact number"),
+    "undecided box": (lambda c: c["boxes"][0].update(verdict="UNDECIDED"), "belong to the band"),
+    "unknown verdict": (lambda c: c["boxes"][0].update(verdict="true"), "not a valid Verdict"),
+    "huge n": (lambda c: c.update(n=10**9), "too large for a map"),
+}  # fmt: skip
+
+
+def test_an_honest_map_is_confirmed(content: Any) -> None:
+    assert map_check.verify(content) == content["area"]
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampering_is_caught(name: str, content: Any) -> None:
+    alter, message = TAMPERINGS[name]
+    alter(content)
+    with pytest.raises(map_check.Mismatch, match=message) as caught:
+        map_check.verify(content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "\x00"])
+def test_what_is_no_map_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "map.json").write_text(text)
+    with pytest.raises(map_check.Mismatch):
+        map_check.verify(map_check.read(tmp_path / "map.json"))
+    with pytest.raises(map_check.Mismatch, match="No JSON can be read"):
+        map_check.read(tmp_path / "absent.json")
+
+
+def test_decimal_endpoints_are_read(content: Any) -> None:
+    content["boxes"] = [{"beta1": ["0", "0.5"], "beta2": ["0.25", "0.5"], "verdict": "DIVERGED"}]
+    content["band"] = [
+        {"beta1": ["0.5", "1"], "beta2": ["0.25", "0.5"]},
+        {"beta1": ["0", "1"], "beta2": ["0", "0.25"]},
+        {"beta1": ["0", "1"], "beta2": ["0.5", "1"]},
+    ]
+    recount(content)
+    assert map_check.verify(content)["certified"] == "1/8"
+
+
+cells = st.fractions(0, 1, max_denominator=64)
+
+
+@settings(max_examples=60)
+@given(st.tuples(cells, cells), st.tuples(cells, cells), st.integers(2, 12), st.integers(1, 30))
+def test_no_box_is_confirmed_that_a_point_contradicts(beta1: Any, beta2: Any, n: int, excess: int) -> None:
+    """A confirmed box has the proved sign of its corners and its centre, which the point certificates know."""
+    (low1, high1), (low2, high2) = sorted(beta1), sorted(beta2)
+    C = n - 1 + Fraction(excess, 10)
+    if low1 == high1 or low2 == high2 or C <= 1:
+        return
+    check = map_check.BoxCheck(n, C)
+    box = certified_map.Box((low1, high1), (low2, high2), Verdict.CONVERGED)
+    opposite = certified_map.Box((low1, high1), (low2, high2), Verdict.DIVERGED)
+    points = [(a, b) for a in (low1, high1, (low1 + high1) / 2) for b in (low2, high2, (low2 + high2) / 2)]
+    verdicts = {certificate.certify(a, b, n, C).verdict for a, b in points if a < 1 and b < 1}
+    if "DIVERGED" in verdicts or "UNDECIDED" in verdicts:
+        assert not check.proved(box.beta1, box.beta2, 1)
+    if "CONVERGED" in verdicts or "UNDECIDED" in verdicts:
+        assert not check.proved(opposite.beta1, opposite.beta2, -1)

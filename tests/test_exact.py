@@ -1,0 +1,261 @@
+"""The same kernels in balls, digits and symbols."""
+
+import math
+import sys
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import theory_sim as ts
+from counterexamples import reddi, shi, smooth, zhang
+from theory_sim import exact
+from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.optimizers.adam import adam_kernel
+
+pytest.importorskip("flint")
+pytest.importorskip("mpmath")
+
+CASES = [
+    (reddi.periodic(10.0), ts.adam(0.5, 0.9, 0.99), {}),
+    (reddi.periodic(3.0, x0=-1.0), ts.adam(0.5, 0.0, 0.1, 0.0, schedule=ts.power(0.5), bias_correction=False), {}),
+    (shi.periodic(5), ts.amsgrad(0.5, 0.9, 0.99, schedule=ts.power(0.5)), {"order": "reshuffled"}),
+    (zhang.piecewise(5, x0=50.0), ts.adam(0.1, 0.5, 0.9), {"order": "replacement", "workers": 2}),
+    (reddi.stochastic(10.0, delta=0.5), ts.adam(0.01, 0.9, 0.9), {"entropy": 3}),
+]  # fmt: skip
+ARITHMETICS = [exact.balls(160), exact.digits(60)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=["corrected", "paper", "reshuffled", "workers", "noise"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS, ids=lambda arithmetic: arithmetic.name)
+def test_other_arithmetics_follow_the_engine(case: Any, arithmetic: exact.Arithmetic) -> None:
+    problem, optimizer, options = case
+    engine = ts.simulate(problem, optimizer, steps=300, **options).x_final.item()
+    # 300 steps of binary64 with steps of size 0.5 or less: a few hundred roundings of 1e-16.
+    assert float(exact.run(problem, optimizer, 300, arithmetic, **options).x[0]) == pytest.approx(
+        engine, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_runs_in_digits(name: str) -> None:
+    optimizer = OPTIMIZERS[name]()
+    if optimizer.up is not None:
+        with pytest.raises(ValueError, match="compressed messages"):
+            exact.run(smooth.quadratic(), optimizer, 1, exact.digits())
+        return
+    engine = ts.simulate(smooth.quadratic(), optimizer, steps=40).x_final.values.ravel()
+    if not np.isfinite(engine).all():  # gossip on a dimension that its nodes do not share
+        with pytest.raises(exact.Undecidable, match="x is nan"):
+            exact.run(smooth.quadratic(), optimizer, 40, exact.digits(60))
+        return
+    digits = exact.run(smooth.quadratic(), optimizer, 40, exact.digits(60)).x
+    np.testing.assert_allclose([float(value) for value in digits], engine, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES, ids=["corrected", "paper", "reshuffled", "workers", "noise"])
+def test_balls_agree_with_sixty_digits(case: Any) -> None:
+    import mpmath
+
+    problem, optimizer, options = case
+    ball = exact.run(problem, optimizer, 200, exact.balls(400), **options).x[0]
+    digits = exact.run(problem, optimizer, 200, exact.digits(60), **options).x[0]
+    with mpmath.workdps(80):
+        assert abs(mpmath.mpf(ball.mid().str(70, radius=False)) - digits) < mpmath.mpf(10) ** -55
+    assert ball.rad() < 1e-60
+
+
+unit = st.fractions(0, 1, max_denominator=1000).filter(lambda beta: beta < 1)
+
+
+@settings(max_examples=40)
+@given(unit, unit, st.fractions(2, 50, max_denominator=20))
+def test_a_coarse_ball_contains_what_a_fine_one_finds(beta1: Fraction, beta2: Fraction, C: Fraction) -> None:
+    optimizer = ts.adam(0.1, 0.0, 0.0, 0.0, bias_correction=False, schedule=ts.power(0.5))
+    values = {"beta1": beta1, "beta2": beta2, "C": C, "lr": "0.1"}
+    coarse, fine = (
+        exact.run(reddi.periodic(3.0), optimizer, 10, exact.balls(bits), exactly=values).x[0]
+        for bits in (30, 300)
+    )
+    assert coarse.overlaps(fine)
+    assert fine.rad() < 1e-60
+
+
+def test_exact_values_are_not_their_floats() -> None:
+    import flint
+
+    problem, optimizer = reddi.periodic(3.0, x0=1.0), ts.adam(0.1, 0.0, 0.1, 0.0, bias_correction=False)
+    # One step of lr g/sqrt((1 - beta2) g^2) from 1: 1 - 0.1/sqrt(0.9), where 0.1 is 1/10 or the nearest float.
+    exact_run, float_run = (
+        exact.run(problem, optimizer, 1, exact.balls(200), exactly=values).x[0]
+        for values in ({"lr": "0.1", "beta2": Fraction(1, 10)}, None)
+    )
+    with flint.ctx.workprec(200):
+        tenth = flint.arb(flint.fmpq(1, 10))
+        assert exact_run.overlaps(1 - tenth / (1 - tenth).sqrt())
+        assert float_run.overlaps(1 - flint.arb(0.1) / (1 - flint.arb(0.1)).sqrt())
+    assert not exact_run.overlaps(float_run)
+
+
+def test_names_of_exact_values_are_checked() -> None:
+    with pytest.raises(ValueError, match="Unknown exact value 'beta3': did you mean beta"):
+        exact.run(reddi.periodic(3.0), ts.adam(), 1, exact.balls(), exactly={"beta3": 1})
+    with pytest.raises(ValueError):
+        exact.run(reddi.periodic(3.0), ts.adam(), 1, exact.balls(), exactly={"beta2": "high"})
+
+
+def test_balls_that_overlap_are_not_compared() -> None:
+    import flint
+
+    balls = exact.balls()
+    wide, one = balls.number(flint.arb(0, 1)), balls.number(1)
+    for undecided in (lambda: wide < 0, lambda: wide >= 0, lambda: wide == 0, lambda: one / wide > 0):
+        with pytest.raises(exact.Undecidable):
+            undecided()
+    assert wide < 2
+    assert wide != 3
+    assert not wide > 2.5
+    assert one == Fraction(1)
+    assert balls.least(wide, 2.0).raw.overlaps(flint.arb(0, 1))
+    assert balls.greatest(wide, 0).raw.contains(flint.arb(1))
+
+
+def test_a_branch_inside_a_ball_is_undecidable() -> None:
+    import flint
+
+    # zhang.piecewise changes its slope at -1, inside the ball of the start.
+    start = {"x0": flint.arb(-1, 0.25)}
+    with pytest.raises(exact.Undecidable, match=r"cannot be decided in balls\(64\)"):
+        exact.run(zhang.piecewise(3), ts.sgd(0.1), 1, exact.balls(64), exactly=start)
+
+
+def test_precision_that_runs_out_is_reported() -> None:
+    # A v that may be negative has no real root.
+    import flint
+
+    with pytest.raises(exact.Undecidable, match=r"is nan in balls.*precision ran out"):
+        exact.run(
+            reddi.periodic(3.0), ts.adam(eps=0.0, bias_correction=False), 3, exact.balls(64),
+            exactly={"v": flint.arb(0, 100)},
+        )  # fmt: skip
+
+
+def test_rebinding_leaves_the_kernel_alone() -> None:
+    rebound = exact.rebind(adam_kernel, exact.balls())
+    assert rebound.__code__ is adam_kernel.__code__
+    assert adam_kernel.__globals__["math"] is math
+    assert rebound.__globals__["math"] is not math
+
+
+def test_primitives_that_an_arithmetic_lacks_are_named() -> None:
+    def kernel(t: int, parameters: Any, factor: Any) -> None:
+        factor[0] = math.erf(parameters[0, 0])
+
+    with pytest.raises(exact.Undecidable, match="erf is not available in balls"):
+        exact.rebind(kernel, exact.balls())(1, np.array([[1.0]]), [0.0])
+
+
+@pytest.mark.parametrize("arithmetic", [exact.balls(100), exact.digits(30)], ids=["balls", "digits"])
+@pytest.mark.parametrize("value", [-1.75, 0.25, 2.5])
+def test_primitives_follow_math(arithmetic: exact.Arithmetic, value: float) -> None:
+    def kernel(t: int, parameters: Any, factor: Any) -> None:
+        p = parameters[0, 0]
+        factor[0] = (
+            math.hypot(p, 3.0) + math.copysign(2.0, p) + np.sign(p) + math.exp(p) + abs(p) ** 0.5 + int(p)
+        )
+        factor[0] += math.pi + math.log1p(abs(p)) + max(p, 0.5) + min(p, float(t)) + (1.0 if p > 0.0 else 0.0)
+
+    parameters, plain, rebound = np.array([[value]], object), np.empty(1, object), np.empty(1, object)
+    kernel(1, parameters, plain)
+    exact.rebind(kernel, arithmetic)(1, np.array([[arithmetic.number(value)]]), rebound)
+    assert float(rebound[0].raw) == pytest.approx(plain[0], rel=1e-13)
+
+
+def test_symbols_decide_by_assumptions_only() -> None:
+    import sympy
+
+    q, free = sympy.Symbol("q", positive=True), sympy.Symbol("free")
+    symbols = exact.symbols()
+    beta = symbols.number(q / (1 + q))
+    assert beta > 0
+    assert beta < 1
+    assert 1 - beta != 0
+    for undecided in (
+        lambda: symbols.number(free) == 0,
+        lambda: beta < 0.5,
+        lambda: symbols.number(free) > 0,
+    ):
+        with pytest.raises(exact.Undecidable, match=r"symbols\(\)"):
+            undecided()
+
+
+def test_adam_on_symbols_is_the_recursion_of_the_paper() -> None:
+    import sympy
+
+    C, q, lr = sympy.symbols("C q lr", positive=True)
+    beta1, beta2 = sympy.Rational(1, 3), q / (1 + q)
+    values = {"C": C, "lr": lr, "beta1": beta1, "beta2": beta2, "x0": 0}
+    free = zhang.piecewise(2)  # no box; one component with slope G, the other -a
+    result = exact.run(
+        free, ts.adam(1.0, 0.0, 0.0, 0.0, bias_correction=False), 1, exact.symbols(),
+        exactly={**{k: v for k, v in values.items() if k != "C"}, "G": C},
+    )  # fmt: skip
+    # m = (1 - beta1) C and v = (1 - beta2) C^2, so x = -lr (1 - beta1)/sqrt(1 - beta2), without C.
+    assert sympy.simplify(result.state["m"][0] - (1 - beta1) * C) == 0
+    assert sympy.simplify(result.state["v"][0] - (1 - beta2) * C**2) == 0
+    assert sympy.simplify(result.x[0] + lr * (1 - beta1) / sympy.sqrt(1 - beta2)) == 0
+
+
+def adam_moments(steps: int, gradients: Any, beta1: Any, beta2: Any) -> tuple[Any, Any]:
+    """m and v that adam_kernel computes on symbols."""
+    arithmetic = exact.symbols()
+    kernel = exact.rebind(adam_kernel, arithmetic)
+
+    def array(*values: Any) -> Any:
+        return np.array([[arithmetic.number(value)] for value in values], object)
+
+    state, x = np.stack([array(0), array(0)]), array(0)
+    for t in range(steps):
+        kernel(array(gradients[t])[None], t + 1, array(1)[0], array(beta1, beta2, 0, 0), None, state, x)
+    return state[0, 0, 0].raw, state[1, 0, 0].raw
+
+
+def test_update_bound_is_cauchy_schwarz() -> None:
+    """m^2 <= K v with K = (1-beta1)^2 / (1-beta2) * sum_(j<T) (beta1^2/beta2)^j, as a sum of squares."""
+    import sympy
+
+    T = 3
+    g = sympy.symbols("g0:3", positive=True)
+    p, q = sympy.symbols("p q", positive=True)
+    beta1, beta2 = p / (1 + p), q / (1 + q)
+    m, v = adam_moments(T, g, beta1, beta2)
+    K = (1 - beta1) ** 2 / (1 - beta2) * sum((beta1**2 / beta2) ** j for j in range(T))
+    # Lagrange: with a_j = beta1^j / beta2^(j/2) and b_j = beta2^(j/2) g_(T-1-j), the gap is
+    # (1 - beta1)^2 sum_(i<j) (a_i b_j - a_j b_i)^2.
+    a = [beta1**j / sympy.sqrt(beta2) ** j for j in range(T)]
+    b = [sympy.sqrt(beta2) ** j * g[T - 1 - j] for j in range(T)]
+    squares = sum((a[i] * b[j] - a[j] * b[i]) ** 2 for j in range(T) for i in range(j))
+    assert sympy.simplify(K * v - m**2 - (1 - beta1) ** 2 * squares) == 0
+    # T -> infinity: the geometric sum gives the square of drift.update_bound.
+    r, j = sympy.Symbol("r", positive=True), sympy.Symbol("j", integer=True)
+    assert sympy.summation(r**j, (j, 0, sympy.oo)).args[0] == (1 / (1 - r), r < 1)
+
+
+def test_update_bound_is_reached() -> None:
+    import sympy
+
+    beta1, beta2, T = sympy.Rational(1, 2), sympy.Rational(1, 3), 5
+    m, v = adam_moments(T, [(beta2 / beta1) ** t for t in range(T)], beta1, beta2)
+    K = (1 - beta1) ** 2 / (1 - beta2) * sum((beta1**2 / beta2) ** j for j in range(T))
+    assert m**2 == K * v
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(
+        ImportError, match=r'^Exact arithmetic needs flint: run pip install "theory-sim\[exact\]"\.$'
+    ):
+        exact.balls()
