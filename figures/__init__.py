@@ -2,6 +2,7 @@
 
 from figures import (
     boundary,
+    certified,
     generic_adam,
     heavy_tails,
     lion,
@@ -21,6 +22,7 @@ _MODULES = (
     reddi,
     shi,
     phase,
+    certified,
     boundary,
     neighbourhood,
     generic_adam,

@@ -127,3 +127,30 @@ def test_exit_status_follows_the_claims(
     assert ("1 PASS" if code == 0 else "1 FAIL") in output
     (record,) = json.loads(file.read_text())["claims"]
     assert {"id", "paper", "status", "kind", "observed", "expected", "margin", "seconds"} <= set(record)
+
+
+def test_certify_one_point() -> None:
+    pytest.importorskip("flint")
+    point = ("certify", "--n", "20", "--C", "20", "--beta1", "0.9", "--beta2")
+    assert run(*point, "0.99").output.startswith("CONVERGED  D = [0.14712505845098")
+    assert run(*point, "0.9").output.startswith("DIVERGED")
+    # zhang.piecewise with a = 1 has C = n, and sign descent (0, 0) has D = 2 - n.
+    piecewise = run("certify", "--n", "3", "--a", "1", "--beta1", "0", "--beta2", "0")
+    assert piecewise.output == "DIVERGED  D = -1.0000000000000000000\n"
+    zero = run("certify", "--n", "2", "--C", "3", "--beta1", "0", "--beta2", "0").output
+    assert zero == "UNDECIDED  D = 0  D = 0 exactly, so D has no proved sign.\n"
+
+
+def test_certify_writes_a_map_and_verifies_it(tmp_path: Path) -> None:
+    pytest.importorskip("flint")
+    path = tmp_path / "map.json"
+    assert (
+        "of the square"
+        in run("certify", "--n", "5", "--C", "5", "--coverage", "0.99", "--out", str(path)).output
+    )
+    assert "every box is confirmed" in run("certify", "--verify", str(path)).output
+    content = json.loads(path.read_text())
+    content["boxes"][0]["verdict"] = "CONVERGED"
+    path.write_text(json.dumps(content))
+    assert run("certify", "--verify", str(path), code=1).output.startswith("MISMATCH")
+    assert run("certify", "--verify", str(tmp_path / "absent.json"), code=1).output.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Finding optimizers, problems, claims and figures by name.
+"""Finding optimizers, problems, claims, theorems and figures by name.
 
 The engine knows no paper: the three other packages are imported by name, here only, and only when asked.
 """
@@ -15,10 +15,12 @@ from theory_sim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from theory_sim.claim import Claim, Deviation
+    from theory_sim.compressors import Compressor
     from theory_sim.figure import Figure
     from theory_sim.optimizer import Optimizer
     from theory_sim.problem import Problem
     from theory_sim.sweep import Sweep
+    from theory_sim.theorem import Theorem
 
 
 @cache
@@ -32,6 +34,12 @@ def problems() -> Mapping[str, Callable[..., Problem]]:
 def claims() -> Mapping[str, Claim]:
     """Return every claim by id, in the order of the papers."""
     return {claim.id: claim for claim in import_module("paper_checks").CLAIMS}
+
+
+@cache
+def theorems() -> Mapping[str, Theorem]:
+    """Return every theorem by id, in the order of the papers."""
+    return {theorem.id: theorem for theorem in import_module("paper_checks.theorems").THEOREMS}
 
 
 @cache
@@ -120,6 +128,27 @@ def build_problem(text: str) -> Problem:
 
 
 def build_optimizer(text: str, **extra: Any) -> Optimizer:
-    """Build an optimizer from ``name`` or ``name:argument=value,...``, for instance ``adam:beta2=0.99``."""
-    optimizer: Optimizer = _build("optimizer", text, OPTIMIZERS, extra)
+    """Build an optimizer from ``name`` or ``name:argument=value,...``, for instance ``adam:beta2=0.99``.
+
+    Compressors are named, with their parameters after a dot: ``efficient_adam:up=top_k,up.k=4,down=l1_sign``.
+    """
+    name, _, rest = text.partition(":")
+    given = arguments(rest)
+    for side in ("up", "down"):
+        own = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith(f"{side}.")}
+        if side in given:
+            given[side] = build_compressor(str(given[side]), **own)
+        elif own:
+            raise ValueError(
+                f"{side}.{next(iter(own))} is a parameter of a compressor; name it first: {side}=top_k."
+            )
+    optimizer: Optimizer = _build("optimizer", name, OPTIMIZERS, {**given, **extra})
     return optimizer
+
+
+def build_compressor(name: str, **parameters: Any) -> Compressor:
+    """Build a compressor by the name of its constructor."""
+    from theory_sim.compressors import COMPRESSORS
+
+    compressor: Compressor = _build("compressor", name, COMPRESSORS, parameters)
+    return compressor

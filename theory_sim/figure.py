@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,10 @@ class Figure:
         ``features(grids) -> {name: number}``: areas, edges, slopes; what a test compares instead of pixels.
     claims : tuple of str
         Ids of the claims it illustrates.
+    needs : tuple of str
+        Optional modules without which it cannot be drawn.
+    files : callable, optional
+        ``files() -> {suffix: text}``: more files stored beside the picture, as ``name.suffix``.
     """
 
     name: str
@@ -70,6 +75,13 @@ class Figure:
     draw: Callable[[np.ndarray[Any, np.dtype[np.object_]], Sequence[xr.Dataset]], None]
     features: Callable[[Sequence[xr.Dataset]], Mapping[str, float]]
     claims: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    files: Callable[[], Mapping[str, str]] | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules among `needs` that are not installed."""
+        return tuple(name for name in self.needs if find_spec(name) is None)
 
     def save(self, grids: Sequence[xr.Dataset], folder: Path) -> list[Path]:
         """Write ``name.png``, ``name.svg``, ``name.json`` (features and drawn curves) and one ``.nc`` per sweep.
@@ -102,6 +114,10 @@ class Figure:
         content = {"name": self.name, "caption": self.caption, "features": features, "curves": curves}
         data.write_text(json.dumps(plain(content), indent=1, allow_nan=False))
         files = [png, svg, data]
+        for suffix, text in (self.files() if self.files is not None else {}).items():
+            path = folder / f"{self.name}.{suffix}"
+            path.write_text(text)
+            files.append(path)
         for sweep, grid in zip(self.sweeps, grids, strict=True):
             path = folder / f"{self.name}.{sweep.name}.nc"
             save(grid, path)

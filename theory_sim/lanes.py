@@ -186,9 +186,7 @@ def expand(
     values, which = combinations(others)
     variants = [optimizer.replace(**value) if value else optimizer for value in values]
     for variant in variants:
-        _same_code(
-            optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}"
-        )
+        _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
     chosen, messages = which, [_messages(variant, problem.dim) for variant in variants]
     kinds = {message: i for i, message in enumerate(dict.fromkeys(messages))}
     gradients = np.full(count, workers)

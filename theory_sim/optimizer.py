@@ -167,5 +167,7 @@ class Optimizer:
         values = ", ".join(f"{name}={value:g}" for name, value in {"lr": self.lr, **self.hyper}.items())
         if self.up is not None:
             values += f", up={self.up}, down={self.down}"
-        variant = "".join(f", {name}={value}" for name, value in self.variant.items())
+        variant = "".join(
+            f", {name}={value}" for name, value in self.variant.items() if name not in self.hyper
+        )
         return f"{self.name}({values}{variant}, {self.schedule})"

@@ -11,7 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-STATUS_STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
+STATUS_STYLE = {
+    **dict.fromkeys(("PASS", "HOLDS"), "bold green"),
+    **dict.fromkeys(("FAIL", "FAILS"), "bold red"),
+    "UNDECIDED": "bold yellow",
+}
 _PATIENCE = 2.0  # seconds before a progress bar appears
 
 

@@ -1,11 +1,10 @@
-"""The command line, ``theory-sim``."""
+"""Commands that compute: simulate, sweep, figure, check, reproduce, bench."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,182 +12,13 @@ import click
 
 from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import Outcome, Result, plain
+from theory_sim.cli.group import describe, main, out_option, tier_option
+from theory_sim.figure import Figure
 from theory_sim.grid import save
-from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.papers import PAPERS
 from theory_sim.runs import Runs
 from theory_sim.sweep import TIERS, Sweep
 
 SCHEDULES = ("constant", "power", "linear")
-
-
-class _Group(click.Group):
-    """Turns the one-sentence errors of the library into one-line errors of the command, exit status 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            ctx.fail(f"Unknown command {args[0]!r}: {checks.suggestion(args[0], self.commands)}")
-        return super().resolve_command(ctx, args)
-
-
-def _tier(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--tier",
-        type=click.Choice(TIERS),
-        default="full",
-        show_default=True,
-        help="quick: fewer cells and steps, seconds; full: the settings of the papers, minutes.",
-    )(function)
-
-
-def _out(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("out"),
-        show_default=True,
-        help="Folder for results; finished work there is not run again.",
-    )(function)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="theory-sim")
-def main() -> None:
-    """Does this optimizer converge, where does it break, and does that theorem really say so?
-
-    \b
-    theory-sim list                      what is there
-    theory-sim check reddi2018           does that paper's every claim hold?
-    theory-sim figure phase              draw a phase diagram
-    theory-sim simulate --problem reddi.periodic:C=10 --optimizer adam:beta2=0.9 --schedule power:s=0.5
-    theory-sim reproduce --tier quick    everything, in one folder
-    """
-
-
-@main.command("list")
-@click.argument("what", required=False)
-def list_(what: str | None) -> None:
-    """List optimizers, problems, papers, sweeps, figures and claims (or only WHAT)."""
-    sections: dict[str, Callable[[], tuple[Sequence[str], list[Sequence[Any]]]]] = {
-        "optimizers": lambda: (("name", "what"), [(name, _first_line(f)) for name, f in OPTIMIZERS.items()]),
-        "problems": lambda: (
-            ("name", "what"),
-            [(name, _first_line(f)) for name, f in catalogue.problems().items()],
-        ),
-        "papers": lambda: (
-            ("key", "title", "source"),
-            [
-                (key, paper.title, f"arXiv:{paper.arxiv}" if paper.arxiv else paper.url)
-                for key, paper in PAPERS.items()
-            ],
-        ),
-        "sweeps": lambda: (
-            ("name", "optimizer on problem", "lanes", "steps"),
-            [
-                (name, f"{s.optimizer.name} on {s.problem.name}", s.lanes.count, s.steps)
-                for name, s in catalogue.sweeps().items()
-            ],
-        ),
-        "figures": lambda: (
-            ("name", "caption"),
-            [(name, figure.caption) for name, figure in catalogue.figures().items()],
-        ),
-        "claims": lambda: (
-            ("id", "kind", "where", "statement"),
-            [(c.id, c.kind, c.where, c.statement) for c in catalogue.claims().values()],
-        ),
-    }
-    if what is not None:
-        checks.known("list", what, sections)
-    for title in sections if what is None else (what,):
-        columns, rows = sections[title]()
-        terminal.show(title, columns, rows)
-
-
-def _first_line(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").split("\n", 1)[0]
-
-
-@main.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Explain an optimizer, problem, paper, sweep, figure or claim."""
-    claims, figures, sweeps, problems = (
-        catalogue.claims(),
-        catalogue.figures(),
-        catalogue.sweeps(),
-        catalogue.problems(),
-    )
-    checks.known("name", name, (*OPTIMIZERS, *problems, *PAPERS, *sweeps, *figures, *claims))
-    if name in OPTIMIZERS or name in problems:
-        constructor = OPTIMIZERS.get(name) or problems[name]
-        click.echo(f"{name}({_defaults(constructor)})\n\n{inspect.getdoc(constructor)}")
-    elif name in claims:
-        claim = claims[name]
-        click.echo(
-            f"{claim.id} ({PAPERS[claim.paper].title}, {claim.where}; {claim.kind})\n\n{claim.statement}"
-        )
-        for sweep in claim.sweeps:
-            click.echo(f"\nsweep {_describe(sweep)}")
-    elif name in figures:
-        figure = figures[name]
-        click.echo(f"{figure.name}: {figure.caption}\n\nclaims: {', '.join(figure.claims) or 'none'}")
-        for sweep in figure.sweeps:
-            click.echo(f"\nsweep {_describe(sweep)}")
-    elif name in sweeps:
-        click.echo(_describe(sweeps[name]))
-    else:
-        click.echo(PAPERS[name])
-        ids = [claim.id for claim in claims.values() if claim.paper == name]
-        click.echo(f"\nclaims: {', '.join(ids) or 'none'}")
-        for row in catalogue.deviations():
-            if row.paper == name:
-                click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
-
-
-def _defaults(constructor: Callable[..., Any]) -> str:
-    parameters = inspect.signature(constructor).parameters.values()
-    return ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
-
-
-def _describe(sweep: Sweep) -> str:
-    axes = ", ".join(f"{name}[{len(values)}]" for name, values in sweep.axes.items()) or "none"
-    return (
-        f"{sweep.name}\n  problem    {sweep.problem}\n  optimizer  {sweep.optimizer}\n"
-        f"  axes       {axes}; {sweep.seeds} seed(s), order {sweep.order}, {sweep.steps} steps, "
-        f"{sweep.lanes.count} lanes"
-    )
-
-
-@main.command()
-@click.argument("name")
-def cite(name: str) -> None:
-    """Print the BibTeX entry behind a paper key, optimizer, problem, claim or figure."""
-    claims, figures, problems = catalogue.claims(), catalogue.figures(), catalogue.problems()
-    checks.known("name", name, (*PAPERS, *OPTIMIZERS, *problems, *figures, *claims))
-    if name in PAPERS:
-        keys = [name]
-    elif name in claims:
-        keys = [claims[name].paper]
-    elif name in figures:
-        keys = [claims[id].paper for id in figures[name].claims]
-    elif name in OPTIMIZERS:
-        keys = [OPTIMIZERS[name]().paper]
-    else:
-        keys = [str(getattr(inspect.getmodule(problems[name]), "PAPER", ""))]
-    keys = [key for key in keys if key]
-    if not keys:
-        raise ValueError(f"{name} comes from no paper: it is defined in this suite; cite theory-sim.")
-    for key in dict.fromkeys(keys):
-        click.echo(PAPERS[key].bibtex())
 
 
 @main.command()
@@ -269,8 +99,8 @@ def _cell(value: Any) -> str:
 @main.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, from a timed pilot, and stop.")
-@_tier
-@_out
+@tier_option
+@out_option
 def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
     from theory_sim import execute
@@ -278,7 +108,7 @@ def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
     checks.known("sweep", name, catalogue.sweeps())
     chosen = catalogue.sweeps()[name].at(tier)
     if dry_run:
-        click.echo(_describe(chosen))
+        click.echo(describe(chosen))
         work = chosen.lanes.count * chosen.steps
         click.echo(
             f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s on this machine"
@@ -288,22 +118,27 @@ def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
         grid = Runs(tier, out / "sweeps", progress).grid(chosen)
     path = out / "sweeps" / f"{name}.{tier}.nc"
     save(grid, path)
-    click.echo(f"{_describe(chosen)}\n  written    {path}")
+    click.echo(f"{describe(chosen)}\n  written    {path}")
 
 
 @main.command()
 @click.argument("names", nargs=-1, required=True)
-@_tier
-@_out
+@tier_option
+@out_option
 def figure(names: tuple[str, ...], tier: str, out: Path) -> None:
     """Draw the figures NAMES, or all: PNG, SVG, the features and curves as JSON, the grids as netCDF."""
     for name in names:
         checks.known("figure", name, (*catalogue.figures(), "all"))
-    chosen = list(catalogue.figures()) if "all" in names else list(names)
+    chosen = _drawable() if "all" in names else [catalogue.figures()[name] for name in names]
+    for one in chosen:
+        if one.missing:
+            raise ValueError(
+                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[exact]".'
+            )
     with terminal.Progress() as progress:
         runs = Runs(tier, out / "sweeps", progress)
-        for name in chosen:
-            for path in runs.draw(catalogue.figures()[name], out / "figures"):
+        for one in chosen:
+            for path in runs.draw(one, out / "figures"):
                 click.echo(path)
 
 
@@ -315,8 +150,8 @@ def figure(names: tuple[str, ...], tier: str, out: Path) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the evidence here.",
 )
-@_tier
-@_out
+@tier_option
+@out_option
 def check(names: tuple[str, ...], json_file: Path | None, tier: str, out: Path) -> None:
     """Check claims of the papers; exit status 1 if one FAILS."""
     from theory_sim import report
@@ -332,13 +167,13 @@ def check(names: tuple[str, ...], json_file: Path | None, tier: str, out: Path) 
 
 
 @main.command()
-@_tier
-@_out
+@tier_option
+@out_option
 def reproduce(tier: str, out: Path) -> None:
     """Run every sweep, draw every figure, check every claim; the result is OUT/index.html."""
     from theory_sim import report
 
-    figures = list(catalogue.figures().values())
+    figures = _drawable()
     with terminal.Progress() as progress:
         runs = Runs(tier, out / "sweeps", progress)
         results = [runs.check(claim) for claim in catalogue.claims().values()]
@@ -348,6 +183,15 @@ def reproduce(tier: str, out: Path) -> None:
     _show(results)
     click.echo(f"{len(figures)} figures, report: {page}")
     _exit(results)
+
+
+def _drawable() -> list[Figure]:
+    """Return the figures whose optional modules are installed, and name the others."""
+    figures = list(catalogue.figures().values())
+    for figure in figures:
+        if figure.missing:
+            click.echo(f"figure {figure.name} left out: it needs {', '.join(figure.missing)}", err=True)
+    return [figure for figure in figures if not figure.missing]
 
 
 def _show(results: Sequence[Result]) -> None:
