@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import random
+from theory_sim import fusion, random
 from theory_sim.kernels import compiled, jit, signature
 from theory_sim.schedule import constant_kernel
 
@@ -124,7 +124,7 @@ def advance(
                         hits[0, lane] = t - 1
                     if hits[1, lane] < 0 and path[lane] <= target * t:
                         hits[1, lane] = t - 1
-        if varying or t == 1:
+        if varying or t == first:
             schedule(t, parameters, factor)
             if factor.shape[0] == 1:
                 common = factor[0]
@@ -347,7 +347,8 @@ def run_tile(lanes: Lanes, plan: Plan, cut: Array) -> Mapping[str, Array]:
         return _copy(rows if rows.shape[-1] == 1 else rows[..., cut])
 
     x, theta, size, key = (_copy(a[..., cut]) for a in (lanes.x0, lanes.theta, lanes.size, lanes.key))
-    parameters = per_lane(lanes.schedule)
+    lr, hyper, parameters = _copy(lanes.lr[cut]), _copy(lanes.hyper[..., cut]), per_lane(lanes.schedule)
+    factor = _aligned((parameters.shape[-1],))
     table_rows = 1 + int(size.max()) if needs_table else 0
     idx, noise = _aligned((w, width), np.int64), _aligned((w * problem.draws, width))
     rows = len(optimizer.rows) + w * len(optimizer.worker_rows)
@@ -366,11 +367,11 @@ def run_tile(lanes: Lanes, plan: Plan, cut: Array) -> Mapping[str, Array]:
     hits, path = np.full((2, width), -1), np.zeros(width)
     row, total, least, most = (_aligned((k, width)) for _ in range(4))
     arrays = (
-        _copy(lanes.lr[cut]),
+        lr,
         parameters,
-        _aligned((parameters.shape[-1],)),
+        factor,
         _aligned((width,)),
-        _copy(lanes.hyper[..., cut]),
+        hyper,
         theta,
         size,
         key,
@@ -430,6 +431,8 @@ def run_tile(lanes: Lanes, plan: Plan, cut: Array) -> Mapping[str, Array]:
             *arrays,
         )
 
+    loop = fusion.loop_for(lanes) if lanes.count * plan.steps >= fusion.WORTH else None
+    block = None if loop is None else fusion.Block(loop, lr, hyper, theta, state)
     if exchanging:
         advance_to(0, 0, False)
     first = measured(1)
@@ -446,7 +449,13 @@ def run_tile(lanes: Lanes, plan: Plan, cut: Array) -> Mapping[str, Array]:
             inside = [i for i, (a, b) in enumerate(plan.windows) if a <= done and edge <= b]
             accumulate = k > 0 and (plan.running or bool(inside) or watched >= 0)
             total[...], least[...], most[...] = 0.0, np.inf, -np.inf
-            advance_to(done + 1, edge + 1, accumulate)
+            if block is not None and not accumulate:
+                block.run(
+                    *(schedule, done + 1, edge + 1, varying, (low, high), parameters, factor),
+                    *(size, idx, state, x, stopped, escaped),
+                )
+            else:
+                advance_to(done + 1, edge + 1, accumulate)
             # A moment that overflowed freezes x at a finite value; that is no result either.
             overflowed = ~np.isfinite(state).all(axis=(0, 1)) & (stopped == 0)
             stopped[overflowed], x[:, overflowed] = edge, np.nan
