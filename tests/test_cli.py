@@ -154,3 +154,30 @@ def test_certify_writes_a_map_and_verifies_it(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     assert run("certify", "--verify", str(path), code=1).output.startswith("MISMATCH")
     assert run("certify", "--verify", str(tmp_path / "absent.json"), code=1).output.count("\n") == 1
+
+
+def test_distributed_compares_processes_with_the_simulation() -> None:
+    pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
+    arguments = ["--workers", "2", "--compressor", "top_k:k=2", "--down", "l1_sign", "--steps", "20"]
+    output = run("distributed", *arguments, "--problem", "quantized.bowl:d=16").output
+    # A message up is 2 (32 + 4) bits = 9 bytes, one down 16 + 32 bits = 6 bytes.
+    assert output.count("180") == 4
+    assert output.count("120") == 4
+    assert output.count("PASS") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--compressor", "l1_sgn"], "did you mean l1_sign"),
+        (["--compressor", "top_k"], "cannot be built"),
+        (["--compressor", "top_k:k=300"], "k = 300 exceeds the d = 256"),
+        (["--optimizer", "qadam"], "QAdam has no run over processes"),
+        (["--optimizer", "adam"], "Adam has no run over processes"),
+        (["--workers", "1"], "workers = 1 must be an integer >= 2"),
+        (["--timeout", "0"], "timeout = 0.0 must be"),
+    ],
+)
+def test_a_mistake_in_a_distributed_run_is_named(arguments: list[str], message: str) -> None:
+    pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
+    assert message in " ".join(run("distributed", *arguments, code=2).output.split())

@@ -340,3 +340,13 @@ def test_every_method_survives_a_replace() -> None:
         other = optimizer.replace(lr=0.5, up=rms_sign())
         assert isinstance(other.up, Compressor)
         assert (other.lr, other.up.name) == (0.5, "rms_sign")
+
+
+def test_sweeps_with_messages_can_be_pickled(mixed: ts.Sweep) -> None:
+    import pickle
+
+    for optimizer in (mixed.optimizer, ts.choco(), ts.onebit_adam(), ts.eight_bit_adam()):
+        copy = pickle.loads(pickle.dumps(optimizer))
+        assert str(copy) == str(optimizer)
+        assert copy.bits(12, 300) == optimizer.bits(12, 300)
+    assert pickle.loads(pickle.dumps(mixed)).digest == mixed.digest

@@ -45,10 +45,12 @@ class Optimizer:
     up, down : Compressor, optional
         What the workers send, and what comes back.  Both or none: they make `step` an exchange kernel.
     nodes : int
-        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates.
-    traffic : callable, optional
-        ``traffic(d, steps)``: bits that one worker sends and receives in `steps` rounds; default: one message of d
-        coordinates each way per round.
+        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates to its
+        neighbours.
+    warmup : int
+        Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
+    sends : bool
+        False if the compressors serve another purpose and nothing is sent.
     paper : str
         Key of `theory_sim.papers`, empty if none.
     family : callable, optional
@@ -82,7 +84,8 @@ class Optimizer:
     up: Compressor | None = None
     down: Compressor | None = None
     nodes: int = 0
-    traffic: Callable[[int, int], tuple[float, float]] | None = None
+    warmup: int = 0
+    sends: bool = True
     paper: str = ""
     family: Callable[..., Optimizer] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -130,13 +133,14 @@ class Optimizer:
         return (self.step, *(side.kernel for side in (self.up, self.down) if side is not None))
 
     def bits(self, d: int, steps: int) -> tuple[float, float]:
-        """Return the bits that one worker sends and receives in `steps` rounds; 0 if there are no messages."""
-        if self.traffic is not None:
-            return self.traffic(d, steps)
-        if self.up is None or self.down is None:
+        """Return the bits that one worker, or one node, sends and receives from the server in `steps` rounds."""
+        if self.up is None or self.down is None or not self.sends:
             return 0.0, 0.0
-        length = d // (self.nodes or 1)
-        return steps * self.up.bits(length), steps * self.down.bits(length)
+        if self.nodes:
+            return steps * self.up.bits(d // self.nodes), 0.0
+        full = 32.0 * d * min(steps, self.warmup)
+        rounds = max(steps - self.warmup, 0)
+        return full + rounds * self.up.bits(d), full + rounds * self.down.bits(d)
 
     def draws_of_messages(self, d: int, workers: int) -> tuple[int, int]:
         """Return the uniforms that the messages up and down of one step read."""

@@ -61,6 +61,7 @@ def main() -> None:
     theory-sim simulate --problem reddi.periodic:C=10 --optimizer adam:beta2=0.9 --schedule power:s=0.5
     theory-sim theorem reddi2018.thm2 --beta1 0.9 --beta2 0.99 --problem reddi.periodic:C=10
     theory-sim certify --n 20 --C 20 --out map.json      where Adam provably diverges
+    theory-sim distributed --workers 4   quantized Adam over real processes, packed messages on the wire
     theory-sim reproduce --tier quick    everything, in one folder
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,10 @@ class Compressor:
 
     def __post_init__(self) -> None:
         check_arguments("compress", self.kernel)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the constructor and its arguments: codes are closures."""
+        return partial(self.family, **self.arguments), ()
 
     def replace(self, **changes: Any) -> Compressor:
         """Return a copy with other parameters, checked by the same rules."""

@@ -303,7 +303,6 @@ def choco(
         If the matrix is not symmetric, not stochastic, or its graph is disconnected.
     """
     checks.count("nodes", nodes)
-    compressor = up or l1_sign()
     return Optimizer(
         name="CHOCO-SGD",
         step=choco_kernel,
@@ -316,10 +315,9 @@ def choco(
         rows=("public", "difference", "message"),
         schedule=schedule or constant(),
         variant={"nodes": str(nodes)},
-        up=compressor,
+        up=up or l1_sign(),
         down=identity(),
         nodes=nodes,
-        traffic=lambda d, steps: (steps * compressor.bits(d // nodes), 0.0),
         paper="choco2019",
         family=choco,
         arguments={

@@ -80,10 +80,6 @@ def eight_bit_adam(
         The codes of m and of v; default dynamic8(signed=True) and dynamic8(signed=False).
     schedule : Schedule
     """
-
-    def traffic(d: int, steps: int) -> tuple[float, float]:
-        return 0.0, 0.0
-
     return Optimizer(
         name="8-bit Adam",
         step=eight_bit_kernel,
@@ -97,7 +93,7 @@ def eight_bit_adam(
         schedule=schedule or constant(),
         up=up or dynamic8(),
         down=down or dynamic8(signed=False),
-        traffic=traffic,
+        sends=False,
         paper="dettmers2022",
         family=eight_bit_adam,
         arguments={

@@ -247,13 +247,7 @@ def onebit_adam(
         Workers to server and back; default rms_sign().  A server sharded over N ranks is down=rms_sign(block=d/N).
     schedule : Schedule
     """
-    up_, down_ = up or rms_sign(), down or up or rms_sign()
     warm = checks.count("warmup", warmup)
-
-    def traffic(d: int, steps: int) -> tuple[float, float]:
-        full = min(steps, warm)
-        return tuple(32.0 * d * full + (steps - full) * side.bits(d) for side in (up_, down_))  # type: ignore[return-value]
-
     return Optimizer(
         name="1-bit Adam",
         step=onebit_adam_kernel,
@@ -269,9 +263,9 @@ def onebit_adam(
         schedule=schedule or constant(),
         variant={"warmup": str(warm)},
         distributed=True,
-        up=up_,
-        down=down_,
-        traffic=traffic,
+        up=up or rms_sign(),
+        down=down or up or rms_sign(),
+        warmup=warm,
         paper="onebitadam2021",
         family=onebit_adam,
         arguments={
