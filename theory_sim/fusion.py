@@ -3,7 +3,7 @@
 Why a second path beside `theory_sim.simulate.advance`: for d = 1 the step is bound by one square root and one
 division, and the calls through function pointers, the trips of x, g and idx through memory between them, and the run-time
 overlap tests of the vectoriser add half as much again.  Here the bodies of the sampler, the gradient and the step are
-spliced into one lane loop over one block of constant layout.  The arithmetic and its order are the same, so results are
+spliced into one lane loop over one block of constant layout, and rows that all lanes share become scalars.  The arithmetic and its order are the same, so results are
 equal bit for bit, which the tests assert for every optimizer.  A kernel outside the simple shape below is not spliced.
 
 A kernel can be spliced if it is made of unpackings of ``.shape``, scalars that do not depend on the lane, and ``for``
@@ -50,6 +50,7 @@ import numpy as np
 
 
 def loop(schedule, first, last, varying, boxed, low, high, parameters, factor, work, whole, stopped, escaped):
+{head}
     dead = 0
     for lane in range({width}):
         dead += stopped[lane] > 0
@@ -60,7 +61,6 @@ def loop(schedule, first, last, varying, boxed, low, high, parameters, factor, w
 {prelude}
         nonfinite = 0
         for lane in range({width}):
-            lr_now = work[lane] * common
 {body}
             point = {x}
             bad = not (abs(point) <= 1.7976931348623157e308)
@@ -78,6 +78,7 @@ def loop(schedule, first, last, varying, boxed, low, high, parameters, factor, w
                     {x} = math.nan
             if dead == {width}:
                 break
+{tail}
 '''
 
 
@@ -87,11 +88,16 @@ class _Unfit(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """First row of each array in the block ``work`` (float64) or ``whole`` (int64), and its shape."""
+    """First row of each array in the block ``work`` (float64) or ``whole`` (int64), and its shape.
+
+    ``hyper``, ``theta`` and ``state`` are numbers of rows; ``shared`` holds the rows (array, row) that are equal in all
+    lanes of a sweep; ("idx", 0) if the component is.
+    """
 
     hyper: int
     theta: int
     state: int
+    shared: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def rows(self) -> dict[str, tuple[str, int, tuple[int, ...]]]:
@@ -124,6 +130,7 @@ class _Splice(ast.NodeTransformer):
         self.roles = dict(zip(given, names, strict=True))
         self.prefix = prefix
         self.layout = layout.rows
+        self.shared = layout.shared
         self.known: dict[str, int] = {}
         self.lane = ""
         self.prelude: list[ast.stmt] = []
@@ -223,6 +230,8 @@ class _Splice(ast.NodeTransformer):
         row = self.constant(rows[0]) if rows else 0
         if not 0 <= row < max(shape[0], 1) or (len(rows) == 2 and self.constant(rows[1]) != 0):
             raise _Unfit
+        if (role, row) in self.shared:
+            return ast.copy_location(ast.Name(f"{role}_{row}", node.ctx), node)
         if isinstance(last, ast.Name) and last.id == self.lane:
             where = ast.parse(f"{block}[{(first + row) * WIDTH} + lane]", mode="eval").body
         elif role in _CONSTANT:
@@ -260,16 +269,30 @@ def source(sampler: Kernel, gradient: Kernel, step: Kernel, layout: Layout) -> s
     except (_Unfit, OSError, TypeError, SyntaxError):  # the source of a lambda need not parse
         return None
 
-    def lines(statements: Sequence[ast.stmt], depth: int) -> str:
-        code = "\n".join(ast.unparse(ast.fix_missing_locations(one)) for one in statements)
-        return textwrap.indent(code, 4 * depth * " ")
-
+    each, rows = [one for part in parts for one in part.prelude], layout.rows
+    body = [one for part in parts[1:] for one in part.body]
+    rate = "lr_now = work[0] * common" if ("lr", 0) in layout.shared else "lr_now = work[lane] * common"
+    once = [
+        f"{name}_{row} = {rows[name][0]}[{(rows[name][1] + row) * WIDTH}]"
+        for name, row in sorted(layout.shared)
+        if name != "lr"
+    ]
+    shares_index = ("idx", 0) in layout.shared
+    (each if shares_index else body)[:0] = parts[0].body
+    (each if ("lr", 0) in layout.shared else body).insert(0, ast.parse(rate).body[0])
     return _TEMPLATE.format(
         width=WIDTH,
-        prelude=lines([one for part in parts for one in part.prelude], 2),
-        body=lines([one for part in parts for one in part.body], 3),
-        x=f"work[{layout.rows['x'][1] * WIDTH} + lane]",
+        head=textwrap.indent("\n".join(once), 4 * " "),
+        prelude=_lines(each, 2),
+        body=_lines(body, 3),
+        tail=f"    for lane in range({WIDTH}):\n        whole[lane] = idx_0" if shares_index else "",
+        x=f"work[{rows['x'][1] * WIDTH} + lane]",
     )
+
+
+def _lines(statements: Sequence[ast.stmt], depth: int) -> str:
+    code = "\n".join(ast.unparse(ast.fix_missing_locations(one)) for one in statements)
+    return textwrap.indent(code, 4 * depth * " ")
 
 
 def _folder() -> Path:
@@ -286,9 +309,13 @@ def _folder() -> Path:
 
 
 @cache
-def _compile(text: str) -> Any:
-    """Write the generated module, import it and compile its loop."""
+def _loop(gradient: Kernel, step: Kernel, layout: Layout) -> Any:
+    """Write the generated module, import it and compile its loop; None if a kernel is not of the simple shape."""
     from numba import types
+
+    text = source(random.cyclic, gradient, step, layout)
+    if text is None:
+        return None
 
     path = _folder() / f"fused_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
     if not path.exists() or path.read_text() != text:
@@ -326,12 +353,22 @@ def loop_for(lanes: Lanes) -> Any:
     plain = problem.dim == 1 and problem.draws == 0 and optimizer.draws == 0 and optimizer.up is None
     if not plain or lanes.order != "cyclic" or (lanes.workers != 1).any() or lanes.schedule.shape[-1] != 1:
         return None
-    layout = Layout(lanes.hyper.shape[0], lanes.theta.shape[0], lanes.state.shape[0])
-    text = source(random.cyclic, problem.gradient, optimizer.step, layout)
-    if text is None:
-        return None
+    layout = Layout(lanes.hyper.shape[0], lanes.theta.shape[0], lanes.state.shape[0], _shared(lanes))
     with _LOCK:
-        return _compile(text)
+        return _loop(problem.gradient, optimizer.step, layout)
+
+
+def _shared(lanes: Lanes) -> frozenset[tuple[str, int]]:
+    """Return the rows that are equal in all lanes."""
+    arrays = {"lr": lanes.lr[None], "hyper": lanes.hyper, "theta": lanes.theta, "size": lanes.size[None]}
+    shared = {
+        (name, row)
+        for name, rows in arrays.items()
+        for row, values in enumerate(rows)
+        if (values == values[0]).all()
+    }
+    # In cyclic order every lane is at the same place of its epoch if the epochs are equally long.
+    return frozenset(shared | ({("idx", 0)} if ("size", 0) in shared else set()))
 
 
 class Block:
