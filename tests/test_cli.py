@@ -181,3 +181,45 @@ def test_distributed_compares_processes_with_the_simulation() -> None:
 def test_a_mistake_in_a_distributed_run_is_named(arguments: list[str], message: str) -> None:
     pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
     assert message in " ".join(run("distributed", *arguments, code=2).output.split())
+
+
+def theorem(*arguments: str) -> str:
+    return str(run("theorem", *arguments).output)
+
+
+def test_theorem_says_what_fails_and_what_the_run_did() -> None:
+    said = theorem(
+        "reddi2018.thm2", "--beta1", "0.9", "--beta2", "0.99", "--problem", "reddi.periodic:C=10,x0=1"
+    )
+    assert "reddi2018.thm2 does not apply" in said
+    assert "FAILS: the small slopes carry x back within a period, margin -10.5" in said
+    assert "ended CONVERGED" in said
+
+
+def test_theorem_compares_a_run_with_its_bound() -> None:
+    record = json.loads(theorem("reddi2018.thm1", "--C=5", "--beta2=0.03", "--json"))
+    assert record["applies"] == "HOLDS"
+    assert record["bound"] == 2.0  # (2 x 5 - 4)/3
+    assert record["ratio"] >= 1.0
+    assert record["respected"] is True
+
+
+def test_theorem_without_a_run_and_as_latex() -> None:
+    assert "note: not run" in theorem("defossez2022.thm2", "--no-run")
+    assert theorem("defossez2022.thm2", "--latex").startswith(r"\text{gradient_square_mean} \le")
+
+
+def test_theorem_names_a_missing_fact() -> None:
+    assert "it needs G (bound on every coordinate" in theorem(
+        "defossez2022.thm2", "--problem", "smooth.quadratic", "--no-run"
+    )
+
+
+def test_theorem_names_the_nearest_name() -> None:
+    for arguments, message in (
+        (["reddi2018.thm22"], "Unknown theorem 'reddi2018.thm22': did you mean reddi2018.thm2"),
+        (["reddi2018.thm2", "--beta3", "0.9"], "Unknown name for reddi2018.thm2 'beta3': did you mean beta2"),
+        (["reddi2018.thm2", "--beta1"], "--beta1 has no value"),
+        (["reddi2018.thm2", "beta1=0.9"], "'beta1=0.9' is no option"),
+    ):
+        assert message in run("theorem", *arguments, code=2).output

@@ -150,6 +150,23 @@ _TABLE = [
           2023, "2205.14473"),
     Paper("dettmers2022", "Dettmers, T. and Lewis, M. and Shleifer, S. and Zettlemoyer, L.",
           "8-bit Optimizers via Block-wise Quantization", "ICLR", 2022, "2110.02861"),
+    Paper("drori2014", "Drori, Y. and Teboulle, M.",
+          "Performance of First-Order Methods for Smooth Convex Minimization: A Novel Approach",
+          "Mathematical Programming 145", 2014, "1206.3209"),
+    Paper("taylor2017", "Taylor, A. B. and Hendrickx, J. M. and Glineur, F.",
+          "Smooth Strongly Convex Interpolation and Exact Worst-Case Performance of First-Order Methods",
+          "Mathematical Programming 161", 2017, "1502.05666"),
+    Paper("abbaszadehpeivasti2021", "Abbaszadehpeivasti, H. and de Klerk, E. and Zamani, M.",
+          "The Exact Worst-Case Convergence Rate of the Gradient Method with Fixed Step Lengths for L-Smooth Functions",
+          "Optimization Letters 16", 2022, "2104.05468"),
+    Paper("ghadimi2013", "Ghadimi, S. and Lan, G.",
+          "Stochastic First- and Zeroth-Order Methods for Nonconvex Stochastic Programming",
+          "SIAM Journal on Optimization 23", 2013, "1309.5549"),
+    Paper("ghadimi2015", "Ghadimi, E. and Feyzmahdavian, H. R. and Johansson, M.",
+          "Global Convergence of the Heavy-Ball Method for Convex Optimization", "European Control Conference", 2015,
+          "1412.7457"),
+    Paper("vankov2024", "Vankov, D. and Rodomanov, A. and Nedich, A. and Sankar, L. and Stich, S. U.",
+          "Optimizing (L0, L1)-Smooth Functions by Gradient Methods", "arXiv", 2024, "2410.10800"),
 ]  # fmt: skip
 
 PAPERS = {paper.key: paper for paper in _TABLE}

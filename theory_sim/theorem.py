@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -253,27 +253,21 @@ class Theorem:
         Decimals are taken as they are written (0.81 is 81/100), so that a boundary case is decided exactly.
         """
         numbers = {name: _exact(value) for name, value in values.items()}
-        for name, text in self.where_symbols.items():
-            value = _evaluate(text, numbers)
-            if value is not None:
-                numbers[name] = value
         rows = tuple(self._judge(condition, numbers) for condition in self.conditions)
         assessment = Assessment(rows, math.nan)
         if assessment.applies is not Answer.HOLDS:
             return Assessment(rows, math.nan, f"its conditions are {assessment.applies}")
         if not self.bound:
             return Assessment(rows, math.nan, "it states no bound")
-        bound = _evaluate(self.bound, numbers)
+        bound = _evaluate(self._expanded(self.bound), numbers)
         if bound is None:
-            return Assessment(rows, math.nan, _missing(self.bound, numbers, self.meaning))
+            return Assessment(rows, math.nan, self._missing(self.bound, numbers))
         return Assessment(rows, float(bound))
 
     def _judge(self, condition: Condition, numbers: Mapping[str, Any]) -> Judged:
-        margin = _evaluate(condition.margin, numbers)
+        margin = _evaluate(self._expanded(condition.margin), numbers)
         if margin is None:
-            return Judged(
-                condition, Answer.UNDECIDED, math.nan, _missing(condition.margin, numbers, self.meaning)
-            )
+            return Judged(condition, Answer.UNDECIDED, math.nan, self._missing(condition.margin, numbers))
         sign = _sign(margin)
         if sign is None:
             return Judged(
@@ -285,6 +279,20 @@ class Theorem:
         holds = sign > 0 or (sign == 0 and not condition.strict)
         return Judged(condition, Answer.HOLDS if holds else Answer.FAILS, float(margin))
 
+    def _expanded(self, text: str) -> Any:
+        """Return an expression with every abbreviation written out."""
+        return _expand(text, tuple(self.where_symbols.items()))
+
+    def _missing(self, text: str, numbers: Mapping[str, Any]) -> str:
+        """Return which symbols of an expression have no value, or which abbreviation is no number, in one clause."""
+        absent = sorted({str(symbol) for symbol in self._expanded(text).free_symbols} - numbers.keys())
+        if absent:
+            shown = (f"{name} ({self.meaning[name]})" if name in self.meaning else name for name in absent)
+            return f"it needs {', '.join(shown)}, which neither the problem nor the optimizer states; give a value"
+        used = {str(symbol) for symbol in parse(text).free_symbols} & self.where_symbols.keys()
+        broken = sorted(name for name in used if _evaluate(self._expanded(name), numbers) is None)
+        return f"{' and '.join(broken) or 'it'} is not a finite real number at these values"
+
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the bound over arrays of values, in float64, without deciding the conditions.
 
@@ -295,9 +303,7 @@ class Theorem:
         """
         import sympy
 
-        expression = parse(self.bound)
-        for name, text in reversed(list(self.where_symbols.items())):
-            expression = expression.subs(sympy.Symbol(name, real=True), parse(text))
+        expression = self._expanded(self.bound)
         names = sorted(str(symbol) for symbol in expression.free_symbols)
         missing = [name for name in names if name not in values]
         if missing:
@@ -307,12 +313,26 @@ class Theorem:
         )
 
 
+@cache
+def _expand(text: str, abbreviations: tuple[tuple[str, str], ...]) -> Any:
+    """Return the expression of `text` with every abbreviation, each in terms of those before it, written out."""
+    import sympy
+
+    expression = parse(text)
+    for name, meant in reversed(abbreviations):
+        expression = expression.subs(sympy.Symbol(name, real=True), parse(meant))
+    return expression
+
+
 def _contractions(optimizer: Optimizer, d: int) -> dict[str, float]:
     """Return q and delta of the compressors that are contractions; q = sqrt(1 - delta)."""
     found: dict[str, float] = {}
     for side, compressor in (("up", optimizer.up), ("down", optimizer.down)):
         if compressor is not None:
-            delta = compressor.delta(d // (optimizer.nodes or 1))
+            try:
+                delta = compressor.delta(d // (optimizer.nodes or 1))
+            except ValueError:  # its error is absolute
+                continue
             if delta > 0.0:
                 found |= {f"delta_{side}": delta, f"q_{side}": math.sqrt(1.0 - delta)}
     return found
@@ -329,30 +349,58 @@ def _exact(value: Any) -> Any:
     )
 
 
-def _evaluate(text: str, numbers: Mapping[str, Any]) -> Any:
-    """Return the value of an expression with every symbol replaced; None if one is missing or it is not real."""
-    expression = parse(text)
+@lru_cache(maxsize=1024)
+def _function(expression: Any) -> Any:
+    """Return mpmath code for an expression, of its symbols in the order of their names."""
+    import sympy
+
+    return sympy.lambdify(sorted(expression.free_symbols, key=str), expression, "mpmath")
+
+
+def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
+    """Return the value with so many digits, not all of them right; None if it is not a finite real number."""
+    import mpmath
+    import sympy
+
+    with mpmath.workdps(digits):
+        try:
+            arguments = [
+                mpmath.mpf(given[one].p) / given[one].q for one in sorted(expression.free_symbols, key=str)
+            ]
+            value = _function(expression)(*arguments)
+        except (ArithmeticError, AttributeError, TypeError, ValueError, NameError):
+            return None
+        found = isinstance(value, int | mpmath.mpf) and mpmath.isfinite(value)
+        return sympy.Float(value, digits) if found else None
+
+
+def _evaluate(expression: Any, numbers: Mapping[str, Any]) -> Any:
+    """Return the value of an expression with every symbol replaced; None if one is missing or it is not real.
+
+    Sixty digits decide almost always; they count if twice as many agree.  Only what is 0 to thirty digits, or lost in
+    cancellation, is computed exactly, which can take long: beta2^n has thousands of digits.
+    """
+    import sympy
+
     names = {str(symbol): symbol for symbol in expression.free_symbols}
     if not names.keys() <= numbers.keys():
         return None
-    value = expression.subs({symbol: numbers[name] for name, symbol in names.items()})
+    given = {symbol: numbers[name] for name, symbol in names.items()}
+    # Rounding could take a floor at a whole number to the wrong side, so its argument is exact.
+    jumps = expression.atoms(sympy.floor, sympy.ceiling)
+    expression = expression.subs({jump: jump.subs(given) for jump in jumps})
+    value, check = (_digits(expression, given, digits) for digits in (_DIGITS, 2 * _DIGITS))
+    least = 10 ** (-_DIGITS // 2)
+    sure = value is not None and check is not None and min(abs(value), abs(check)) > least
+    if not (sure and abs(value - check) <= least * abs(check)):
+        value = expression.subs(given)
     return value if value.is_extended_real and value.is_finite is not False else None
-
-
-def _missing(text: str, numbers: Mapping[str, Any], meaning: Mapping[str, str]) -> str:
-    """Return which symbols of an expression have no value, in one clause."""
-    absent = sorted({str(symbol) for symbol in parse(text).free_symbols} - numbers.keys())
-    if not absent:
-        return "it is not a finite real number at these values"
-    return (
-        "it needs "
-        + ", ".join(f"{name} ({meaning[name]})" if name in meaning else name for name in absent)
-        + ", which neither the problem nor the optimizer states; give a value"
-    )
 
 
 def _sign(value: Any) -> int | None:
     """Return the sign of an exact sympy number; None if 60 digits and simplification do not decide it."""
+    if value.is_Rational:
+        return int(bool(value > 0)) - int(bool(value < 0))
     number = value.evalf(_DIGITS)
     if number.is_number and abs(number) > 10 ** (-_DIGITS // 2):
         return 1 if number > 0 else -1

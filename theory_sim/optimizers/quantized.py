@@ -5,7 +5,7 @@ weights and broadcasts them quantized; Efficient-Adam's server compresses the me
 
 Neither full text was available to us: the algorithms follow the abstracts and the description of QAdam in
 COMP-AMS (arXiv:2205.05632, section 3.2), the order of the indices is ours, and no constant of their theorems is claimed.
-With workers whose objectives differ, local moments lead to a wrong fixed point (`counterexamples.distributed`).
+With workers whose objectives differ, local moments lead to a wrong fixed point (`counterexamples.quantized.different_workers`).
 """
 
 from __future__ import annotations

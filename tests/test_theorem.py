@@ -1,0 +1,129 @@
+"""The theorem noun: parsing, conditions decided exactly, and what is missing or undecided is named."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from counterexamples import reddi
+from theory_sim.theorem import Answer, Condition, Theorem, parse
+
+BASE = Theorem(
+    id="reddi2018.test",
+    where="nowhere",
+    statement="A test.",
+    conditions=(Condition("beta1 < sqrt(beta2)", "bounded"), Condition("lr <= eps*(1 - beta1)/(4*L)")),
+    bound="2*gamma*gap/(lr*T)",
+    quantity="gap_mean",
+    where_symbols={"gamma": "beta1/sqrt(beta2)"},
+    meaning={"L": "smoothness"},
+)
+VALUES = {"beta1": 0.5, "beta2": 0.81, "lr": 0.0125, "eps": 0.1, "L": 1.0, "gap": 3.0, "T": 10}
+
+
+def test_symbols_are_what_must_be_given() -> None:
+    assert BASE.symbols == ("L", "T", "beta1", "beta2", "eps", "gap", "lr")
+    assert BASE.paper == "reddi2018"
+
+
+def test_names_of_sympy_functions_and_constants_can_be_symbols() -> None:
+    assert {str(symbol) for symbol in parse("E + S*N + beta - gamma^2 + Max(Q, 1)").free_symbols} == {
+        "E",
+        "S",
+        "N",
+        "beta",
+        "gamma",
+        "Q",
+    }
+
+
+def test_margins_and_the_bound_by_hand() -> None:
+    assessment = BASE.assess(VALUES)
+    assert assessment.applies is Answer.HOLDS
+    # sqrt(.81) - .5 = .4, and .1 x .5/4 - .0125 = 0 exactly, where floats would leave a rounding error either way.
+    assert [row.margin for row in assessment.conditions] == [0.4, 0.0]
+    assert assessment.bound == pytest.approx(2.0 * (0.5 / 0.9) * 3.0 / (0.0125 * 10), rel=1e-15)
+    assert BASE.evaluate(VALUES | {"gamma": 1.0}) == pytest.approx(assessment.bound, rel=1e-15)
+
+
+def test_equality_fails_a_strict_condition_only() -> None:
+    assert BASE.assess(VALUES | {"beta1": 0.9}).failed[0].margin == 0.0
+    assert not Condition("a <= b").strict
+    assert Condition("a > b").strict
+    # Irrational on both sides, and equal: (sqrt 2 + sqrt 3)^2 = 5 + 2 sqrt 6.
+    equal = replace(BASE, conditions=(Condition("sqrt(a) + sqrt(b) <= sqrt(5 + 2*sqrt(6))"),))
+    assert equal.assess(VALUES | {"a": 2, "b": 3}).applies is Answer.HOLDS
+    strict = replace(BASE, conditions=(Condition("sqrt(a) + sqrt(b) < sqrt(5 + 2*sqrt(6))"),))
+    assert strict.assess(VALUES | {"a": 2, "b": 3}).applies is Answer.FAILS
+
+
+def test_precision_does_not_run_out_next_to_one() -> None:
+    # 1 - beta2^n at 1 - beta2 = 1e-15: floats lose the first digit, exact numbers none.
+    close = replace(BASE, conditions=(Condition("1 - beta2^n <= n*(1 - beta2)"),), bound="1 - beta2^n")
+    assessment = close.assess(VALUES | {"beta2": 1.0 - 1e-15, "n": 1000})
+    share = Fraction(1) - Fraction("0.999999999999999")
+    assert assessment.applies is Answer.HOLDS
+    assert assessment.bound == pytest.approx(float(1 - (1 - share) ** 1000), rel=1e-14)
+
+
+def test_what_cannot_be_evaluated_is_undecided_with_the_reason() -> None:
+    missing = BASE.assess({name: value for name, value in VALUES.items() if name != "L"})
+    assert missing.applies is Answer.UNDECIDED
+    assert missing.conditions[1].reason.startswith("it needs L (smoothness), which neither")
+    assert missing.reason == "its conditions are UNDECIDED"
+    complex_root = BASE.assess(VALUES | {"beta2": -1.0})
+    assert complex_root.conditions[0].answer is Answer.UNDECIDED
+    assert "not a finite real number" in complex_root.conditions[0].reason
+    no_gap = BASE.assess({name: value for name, value in VALUES.items() if name != "gap"})
+    assert no_gap.applies is Answer.HOLDS
+    assert math.isnan(no_gap.bound)
+    assert "needs gap" in no_gap.reason
+
+
+def test_an_abbreviation_that_has_no_value_is_named() -> None:
+    assessment = BASE.assess(VALUES | {"beta2": 0.0, "beta1": -0.5})
+    # beta1 < sqrt(beta2) holds, but gamma = -1/2 / 0.
+    assert assessment.conditions[0].answer is Answer.HOLDS
+    assert assessment.reason == "gamma is not a finite real number at these values"
+
+
+def test_values_come_from_the_caller_then_the_optimizer_then_the_problem() -> None:
+    problem, optimizer = reddi.periodic(10.0), ts.adam(0.25, 0.5, 0.75, bias_correction=True)
+    named = replace(
+        BASE, bound="lr*d*G*small*bias_correction", conditions=(Condition("C > 0"), Condition("beta2 > 0"))
+    )
+    found = named.gather(problem, optimizer, beta2=0.9)
+    assert found == {
+        "lr": 0.25, "d": 1, "G": 10.0, "small": 1.0, "bias_correction": 1.0, "C": 10.0, "beta2": 0.9, "beta1": 0.5,
+    }  # fmt: skip
+
+
+def test_the_bound_over_arrays() -> None:
+    many = BASE.evaluate({**VALUES, "lr": np.array([0.01, 0.02])})
+    assert many[0] == pytest.approx(2.0 * many[1])
+    with pytest.raises(ValueError, match=r"The bound of reddi2018\.test needs T; give a value"):
+        BASE.evaluate({name: value for name, value in VALUES.items() if name != "T"})
+
+
+def test_latex_shows_bound_and_abbreviations() -> None:
+    assert r"\gamma = \frac{\beta_{1}}{\sqrt{\beta_{2}}}" in BASE.latex()
+    assert r"\le" in BASE.latex()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": "nobody.thm1"}, "Unknown paper 'nobody'"),
+        ({"side": "above"}, "Unknown side 'above'"),
+        ({"constants": "guessed"}, "Unknown provenance 'guessed'"),
+        ({"bound": ""}, "concludes nothing"),
+    ],
+)
+def test_what_a_theorem_must_have(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(BASE, **changes)
+    with pytest.raises(ValueError, match="must have exactly one of"):
+        Condition("a < b < c")

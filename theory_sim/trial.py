@@ -1,0 +1,365 @@
+"""A theorem on trial: whether it applies to one run, what it says then, and what the run did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.schedule import constant_kernel, power_kernel
+from theory_sim.sweep import Sweep
+from theory_sim.theorem import Answer, Assessment
+from theory_sim.verdict import Verdict
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from theory_sim.optimizer import Optimizer
+    from theory_sim.problem import Problem
+    from theory_sim.theorem import Theorem
+
+_SETTINGS = ("steps", "seeds", "x0", "workers")
+_APPLIES = {
+    Answer.HOLDS: "applies",
+    Answer.FAILS: "does not apply",
+    Answer.UNDECIDED: "may or may not apply: UNDECIDED",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a theorem says about a run, beside what the run did.
+
+    Parameters
+    ----------
+    theorem : Theorem
+    sweep : Sweep, optional
+        The run; None if the theorem has no default problem or optimizer and none was given.
+    values : mapping of str to number
+        The symbols that were resolved.
+    assessment : Assessment
+    observed : float or str or None
+        The theorem's quantity, averaged over seeds; a verdict; None if the run did not happen or has no such quantity.
+    error : float
+        Standard error of `observed` over seeds, NaN for one seed or a verdict.
+    ended : str
+        Verdict of the run, empty if it did not happen.
+    note : str
+        Why nothing was observed.
+    foreign : str
+        Why the theorem may not speak about this optimizer, empty if it is the theorem's own.
+    """
+
+    theorem: Theorem
+    sweep: Sweep | None
+    values: Mapping[str, Any]
+    assessment: Assessment
+    observed: float | str | None = None
+    error: float = math.nan
+    ended: str = ""
+    note: str = ""
+    foreign: str = ""
+
+    @property
+    def applies(self) -> Answer:
+        """The answer of the assessment, but UNDECIDED instead of HOLDS for an algorithm the theorem does not name."""
+        answer = self.assessment.applies
+        return Answer.UNDECIDED if self.foreign and answer is Answer.HOLDS else answer
+
+    @property
+    def ratio(self) -> float:
+        """Observed over bound; NaN unless both are numbers."""
+        if not isinstance(self.observed, float) or self.assessment.bound == 0.0:
+            return math.nan
+        return self.observed / self.assessment.bound
+
+    @property
+    def respected(self) -> bool | None:
+        """Whether the run agrees with what the theorem concludes; None if that or how the run ended is not known.
+
+        A mean over seeds may be five standard errors on the wrong side: a false alarm in 3.5e6 for normal means.
+        """
+        if self.applies is not Answer.HOLDS or self.observed is None:
+            return None
+        verdict, bound = self.theorem.verdict, self.assessment.bound
+        if verdict is None and (math.isnan(bound) or not isinstance(self.observed, float)):
+            return None
+        if verdict is not None and self.ended == Verdict.UNDECIDED.value:
+            return None
+        kept = verdict is None or self.ended == verdict.value
+        if isinstance(self.observed, float) and not math.isnan(bound):
+            # Both sides are evaluated in float64, so a tight bound may be missed by rounding.
+            slack = 5.0 * self.error if self.error > 0.0 else 1e-9 * abs(bound)
+            excess = self.observed - bound
+            kept = kept and (excess <= slack if self.theorem.side == "upper" else excess >= -slack)
+        return kept
+
+    def conclusion(self) -> list[str]:
+        """Return what follows and what was seen, one sentence each."""
+        theorem, answer = self.theorem, self.applies
+        lines = [f"{theorem.id} {_APPLIES[answer]}"]
+        lines += [
+            f"  {row.answer}: {row.condition}, {row.reason or f'margin {row.margin:.6g}'}"
+            for row in self.assessment.conditions
+            if row.answer is not Answer.HOLDS
+        ]
+        if self.foreign:
+            lines.append(f"  {Answer.UNDECIDED}: {self.foreign}")
+        if answer is Answer.HOLDS:
+            sign = "<=" if theorem.side == "upper" else ">="
+            if not math.isnan(self.assessment.bound):
+                lines.append(f"bound: {theorem.quantity} {sign} {self.assessment.bound:.6g}")
+            elif theorem.bound:
+                lines.append(f"no bound: {self.assessment.reason}")
+            if theorem.verdict is not None:
+                lines.append(f"verdict: {theorem.verdict}")
+        if self.ended:
+            seen = ""
+            if isinstance(self.observed, float):
+                spread = "" if math.isnan(self.error) else f" (standard error {self.error:.2g})"
+                share = "" if math.isnan(self.ratio) else f", {self.ratio:.4g} of the bound"
+                seen = f"{theorem.quantity} = {self.observed:.6g}{spread}{share}; "
+            lines.append(f"run: {seen}ended {self.ended}")
+        if self.note:
+            lines.append(f"note: {self.note}")
+        if self.respected is not None:
+            lines.append(f"the run {'agrees with' if self.respected else 'CONTRADICTS'} the theorem")
+        return lines
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain JSON types; numbers that are not finite are None."""
+        from theory_sim.claim import plain
+
+        rows = [
+            {
+                "condition": str(row.condition),
+                "relation": row.condition.relation,
+                "answer": row.answer.value,
+                "margin": row.margin,
+                "reason": row.reason,
+            }
+            for row in self.assessment.conditions
+        ]
+        record: dict[str, Any] = plain(
+            {
+                "theorem": self.theorem.id,
+                "constants": self.theorem.constants,
+                "problem": "" if self.sweep is None else str(self.sweep.problem),
+                "optimizer": "" if self.sweep is None else str(self.sweep.optimizer),
+                "steps": None if self.sweep is None else self.sweep.steps,
+                "seeds": None if self.sweep is None else self.sweep.seeds,
+                "values": {name: float(value) for name, value in self.values.items()},
+                "applies": self.applies.value,
+                "foreign": self.foreign,
+                "conditions": rows,
+                "quantity": self.theorem.quantity,
+                "side": self.theorem.side,
+                "bound": self.assessment.bound,
+                "verdict": None if self.theorem.verdict is None else self.theorem.verdict.value,
+                "reason": self.assessment.reason,
+                "observed": self.observed,
+                "error": self.error,
+                "ended": self.ended,
+                "ratio": self.ratio,
+                "respected": self.respected,
+                "note": self.note,
+            }
+        )
+        return record
+
+
+def run_symbols(sweep: Sweep) -> dict[str, float]:
+    """Return the symbols that a run defines.
+
+    Returns
+    -------
+    dict of str to float
+        ``T`` (updates), ``workers``, ``x0`` if the start is one number, ``s`` if the step size is lr/t^s, and
+        ``gap_1``, ``distance_1``, ...: every measure of the problem at x_1 that does not depend on what is drawn.
+    """
+    problem, schedule = sweep.problem, sweep.optimizer.schedule
+    found: dict[str, float] = {"T": sweep.steps, "workers": sweep.workers}
+    start = problem.start if sweep.x0 is None else sweep.x0
+    if np.ndim(start) == 0:
+        found["x0"] = float(np.asarray(start))
+    if schedule.kernel is constant_kernel:
+        found["s"] = 0.0
+    elif schedule.kernel is power_kernel:
+        found["s"] = schedule.parameters["s"]
+    if problem.measure is not None:
+        x = np.broadcast_to(np.asarray(start, dtype=float).reshape(-1, 1), (problem.dim, 1)).copy()
+        theta = np.array([*problem.constants.values()], dtype=float).reshape(-1, 1)
+        out = np.zeros((len(problem.measures), 1))
+        noise = np.full((sweep.workers * problem.draws, 1), 0.5)
+        problem.measure(x, 1, np.zeros((sweep.workers, 1), np.int64), noise, theta, out)
+        found |= {
+            f"{name}_1": float(out[k, 0])
+            for k, name in enumerate(problem.measures)
+            if name not in problem.online
+        }
+    return found
+
+
+def put_on_trial(
+    theorem: Theorem,
+    problem: Problem | None = None,
+    optimizer: Optimizer | None = None,
+    *,
+    names: Mapping[str, Any] | None = None,
+    run: bool = True,
+) -> Trial:
+    """Ask a theorem about a run, and run it.
+
+    Parameters
+    ----------
+    theorem : Theorem
+    problem, optimizer : optional
+        Default: the theorem's.
+    names : mapping of str to float
+        Each name is a hyperparameter or a schedule parameter of the optimizer, else a parameter of the problem, else
+        steps, seeds, x0 or workers of the run, else a symbol of the theorem.
+    run : bool
+        False: only assess.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of these, with the nearest one, and for a symbol that the run itself fixes.
+    """
+    own = theorem.optimizer() if theorem.optimizer is not None else None
+    problem = problem or (theorem.problem() if theorem.problem is not None else None)
+    optimizer = optimizer or own
+    foreign = ""
+    if own is not None and optimizer is not None and optimizer.family is not own.family:
+        foreign = (
+            f"the theorem is about {own.name}, and whether it covers {optimizer.name} is not decided here"
+        )
+    settings = {key: value for key, value in theorem.run.items() if key != "running"}
+    problem, optimizer, chosen, given = _assign(theorem, problem, optimizer, dict(names or {}))
+    if problem is None or optimizer is None:
+        values = theorem.gather(problem, optimizer, **given)
+        missing = " and ".join(
+            word for word, thing in (("problem", problem), ("optimizer", optimizer)) if not thing
+        )
+        return Trial(
+            theorem,
+            None,
+            values,
+            theorem.assess(values),
+            note=f"no run: the theorem names no default {missing}",
+        )
+    sweep = Sweep(problem, optimizer, **{**settings, **chosen}, running=True, name=theorem.id)
+    trial = replace(_assess(theorem, sweep, given), note="" if run else "not run", foreign=foreign)
+    return replace(trial, **_observe(theorem, problem, sweep.run())) if run else trial
+
+
+def trials(theorem: Theorem, sweep: Sweep, **given: float) -> list[Trial]:
+    """Put a theorem on trial in every cell of a sweep, which is run once.
+
+    Parameters
+    ----------
+    theorem : Theorem
+    sweep : Sweep
+        Without checkpoints.
+    **given : float
+        Symbols that neither the problem nor the optimizer nor the run states.
+
+    Returns
+    -------
+    list of Trial
+        In C order over the axes.
+    """
+    sweep = replace(sweep, running=True)
+    grid = sweep.run()
+    found = []
+    for index in np.ndindex(*sweep.shape[:-1]):
+        places = dict(zip(sweep.axes, index, strict=True))
+        names = {name: sweep.coordinates[name][k].item() for name, k in places.items()}
+        problem, optimizer, settings, _ = _assign(theorem, sweep.problem, sweep.optimizer, names)
+        cell = replace(sweep, **{"problem": problem, "optimizer": optimizer, "axes": {}, **settings})
+        seen = _observe(theorem, cell.problem, grid.isel(places))
+        found.append(replace(_assess(theorem, cell, given), **seen))
+    return found
+
+
+def _assess(theorem: Theorem, sweep: Sweep, given: Mapping[str, float]) -> Trial:
+    """Resolve the symbols of a run and decide the conditions."""
+    symbols = run_symbols(sweep)
+    symbols = {name: value for name, value in symbols.items() if name not in sweep.optimizer.arguments}
+    for name, value in given.items():
+        if name in symbols and symbols[name] != value:
+            raise ValueError(
+                f"{name} = {value:g} contradicts the run, which has {name} = {symbols[name]:g}; change the problem, the "
+                "optimizer or the run instead."
+            )
+    values = theorem.gather(sweep.problem, sweep.optimizer, **{**symbols, **given})
+    return Trial(theorem, sweep, values, theorem.assess(values))
+
+
+def _assign(
+    theorem: Theorem, problem: Problem | None, optimizer: Optimizer | None, names: dict[str, Any]
+) -> tuple[Problem | None, Optimizer | None, dict[str, Any], dict[str, Any]]:
+    """Give every name to the first that knows it; return problem, optimizer, run settings and symbols."""
+    hyper = set(optimizer.axes) if optimizer is not None else set()
+    scheduled = set(optimizer.schedule.parameters) if optimizer is not None else set()
+    parameters = set(problem.axes) if problem is not None else set()
+    changes: dict[str, dict[str, Any]] = {
+        "hyper": {},
+        "schedule": {},
+        "problem": {},
+        "settings": {},
+        "given": {},
+    }
+    for name, value in names.items():
+        if name in hyper:
+            changes["hyper"][name] = value
+        elif name in scheduled:
+            changes["schedule"][name] = value
+        elif name in parameters:
+            changes["problem"][name] = value
+        elif name in _SETTINGS:
+            changes["settings"][name] = value
+        elif name in theorem.symbols:
+            changes["given"][name] = checks.number(name, value)
+        else:
+            checks.known(
+                f"name for {theorem.id}",
+                name,
+                {*hyper, *scheduled, *parameters, *_SETTINGS, *theorem.symbols},
+            )
+    if optimizer is not None and (changes["hyper"] or changes["schedule"]):
+        schedule = optimizer.schedule.replace(**changes["schedule"])
+        optimizer = optimizer.replace(**changes["hyper"], schedule=schedule)
+    if problem is not None and changes["problem"]:
+        problem = problem.replace(**changes["problem"])
+    return problem, optimizer, changes["settings"], changes["given"]
+
+
+def _observe(theorem: Theorem, problem: Problem, grid: xr.Dataset) -> dict[str, Any]:
+    """Return observed, error, ended and note of a run."""
+    verdicts = grid["verdict"].values.ravel()
+    same = set(verdicts.tolist())
+    seen: dict[str, Any] = {"ended": verdicts[0] if len(same) == 1 else Verdict.UNDECIDED.value}
+    if len(same) > 1:
+        seen["note"] = f"{np.sum(verdicts == Verdict.DIVERGED.value)} of {verdicts.size} seeds diverged"
+    if theorem.quantity in ("", "verdict"):
+        return {**seen, "observed": seen["ended"]}
+    if theorem.quantity in problem.facts:
+        return {**seen, "observed": float(problem.facts[theorem.quantity])}
+    if theorem.quantity not in grid:
+        known = ", ".join(problem.measures) or "nothing"
+        return {
+            **seen,
+            "note": f"the run has no {theorem.quantity}: {problem.name} measures {known}; choose another problem",
+        }
+    values = grid[theorem.quantity].values.ravel().astype(float)
+    error = float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan
+    return {**seen, "observed": float(values.mean()), "error": error}
