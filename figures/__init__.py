@@ -1,14 +1,23 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    bias,
     boundary,
     certified,
+    compressors,
+    consensus,
+    eight_bit,
+    floor,
     generic_adam,
     heavy_tails,
+    heterogeneity,
     lion,
+    message_bits,
     minibatch,
     neighbourhood,
     phase,
+    quantized_bounds,
+    quantized_curves,
     reddi,
     reshuffled_adam,
     separation,
@@ -16,6 +25,8 @@ from figures import (
     sign_failures,
     sign_rates,
     smoothness,
+    speedup,
+    three_quadratics,
 )
 
 _MODULES = (
@@ -34,6 +45,17 @@ _MODULES = (
     sign_failures,
     sign_rates,
     lion,
+    compressors,
+    bias,
+    floor,
+    quantized_curves,
+    speedup,
+    message_bits,
+    heterogeneity,
+    three_quadratics,
+    consensus,
+    eight_bit,
+    quantized_bounds,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

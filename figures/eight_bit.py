@@ -1,0 +1,109 @@
+"""8-bit optimizer states: the relative error of the maps, and the spread of scales that Adam survives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paper_checks import dettmers2022 as paper
+from theory_sim.figure import PALETTE, Figure
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_MAPS = (("dynamic", paper.dynamic, PALETTE[0]), ("linear", paper.linear, PALETTE[1]))
+BINS = 16  # per decade
+
+
+def _worst(build: paper.Build) -> tuple[Any, Any]:
+    """Bin centres and the largest |C(t) - t|/t in each, of the signed map beside an entry 1."""
+    edges = np.geomspace(1e-8, 1.0, 8 * BINS + 1)
+    positive = paper.levels(build, True)
+    positive = positive[positive >= 0.0]
+    t = np.sort(np.concatenate([np.geomspace(1e-8, 1.0, 40_001)[:-1], (positive[1:] + positive[:-1]) / 2.0]))
+    error = np.abs(t[:, None] - positive).min(axis=1) / t
+    which = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, 8 * BINS - 1)
+    worst = np.array([error[which == i].max() for i in range(8 * BINS)])
+    return np.sqrt(edges[1:] * edges[:-1]), worst
+
+
+def _draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
+    for name, build, color in _MAPS:
+        t, worst = _worst(build)
+        axes[0].plot(t, worst, color=color, drawstyle="steps-mid", label=f"{name} map")
+    ends = 10.0 ** -np.arange(8.0)
+    axes[0].plot(
+        np.ravel([(high, low, math.nan) for high, low in pairwise(ends)]),
+        np.repeat(paper.DECADES, 3),
+        "k-",
+        linewidth=1.0,
+        label="dynamic, worst of each decade",
+    )
+    axes[0].set(
+        xscale="log",
+        yscale="log",
+        xlim=(1e-8, 1.0),
+        ylim=(2e-3, 2.0),
+        xlabel=r"$|t|$, relative to the largest entry",
+        ylabel=r"largest $|C(t)-t|/|t|$",
+        title="(a) signed maps of 8 bits",
+    )
+    axes[0].legend(loc="lower left")
+    ax = axes[1]
+    full = paper.level(grids[0])
+    ax.plot(full.decades, full.mean("seed"), "k-", linewidth=1.2, label="Adam, full precision")
+    for (name, build, color), grid, marker in zip(_MAPS, grids[1:], "os", strict=True):
+        values = paper.level(grid)
+        ax.plot(np.repeat(values.decades.values, values.sizes["seed"]), values.values.ravel(), marker, color=color,
+                markersize=3.0, alpha=0.5, markeredgewidth=0)  # fmt: skip
+        ax.plot(values.decades, values.median("seed"), color=color, label=f"{name} 8-bit moments, median")
+        edge = paper.tolerated(build)
+        ax.axvline(edge, color=color, linestyle=":", label=f"half the smallest level of $v$: {edge:.2f}")
+    ax.set(
+        yscale="log",
+        xlabel="decades of gradient scales in one block",
+        ylabel=r"$\frac{1}{2}\,$mean$\,x_i^2$ after 3000 steps",
+        title="(b) Adam",
+        ylim=(1e-4, 1e8),
+        xlim=(0.9, 4.1),
+    )
+    ax.legend(loc="upper left", frameon=True, framealpha=1.0, edgecolor="none")
+    for one in axes:
+        one.minorticks_off()
+
+
+def _features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
+    """Worst relative error by decade, predicted and observed edges, and the level in full precision."""
+    full = paper.level(grids[0])
+    found = {"full": float(full.mean(skipna=False))}
+    for (name, build, _), grid in zip(_MAPS, grids[1:], strict=True):
+        last, first = paper.edge(full, paper.level(grid))
+        found |= {
+            f"{name}_predicted": paper.tolerated(build),
+            f"{name}_healthy": last,
+            f"{name}_broken": first,
+        }
+        found |= {f"{name}_decade_{j + 1}": float(v) for j, v in enumerate(paper.worst_by_decade(build))}
+    return found
+
+
+FIGURES = [
+    Figure(
+        name="eight-bit",
+        caption=(
+            "8-bit optimizer states in one block of 256. (a) Largest relative error of an entry by its size, dynamic and linear map. "
+            "(b) Adam on a quadratic whose gradients, noise included, scale with lambda_i, spread over the block, against the "
+            "decades of the spread: single seeds and their median. Dotted: where the smallest v is stored as 0."
+        ),
+        panels=(1, 2),
+        size=(9.0, 3.8),
+        sweeps=(paper.FULL, paper.DYNAMIC, paper.LINEAR),
+        draw=_draw,
+        features=_features,
+        claims=("dettmers2022.QC25a", "dettmers2022.QC26a", "dettmers2022.QC26b"),
+    )
+]

@@ -1,0 +1,53 @@
+"""Numbers behind the bars of bits."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from figures import message_bits
+from theory_sim.runs import Runs
+
+(FIGURE,) = message_bits.FIGURES
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs("quick")
+
+
+@pytest.fixture(scope="module")
+def features(runs: Runs) -> dict[str, float]:
+    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+
+
+# Bits of a round, both directions, d = 256: full 64 d; one-way signs d + 32 + 32 d; two-way signs 2 (d + 32); three bits
+# 2 (3 d + 32); top-8 of 256 2 * 8 (32 + 8).
+ROUND = {
+    "full": 64 * 256,
+    "one_way_sign": 33 * 256 + 32,
+    "sign": 2 * (256 + 32),
+    "log_levels": 2 * (3 * 256 + 32),
+    "top_k": 2 * 8 * 40,
+}
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_bits_are_rounds_times_bits_of_a_round(name: str, features: dict[str, float]) -> None:
+    assert features[f"{name}_bits"] == features[f"{name}_steps"] * ROUND[name]
+
+
+def test_one_way_saves_less_than_two(features: dict[str, float]) -> None:
+    assert 1.75 < features["one_way_sign_saving"] < 64 * 256 / ROUND["one_way_sign"] * 1.05
+    assert features["sign_saving"] > 24.0
+
+
+def test_sparse_messages_without_feedback_never_arrive(features: dict[str, float]) -> None:
+    assert math.isnan(features["top_k_no_feedback_steps"])
+    assert features["top_k_steps"] < 1.15 * features["full_steps"]
+
+
+def test_files(runs: Runs, tmp_path: Path) -> None:
+    assert next(path.name for path in runs.draw(FIGURE, tmp_path)) == "message-bits.png"

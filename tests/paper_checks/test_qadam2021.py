@@ -1,0 +1,247 @@
+"""Every claim about QAdam in the quick tier, and what must make each of them fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from counterexamples import quantized
+from paper_checks import qadam2021, qadam2021_bias, qadam2021_feedback
+from theory_sim import compressors
+from theory_sim.claim import Outcome
+from theory_sim.compressors import l1_sign, log_levels, rand_k, top_k, uniform, weights
+from theory_sim.optimizers.quantized import efficient_adam, qadam
+from theory_sim.optimizers.server import comp_ams
+from theory_sim.runs import Runs
+
+MODULES = (qadam2021, qadam2021_feedback, qadam2021_bias)
+CLAIMS = {claim.id.split(".")[1]: claim for module in MODULES for claim in module.CLAIMS}
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs("quick")
+
+
+@pytest.mark.parametrize("label", CLAIMS)
+def test_claim_passes(label: str, runs: Runs) -> None:
+    result = runs.check(CLAIMS[label])
+    assert result.evidence.status is Outcome.PASS, result.record()
+
+
+def one_nan(values: np.ndarray) -> np.ndarray:
+    values.reshape(-1)[-1] = np.nan
+    return values
+
+
+TAMPERED: list[tuple[str, int, str, Callable[[np.ndarray], np.ndarray]]] = [
+    ("QC08", 0, "state_final", lambda s: s * (1.0 + 1e-9)),  # the virtual path of QAdam
+    ("QC08", 5, "x_final", one_nan),
+    ("QC08", 6, "x_final", lambda x: x + 1e-7),
+    ("QC08", 4, "state_final", lambda s: 0.0 * s),  # no memory at all
+    ("QC11", 0, "offset_mean", lambda b: 100.0 * b),
+    ("QC11", 2, "offset_mean", np.zeros_like),
+    ("QC11", 3, "offset_mean", one_nan),
+    ("QC12", 0, "sum_max", lambda s: s + 1e-9),
+    ("QC12", 0, "gap_min", lambda f: f - 1e-6),
+    ("QC12", 1, "sum_min", one_nan),
+    ("QC12", 0, "gap_final", lambda f: f + 0.01),
+    ("QC12", 2, "gap_final", one_nan),
+    ("QC14", 0, "gradient_square_mean", lambda g: 1.03 * g),
+    ("QC14", 1, "gradient_square_mean", one_nan),
+    ("QC15", 0, "gradient_square_mean", np.sqrt),  # linear in the grid
+    ("QC15", 0, "gradient_square_mean", lambda g: 2.0 * g),
+    ("QC15", 0, "gradient_square_mean", one_nan),
+    ("QC29", 0, "state_final", lambda s: 0.0 * s),
+    ("QC29", 5, "state_final", one_nan),
+    ("QC31", 0, "x", lambda x: x + 1e-11),
+    ("QC31", 3, "x", one_nan),
+    ("QC32", 0, "gradient_square_mean", one_nan),
+]
+
+
+@pytest.mark.parametrize(
+    ("label", "which", "name", "change"), TAMPERED, ids=[f"{t[0]}-{t[2]}-{i}" for i, t in enumerate(TAMPERED)]
+)
+def test_claim_fails_on_a_tampered_grid(
+    label: str, which: int, name: str, change: Callable[[np.ndarray], np.ndarray], runs: Runs
+) -> None:
+    claim = CLAIMS[label]
+    grids = [runs.grid(sweep) for sweep in claim.sweeps]
+    grid = grids[which]
+    grids[which] = grid.assign({name: (grid[name].dims, change(grid[name].values.copy()))})
+    assert claim.check(grids, "quick").status is Outcome.FAIL
+
+
+@pytest.mark.parametrize("label", ["QC11", "QC12", "QC32"])
+def test_claim_fails_with_feedback_on_and_off_exchanged(label: str, runs: Runs) -> None:
+    claim = CLAIMS[label]
+    grids = []
+    for sweep in claim.sweeps:
+        grid = runs.grid(sweep)
+        if "error_feedback" in grid.dims:
+            grid = grid.isel(error_feedback=[1, 0]).assign_coords(error_feedback=grid.error_feedback.values)
+        grids.append(grid)
+    assert claim.check(grids, "quick").status is Outcome.FAIL
+
+
+def test_the_wrong_kernels_are_the_right_one_where_nothing_is_lost() -> None:
+    # With top-d as quantizer there is no error to treat wrongly.
+    every = top_k(qadam2021_feedback.D, word=64)
+    exact = qadam2021_feedback.RIGHT_EXACT.run()
+    for wrong in (qadam2021_feedback.doubled(every), qadam2021_feedback.uncleared(every, every)):
+        grid = replace(qadam2021_feedback.RIGHT_EXACT, optimizer=wrong).run()
+        assert qadam2021_feedback.identity_error(grid, exact) < 1e-12
+
+
+def test_a_memory_in_gradient_units_gives_no_virtual_iterate_when_steps_vary() -> None:
+    sweep = qadam2021_feedback.VIRTUAL["comp_ams"]
+    arguments = {"amsgrad": False, "schedule": qadam2021_feedback.ROOT}
+    one, other = (
+        replace(sweep, optimizer=comp_ams(1e16, 0.0, 0.0, 1e32, up=up, **arguments)).run()
+        for up in (rand_k(4, word=64), qadam2021.EXACT)
+    )
+    assert qadam2021_feedback.identity_error(one, other) > 1e-2
+
+
+def test_a_wrong_constant_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, (compressor, t) = next(iter(qadam2021.QUANTIZERS.items()))
+    for factor in (0.999, 1.001):
+        wrong = replace(compressor, error=lambda d, factor=factor: factor * compressor.error(d))
+        monkeypatch.setitem(qadam2021.QUANTIZERS, name, (wrong, t))
+        assert CLAIMS["QC06"].check([], "quick").status is Outcome.FAIL
+
+
+def test_a_memory_above_its_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    # rand-k loses all but its messages: with delta overstated four times the mean of ||e||^2 is too large.
+    wrong = replace(rand_k(4), error=lambda d: 0.0 if d < 4 else 1.0 - min(16.0 / d, 0.999))
+    monkeypatch.setitem(qadam2021.CONTRACTIONS, "rand-4", wrong)
+    assert CLAIMS["QC09"].check([], "quick").status is Outcome.FAIL
+
+
+def test_memory_of_rand_k_in_closed_form() -> None:
+    # An input u that stays: e_i = A u_i, A updates since i was last sent, P(A = a) = p (1-p)^a once stationary:
+    # E ||e||^2 = E A^2 = (1-p)(2-p)/p^2 = 10.5 at p = k/d = 1/4.  Var A^2 = 1036.4 bounds the variance of one run:
+    # 30,000 / 3 runs give a standard deviation below .33, five of which have a false-alarm probability of 6e-7.
+    count, p = 30_000, 0.25
+    squares = qadam2021.memories(rand_k(4, word=64), 16, 120, count, 3)
+    mean = squares[-1, count // 3 : 2 * count // 3].mean()
+    assert mean == pytest.approx((1.0 - p) * (2.0 - p) / p**2, abs=5.0 * 0.33)
+
+
+def test_the_scale_belongs_to_the_block() -> None:
+    assert log_levels(2, block=16).delta(256) == log_levels(2).delta(16) > 2.0 * log_levels(2).delta(256)
+
+
+def test_the_quantizer_of_weights_clips() -> None:
+    assert weights(3).quantize([0.7, -2.0, 0.3]).tolist() == [0.5, -0.5, 0.3125]
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_floor_of_one_coordinate_by_hand(k: int) -> None:
+    # d = 1, c = a + h/4: visits in the ratio 3 : 1, mean square (3 (h/4)^2 + (3h/4)^2)/4 = 3 h^2/16.
+    h = compressors.spacing(k)
+    problem = quantized.quadratic(d=1, start=0.0)
+    problem = replace(problem, constants={**problem.constants, "c_0": 0.25 * h}, family=None)
+    grid = ts.simulate(problem, qadam2021_bias.FLOOR.optimizer.replace(**{"down.k": k}), steps=20_000,
+                       checkpoints=(10_000, 20_000), running=True)  # fmt: skip
+    assert qadam2021_bias.tail(grid.gradient_square_mean).item() == pytest.approx(
+        3.0 * h * h / 16.0, rel=2e-3
+    )
+
+
+def test_the_linear_bound_by_hand() -> None:
+    # 2 C0 L G delta_x/sqrt(eps), k = 1: C0 = .9, G = .9 sqrt(20), delta_x = sqrt(20)/8, eps = 1e-8.
+    assert qadam2021_bias.linear_bound(1) == pytest.approx(2 * 0.9 * 0.9 * 20 / 8 * 1e4, rel=1e-6)
+
+
+# Quantizers of their own in numpy, inside QAdam and Efficient-Adam of their own.
+
+
+def nearest(levels: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    def apply(p: np.ndarray) -> np.ndarray:
+        scale = np.abs(p).max()
+        return scale * levels[np.abs(p[:, None] / scale - levels).argmin(axis=1)]
+
+    return apply
+
+
+def top(p: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(p) >= np.sort(np.abs(p))[-3], p, 0.0)
+
+
+def scaled_sign(p: np.ndarray) -> np.ndarray:
+    return np.abs(p).mean() * np.where(p >= 0.0, 1.0, -1.0)
+
+
+POWERS = np.array([0.25, 0.5, 1.0])
+IN_NUMPY = {
+    "log_levels": (log_levels(2, word=64), nearest(np.concatenate([-POWERS, [0.0], POWERS]))),
+    "uniform": (uniform(3, word=64), nearest(np.arange(-3, 4) / 3.0)),
+    "l1_sign": (l1_sign(word=64), scaled_sign),
+    "top_k": (top_k(3, word=64), top),
+}
+
+
+@pytest.mark.parametrize("name", IN_NUMPY)
+@pytest.mark.parametrize("method", ["qadam", "efficient_adam"])
+def test_a_quantized_path_is_that_of_numpy(name: str, method: str) -> None:
+    compressor, quantize = IN_NUMPY[name]
+    problem = quantized.quadratic(d=12, decades=2.0, spread=0.4, start=0.3)
+    down = weights(6) if method == "qadam" else compressor
+    optimizer = {"qadam": qadam, "efficient_adam": efficient_adam}[method](
+        0.02, 0.8, eps=1e-6, up=compressor, down=down, theta=0.9, schedule=ts.power(0.5)
+    )
+    grid = ts.simulate(problem, optimizer, steps=150, checkpoints=range(1, 151))
+    curvature, center = (
+        np.array([problem.constants[f"{key}_{i}"] for i in range(12)]) for key in ("lambda", "c")
+    )
+    h = 2.0**-7
+    x = np.full(12, 0.3)
+    y = np.round(x / h) * h if method == "qadam" else x
+    m, v, e, E = np.zeros((4, 12))
+    for t in range(1, 151):
+        g = curvature * (y - center)
+        m, v = 0.8 * m + 0.2 * g, (1.0 - 0.9 / t) * v + 0.9 / t * g * g
+        p = 0.02 / math.sqrt(t) * m / np.sqrt(v + 1e-6) + e
+        c = quantize(p)
+        e = p - c
+        if method == "qadam":
+            x = x - c
+            y = np.clip(np.round(x / h) * h, -0.5, 0.5)
+        else:
+            b = quantize(c + E)
+            E = c + E - b
+            x = y = x - b
+        np.testing.assert_allclose(grid.x.values[0, t - 1], y, rtol=0.0, atol=1e-12)
+
+
+def test_without_quantizers_it_is_adam_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    problem = quantized.bowl(0.0, d=5)
+    start = [1.5, -0.3, 0.7, 2.0, -1.1]
+    optimizer = qadam(
+        0.05, up=qadam2021.EXACT, down=qadam2021.EXACT, bias_correction=True, eps_mode="outside"
+    )
+    grid = ts.simulate(problem, optimizer, steps=200, x0=start)
+    x = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    reference = torch.optim.Adam([x], lr=0.05, betas=(0.9, 0.999), eps=1e-8)
+    for _ in range(200):
+        reference.zero_grad()
+        (x * x / (1.0 + x * x)).sum().backward()
+        reference.step()
+    np.testing.assert_allclose(grid.x_final.values[0], x.detach().numpy(), rtol=0.0, atol=1e-12)
+
+
+def test_ledger_names_claims_that_exist() -> None:
+    entries = [entry for module in MODULES for entry in module.DEVIATIONS]
+    assert all(
+        f"qadam2021.{label.split('.')[1]}" in {c.id for c in CLAIMS.values()}
+        for e in entries
+        for label in e.claims
+    )

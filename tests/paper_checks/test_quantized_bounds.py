@@ -1,0 +1,129 @@
+"""D1 and D2 beside their runs in the quick tier, and what must make the checks fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from counterexamples import quantized
+from paper_checks import quantized_bounds as paper
+from theory_sim.claim import Outcome
+from theory_sim.compressors import Compressor, l1_sign, log_levels, rand_k, top_k, weights
+from theory_sim.optimizers.quantized import efficient_adam, qadam
+from theory_sim.runs import Runs
+from theory_sim.sweep import Sweep
+
+CLAIMS = {claim.id: claim for claim in paper.CLAIMS}
+ONE, TWO = CLAIMS
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return Runs("quick")
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claim_passes(name: str, runs: Runs) -> None:
+    result = runs.check(CLAIMS[name])
+    assert result.evidence.status is Outcome.PASS, result.record()
+
+
+Change = Callable[[xr.Dataset], xr.Dataset]
+
+
+def record(row: str, factor: float) -> Change:
+    """Multiply one recorded row."""
+    return lambda grid: grid.assign(
+        state_final=xr.where(grid.row == row, factor * grid.state_final, grid.state_final).transpose(
+            *grid.state_final.dims
+        )
+    )
+
+
+def one_nan(grid: xr.Dataset) -> xr.Dataset:
+    values = grid.gradient_square_mean.values.copy()
+    values.reshape(-1)[0] = math.nan  # beta1 = 0, eps = 1, the smallest lr: an admitted cell
+    return grid.assign(gradient_square_mean=(grid.gradient_square_mean.dims, values))
+
+
+def scaled(factor: float) -> Change:
+    return lambda grid: grid.assign(gradient_square_mean=factor * grid.gradient_square_mean)
+
+
+TAMPERED: list[tuple[str, str, Change]] = [
+    # The bound is 2.6 times the closest observation.
+    (ONE, "louder", scaled(3.0)),
+    (TWO, "louder", scaled(3.0)),
+    (ONE, "nan", one_nan),
+    (TWO, "nan", one_nan),
+    # D is up to .65 of its bound on the grids.
+    (ONE, "displaced", record("displacement", 2.0)),
+    (TWO, "displaced", record("displacement", 40.0)),
+    (ONE, "D is nan", record("displacement", math.nan)),
+    (TWO, "D is nan", record("displacement", math.nan)),
+    (ONE, "never out of the box", record("reach", 0.0)),
+    (ONE, "reach is nan", record("reach", math.nan)),
+    # A run that stays at its start keeps the squared gradient of the start, 1.29.
+    (TWO, "frozen", lambda grid: grid.assign(gradient_square_mean=0.0 * grid.gradient_square_mean + 1.29)),
+]
+
+
+@pytest.mark.parametrize(("name", "label", "change"), TAMPERED, ids=[f"{t[0]}-{t[1]}" for t in TAMPERED])
+def test_tampered_grids_fail(name: str, label: str, change: Change, runs: Runs) -> None:
+    claim = CLAIMS[name]
+    grids = [change(runs.grid(sweep)) for sweep in claim.sweeps]
+    assert claim.check(grids, "quick").status is Outcome.FAIL
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize(
+    "up", [l1_sign(word=64), log_levels(2, word=64), top_k(2, word=64), rand_k(3, word=64)], ids=str
+)
+def test_recorded_runs_are_the_runs_of_the_library(up: Compressor, weighted: bool) -> None:
+    problem, hyper = quantized.bowl(d=6), {"lr": 0.02, "beta1": 0.7, "eps": 0.3, "beta2": 0.95}
+    down = weights(4) if weighted else up
+    plain = (qadam if weighted else efficient_adam)(up=up, down=down, amsgrad=True, **hyper)
+    mine = paper.recorded(up=up, down=down, weighted=weighted, **hyper)
+    fields = {"steps": 200, "seeds": 3, "workers": 3}
+    one, other = (Sweep(problem, optimizer, name="same", **fields).run() for optimizer in (plain, mine))
+    # The mean over workers is summed in another order.
+    np.testing.assert_allclose(one.x_final, other.x_final, rtol=0.0, atol=1e-11)
+
+
+def test_displacement_by_hand() -> None:
+    # One coordinate, no noise, beta1 = beta2 = 0 and eps large: u_t = lr g_t/sqrt(g_t^2 + eps).  Q_x with k = 0 has the
+    # points -1/2, 0, 1/2, so y = 1/2 while x > 1/4 and y - x is what is kept.
+    optimizer = paper.recorded(0.01, 0.0, 1.0, beta2=0.0, up=paper.EXACT, down=weights(0), weighted=True)
+    grid = Sweep(quantized.bowl(0.0, d=1), optimizer, steps=3, x0=0.4, running=True, name="hand").run()
+    slope = 1.0 / 1.25**2  # 2 y/(1 + y^2)^2 at y = 1/2
+    moved = 0.01 * slope / math.sqrt(slope**2 + 1.0)
+    expected = [abs(0.5 - (0.4 - n * moved)) for n in range(3)]
+    state = grid.state_final.isel(seed=0)
+    assert float(state.sel(row="displacement")) == pytest.approx(sum(expected), rel=1e-12)
+    assert float(state.sel(row="longest")) == pytest.approx(expected[-1], rel=1e-12)
+    assert float(state.sel(row="reach")) == pytest.approx(0.4, rel=1e-12)
+
+
+def test_every_setting_of_the_grid_is_admitted() -> None:
+    # 4 x 4 (beta1, eps, lr) hold 10 admitted cells for one worker: 4, 2, 3 and 1 step sizes under the four caps.
+    lr = np.array(paper._steps(2_000, (1,)))
+    counts = [int((lr <= paper.cap(b, e) * (1 + 1e-12)).sum()) for b in paper.BETA1 for e in paper.EPS]
+    assert sorted(counts) == [1, 2, 3, 4]
+    assert lr[-1] == pytest.approx(math.sqrt(1 / 2_000))
+
+
+def test_compared_rejects_a_cell_above_the_cap(runs: Runs) -> None:
+    sweep = paper.TWO_WAY["none", 2_000]
+    table = paper.compared(runs.grid(sweep), sweep, paper.D2, paper.D2_MEASURED)
+    lr = np.array(sweep.axes["lr"])
+    admitted = sum(int((lr <= paper.cap(b, e) * (1 + 1e-12)).sum()) for b in paper.BETA1 for e in paper.EPS)
+    assert len(table["observed"]) == admitted * len(paper.WORKERS)
+
+
+def test_recorded_checks_its_arguments() -> None:
+    with pytest.raises(ValueError, match="beta1"):
+        paper.recorded(beta1=1.0, up=paper.EXACT, down=paper.EXACT)
