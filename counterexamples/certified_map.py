@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from counterexamples.certificate import powers, setting, verdict_of
