@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -57,8 +57,7 @@ class Job:
     problem : Problem
     lr, hyper, schedule
         Of the optimizer, `theory_sim.efficient_adam`.
-    messages : tuple
-        Constructor and arguments of the compressors up and down, whose closures cannot be pickled.
+    up, down : Compressor
     workers, steps : int
     recorded : frozenset of int
         Numbers of updates after which x is kept.
@@ -72,7 +71,8 @@ class Job:
     lr: float
     hyper: Mapping[str, float]
     schedule: Schedule
-    messages: tuple[tuple[Callable[..., Compressor], Mapping[str, Any]], ...]
+    up: Compressor
+    down: Compressor
     workers: int
     steps: int
     recorded: frozenset[int]
@@ -160,7 +160,7 @@ def _size(compressor: Compressor, d: int) -> int:
 def work(job: Job, rank: int) -> Replica:
     """Run one rank: Efficient-Adam (arXiv:2205.14473) with error feedback on both sides."""
     problem, workers, d = job.problem, job.workers, job.problem.dim
-    up, down = (constructor(**arguments) for constructor, arguments in job.messages)
+    up, down = job.up, job.down
     wire, moments, feedback = Wire(job.timeout), Moments(job), job.hyper["error_feedback"]
     gradient = compiled("gradient", problem.gradient)
     theta = np.array([*problem.constants.values()], dtype=float)[:, None]
