@@ -92,6 +92,61 @@ def carried(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
         out[0, 0, lane] = total
 
 
+def counted(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    sign = 1
+    for lane in range(x.shape[1]):
+        if x[0, lane] > 0.5:
+            sign = -1
+        out[0, 0, lane] = sign * x[0, lane]
+
+
+def kept(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        if x[0, lane] > 0.5:
+            last = x[0, lane]
+        out[0, 0, lane] = last
+
+
+def handed_on(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        last = x[0, lane]
+        out[0, 0, lane] = last
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] += last
+
+
+def rewritten(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    a = 1.0 / t
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] = a * x[0, lane]
+    a = 1.0 - a
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] += a * x[0, lane]
+
+
+def shifted(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    t = t - 1
+    for lane in range(x.shape[1]):
+        out[0, 0, lane] = t * x[0, lane]
+
+
+def decaying(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        theta[0, lane] *= 0.9
+        out[0, 0, lane] = theta[0, lane] * x[0, lane]
+
+
+def sometimes(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        if t % 2 == 1:
+            out[0, 0, lane] = x[0, lane]
+
+
+def misplaced(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    for lane in range(x.shape[1]):
+        out[0, 0, 0] = x[0, lane]
+
+
 def neighbour(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     for lane in range(x.shape[1]):
         out[0, 0, lane] = x[0, 0]
@@ -114,12 +169,45 @@ def foreign(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
         out[0, 0, lane] = pow(x[0, lane], 2.0)
 
 
+UNFIT = [
+    carried,
+    counted,
+    kept,
+    handed_on,
+    rewritten,
+    shifted,
+    decaying,
+    sometimes,
+    misplaced,
+    neighbour,
+    noisy,
+    leaves,
+    foreign,
+]
+
+
+def names_of_the_loop(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    common = 1.0 / t
+    for lane in range(x.shape[1]):
+        now = x[0, lane]
+        point = 2.0 * now
+        bad = point - common
+        out[0, 0, lane] = 1.0 + bad
+        out[0, 0, lane] += now
+
+
 def test_only_the_simple_shape_is_spliced() -> None:
     step = ts.sgd()
     assert fusion.source(random.cyclic, pull, step.step, layout(step)) is not None
-    for kernel in (carried, neighbour, noisy, leaves, foreign):
+    for kernel in UNFIT:
         assert fusion.source(random.cyclic, kernel, step.step, layout(step)) is None, kernel.__name__
     assert fusion.source(random.reshuffled, pull, step.step, layout(step)) is None
+
+
+def test_locals_cannot_meet_the_names_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = ts.Problem("names", names_of_the_loop, {"rate": 1.0}, start=1.0)
+    spliced, general = both(ts.Sweep(problem, ts.sgd(0.01), {"lr": (0.01, 0.02)}, steps=100), monkeypatch)
+    assert spliced.identical(general)
 
 
 def test_other_runs_keep_the_general_loop() -> None:

@@ -6,8 +6,9 @@ overlap tests of the vectoriser add half as much again.  Here the bodies of the 
 spliced into one lane loop over one block of constant layout, and rows that all lanes share become scalars.  The arithmetic and its order are the same, so results are
 equal bit for bit, which the tests assert for every optimizer.  A kernel outside the simple shape below is not spliced.
 
-A kernel can be spliced if it is made of unpackings of ``.shape``, scalars that do not depend on the lane, and ``for``
-loops over coordinates, workers (both 1 here) and lanes, where a lane touches no other lane.
+A kernel can be spliced if it is made of unpackings of ``.shape``, scalars that depend on t only, and ``for`` loops over
+coordinates, workers (both 1 here) and lanes, where a lane touches no other lane: it reads no scalar that another lane
+or another loop has written, and writes no argument but out, state, x and idx.
 """
 
 from __future__ import annotations
@@ -132,17 +133,20 @@ class _Splice(ast.NodeTransformer):
         self.layout = layout.rows
         self.shared = layout.shared
         self.known: dict[str, int] = {}
+        self.counters: set[str] = set()
         self.lane = ""
         self.prelude: list[ast.stmt] = []
         self.body: list[ast.stmt] = []
-        self.stored: set[str] = set()
-        self.locals = {
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
+        # Names of the generated code that have a value; what a step reads, the gradient has written.
+        scalars = {f"{name}_{row}" for name, row in layout.shared}
+        self.ready = {"t", "lane", "work", "whole", *_PRIMITIVES, *scalars}
+        if "g" in names:
+            self.ready |= {"now_gradient", "now_lr"}
+        self.begun = False
         for statement in tree.body:
             self.take(statement)
+        if "out" in names and "now_gradient" not in self.ready:
+            raise _Unfit
 
     def shape(self, name: str) -> tuple[int, ...]:
         role = self.roles.get(name, "")
@@ -180,33 +184,38 @@ class _Splice(ast.NodeTransformer):
                     assert isinstance(target, ast.Name)
                     self.known[target.id] = size
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                name = f"{self.prefix}_{target}"
+                if self.begun or target in self.known or target in self.roles or name in self.ready:
+                    raise _Unfit
                 try:
                     self.known[target] = self.constant(value)
                 except _Unfit:
                     if any(isinstance(node, ast.Subscript) for node in ast.walk(value)):
                         raise
-                    self.stored.add(target)
                     self.prelude.append(self.visit(statement))
+                    self.ready = _written(self.prelude[-1:], self.ready)
             case ast.For(
                 target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=[end]), orelse=[]
             ):
                 length = self.constant(end)
+                if name in self.roles or name in self.known.keys() - self.counters:
+                    raise _Unfit
+                self.counters.add(name)  # which may serve two loops
+                self.known.pop(name, None)
                 if length == 1:
                     self.known[name] = 0
                     for inner in statement.body:
                         self.take(inner)
                 elif length == WIDTH:
-                    self.lane = name
-                    for inner in statement.body:
-                        for node in ast.walk(inner):
-                            if isinstance(node, ast.For | ast.While | ast.Return | ast.Break | ast.Continue):
-                                raise _Unfit
-                            # A scalar carried from lane to lane would change with the order of the lanes.
-                            stores = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-                            if stores and ast.unparse(node) in self.stored:
-                                raise _Unfit
-                        self.body.append(self.visit(inner))
+                    self.lane, self.begun = name, True
+                    loop = [self.visit(inner) for inner in statement.body]
                     self.lane = ""
+                    own = {"now_gradient", "idx_0"} if self.prefix == "sampler" else {"now_gradient"}
+                    if _stored(loop) & (self.ready - own):
+                        raise _Unfit
+                    if "now_gradient" in _written(loop, self.ready):
+                        self.ready = self.ready | {"now_gradient"}
+                    self.body += loop
                 else:
                     raise _Unfit
             case _:
@@ -216,17 +225,20 @@ class _Splice(ast.NodeTransformer):
         if not isinstance(node.value, ast.Name):
             raise _Unfit
         role = self.roles.get(node.value.id, "")
-        if role in ("g", "out"):
-            return ast.copy_location(ast.Name("gradient_now", node.ctx), node)
-        if role == "lr" and isinstance(node.ctx, ast.Load):
-            return ast.copy_location(ast.Name("lr_now", node.ctx), node)
-        if role not in self.layout:
+        index = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        *rows, last = index
+        writes = not isinstance(node.ctx, ast.Load)
+        if role in ("g", "out", "lr"):
+            own = isinstance(last, ast.Name) and last.id == self.lane
+            places = 0 if role == "lr" else 2
+            if not own or [self.constant(one) for one in rows] != [0] * places or (writes and role != "out"):
+                raise _Unfit
+            return ast.copy_location(ast.Name("now_lr" if role == "lr" else "now_gradient", node.ctx), node)
+        if role not in self.layout or (writes and role in _CONSTANT):
             raise _Unfit
         block, first, shape = self.layout[role]
-        index = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if len(index) != len(shape):
             raise _Unfit
-        *rows, last = index
         row = self.constant(rows[0]) if rows else 0
         if not 0 <= row < max(shape[0], 1) or (len(rows) == 2 and self.constant(rows[1]) != 0):
             raise _Unfit
@@ -243,19 +255,55 @@ class _Splice(ast.NodeTransformer):
         return where
 
     def visit_Name(self, node: ast.Name) -> Any:
-        if node.id in self.known and isinstance(node.ctx, ast.Load):
-            return ast.Constant(self.known[node.id])
-        if node.id in self.roles:
-            if self.roles[node.id] != "t":
-                raise _Unfit
-            return ast.Name("t", node.ctx)
-        if node.id == self.lane:
-            raise _Unfit
-        if node.id in _PRIMITIVES:
-            return node
-        if node.id not in self.locals:
+        if isinstance(node.ctx, ast.Load):
+            if node.id in self.known:
+                return ast.Constant(self.known[node.id])
+            if self.roles.get(node.id) == "t":
+                return ast.Name("t", node.ctx)
+            if node.id in _PRIMITIVES:
+                return node
+        if node.id in self.known or node.id in self.roles or node.id == self.lane or node.id in _PRIMITIVES:
             raise _Unfit
         return ast.Name(f"{self.prefix}_{node.id}", node.ctx)
+
+
+def _stored(statements: Sequence[ast.stmt]) -> set[str]:
+    """Return the names that some statement writes."""
+    nodes = [node for one in statements for node in ast.walk(one)]
+    return {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+
+
+def _written(statements: Sequence[ast.stmt], ready: set[str]) -> set[str]:
+    """Return the names that surely have a value after some statements; raise if one is read that may have none.
+
+    Only assignments and conditions are let through: no loop, no jump, no nested function.
+    """
+
+    def read(node: ast.AST) -> None:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.NamedExpr):
+                raise _Unfit
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load) and inner.id not in ready:
+                raise _Unfit
+
+    ready = set(ready)
+    for statement in statements:
+        match statement:
+            case ast.Assign(targets=[target], value=value):
+                read(value)
+                read(target)
+                ready |= _stored([statement])
+            case ast.AugAssign(target=target, value=value):
+                read(value)
+                read(target)
+                if not _stored([statement]) <= ready:
+                    raise _Unfit
+            case ast.If(test=test, body=body, orelse=orelse):
+                read(test)
+                ready |= _written(body, ready) & _written(orelse, ready)
+            case _:
+                raise _Unfit
+    return ready
 
 
 def source(sampler: Kernel, gradient: Kernel, step: Kernel, layout: Layout) -> str | None:
@@ -271,7 +319,7 @@ def source(sampler: Kernel, gradient: Kernel, step: Kernel, layout: Layout) -> s
 
     each, rows = [one for part in parts for one in part.prelude], layout.rows
     body = [one for part in parts[1:] for one in part.body]
-    rate = "lr_now = work[0] * common" if ("lr", 0) in layout.shared else "lr_now = work[lane] * common"
+    rate = "now_lr = work[0] * common" if ("lr", 0) in layout.shared else "now_lr = work[lane] * common"
     once = [
         f"{name}_{row} = {rows[name][0]}[{(rows[name][1] + row) * WIDTH}]"
         for name, row in sorted(layout.shared)
