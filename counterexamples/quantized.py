@@ -192,6 +192,7 @@ def quadratic(
     decades = checks.number("decades", decades, 0.0)
     p = checks.number("p", p, 0.0, 1.0, open_high=True)
     spread, power = checks.number("spread", spread, 0.0), checks.number("power", power)
+    start = checks.number("start", start)
     rng = np.random.default_rng(checks.count("instance", instance, 0))
     curvature = np.logspace(0.0, -decades, d)
     center = rng.uniform(-spread, spread, d) if spread else np.zeros(d)
@@ -296,6 +297,9 @@ def different_workers(
         raise ValueError(
             f"{len(curvatures)} curvatures and {len(centers)} centers; give one of each per worker."
         )
+    for j, (curvature, center) in enumerate(zip(curvatures, centers, strict=True)):
+        checks.number(f"curvatures[{j}]", curvature, 0.0, open_low=True)
+        checks.number(f"centers[{j}]", center)
     sigma, ratio = checks.number("sigma", sigma, 0.0), checks.number("ratio", ratio, 0.0)
     sizes = [sigma] * (len(centers) - 1) + [sigma * ratio]
     rows = zip(curvatures, centers, sizes, strict=True)

@@ -79,7 +79,7 @@ def _log_rest(d: int) -> float:
 
 CONTRACTIONS = (
     Row("top-$d/4$", lambda d: top_k(d // 4, 64), _flat(1.0)),
-    Row("scaled sign, two-mean", lambda d: l1_sign(word=64), _one_hot),
+    Row("scaled sign", lambda d: l1_sign(word=64), _one_hot),
     Row("log levels, $k=2$", lambda d: log_levels(2, word=64), _beside(_log_rest)),
     Row(
         r"rank 1 of $\sqrt{d}\times\sqrt{d}$",

@@ -42,16 +42,12 @@ def test_other_arithmetics_follow_the_engine(case: Any, arithmetic: exact.Arithm
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_runs_in_digits(name: str) -> None:
-    optimizer = OPTIMIZERS[name]()
+    optimizer = OPTIMIZERS[name](**({"nodes": 1} if name == "gossip_signum" else {}))
     if optimizer.up is not None:
         with pytest.raises(ValueError, match="compressed messages"):
             exact.run(smooth.quadratic(), optimizer, 1, exact.digits())
         return
     engine = ts.simulate(smooth.quadratic(), optimizer, steps=40).x_final.values.ravel()
-    if not np.isfinite(engine).all():  # gossip on a dimension that its nodes do not share
-        with pytest.raises(exact.Undecidable, match="x is nan"):
-            exact.run(smooth.quadratic(), optimizer, 40, exact.digits(60))
-        return
     digits = exact.run(smooth.quadratic(), optimizer, 40, exact.digits(60)).x
     np.testing.assert_allclose([float(value) for value in digits], engine, atol=1e-12)
 

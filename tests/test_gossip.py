@@ -128,10 +128,9 @@ def test_rounds_and_mixing_can_be_axes() -> None:
             assert np.array_equal(ours.values, one.x_final.values)
 
 
-def test_coordinates_that_are_no_multiple_of_the_nodes_stop_the_run() -> None:
-    grid = ts.simulate(gossip.heterogeneous(4, 3), gossip_signum(nodes=5), steps=3)
-    assert grid.status.item() == "NONFINITE"
-    assert grid.nonfinite_step.item() == 1
+def test_coordinates_that_are_no_multiple_of_the_nodes_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be shared by 5 nodes"):
+        ts.simulate(gossip.heterogeneous(4, 3), gossip_signum(nodes=5), steps=3)
 
 
 SKEW = [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.25, 0.0, 0.75]]

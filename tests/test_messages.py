@@ -1,5 +1,6 @@
 """Methods that send messages: against plain numpy references, and what the engine promises about them."""
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +9,20 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from counterexamples import quantized
+from counterexamples import quantized, reddi
 from theory_sim import compressors, random
-from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, qsgd, rms_sign, top_k, weights
+from theory_sim.compressors import (
+    Compressor,
+    Payload,
+    identity,
+    l1_sign,
+    log_levels,
+    qsgd,
+    rms_sign,
+    top_k,
+    weights,
+)
+from theory_sim.optimizers.feedback import ef_sgd_kernel
 
 Array = np.ndarray[Any, Any]
 A = np.array([[-3.0, 2.0, 2.0], [2.0, -3.0, 2.0], [2.0, 2.0, -3.0]])
@@ -301,6 +313,36 @@ def test_the_digest_sees_the_compressor() -> None:
     assert len(digests) == 5
 
 
+def test_the_digest_sees_what_the_optimizer_declares() -> None:
+    def step(*arguments: Any) -> None:
+        pass
+
+    def declared(**fields: Any) -> str:
+        optimizer = ts.Optimizer("own", step, up=EXACT, down=EXACT, **fields)
+        return ts.Sweep(quantized.bowl(d=4), optimizer).digest
+
+    step.__signature__ = inspect.signature(ef_sgd_kernel)  # type: ignore[attr-defined]
+    fields = ({}, {"worker_rows": ("e",)}, {"nodes": 2}, {"warmup": 3}, {"sends": False})
+    assert len({declared(**one) for one in fields}) == 5
+
+
+def test_an_axis_that_makes_messages_random_makes_seeds_count() -> None:
+    method = ts.qadam(up=EXACT, down=weights(k=2))
+    sweep = ts.Sweep(quantized.bowl(d=4), method, {"down.stochastic": [False, True]})
+    assert sweep.random
+    with pytest.raises(ValueError, match="use fewer"):
+        _ = ts.Sweep(quantized.quadratic(d=70_000), method, {"down.stochastic": [False, True]}).lanes
+
+
+def test_nodes_are_an_axis() -> None:
+    problem = quantized.quadratic(d=12, spread=0.4)
+    for build in (ts.choco, ts.gossip_signum):
+        both = ts.Sweep(problem, build(0.003), {"nodes": [2, 4]}, steps=60).run()
+        for nodes in (2, 4):
+            alone = ts.simulate(problem, build(0.003, nodes=nodes), steps=60)
+            np.testing.assert_array_equal(both.x_final.sel(nodes=nodes).values, alone.x_final.values)
+
+
 def test_seeds_of_a_random_compressor_differ() -> None:
     sweep = ts.Sweep(quantized.three_quadratics(), ts.ef_sgd(up=qsgd(levels=1)), workers=3, seeds=4, steps=5)
     assert sweep.random
@@ -326,6 +368,19 @@ def test_a_message_that_is_not_finite_is_a_status() -> None:
         (lambda: ts.Sweep(quantized.bowl(), ts.ef_sgd(), {"workers": [0]}).lanes, "workers = 0"),
         (lambda: ts.Sweep(quantized.bowl(d=4000), ts.ef_sgd(), workers=17), "use fewer"),
         (lambda: ts.choco(mixing=0.0), "mixing = 0.0"),
+        (lambda: ts.Sweep(quantized.bowl(d=12), ts.choco(nodes=5)).lanes, "cannot be shared by 5 nodes"),
+        (
+            lambda: ts.Sweep(quantized.bowl(), ts.qadam(), {"amsgrad": [False, True]}).lanes,
+            "changes worker_rows",
+        ),
+        (lambda: ts.Sweep(reddi.periodic(3.0), ts.qadam()).lanes, "use a problem without a domain"),
+        (lambda: ts.Sweep(quantized.three_quadratics(), ts.ef21(), workers=4).lanes, "use workers=3"),
+        (lambda: ts.Sweep(quantized.different_workers(), ts.ef21()).lanes, "use workers=2"),
+        (lambda: ts.ef_sgd(error_feedback=0.3), "error_feedback = 0.3"),
+        (lambda: quantized.different_workers(curvatures=(1.0, -1.0)), "curvatures[1] = -1.0"),
+        (lambda: quantized.quadratic(start="a"), "start = 'a' is not a number"),
+        (lambda: l1_sign().decompress(b"abc"), "is not a Payload"),
+        (lambda: top_k(1).decompress(Payload(b"\xff" * 5, 40, 129)), "is damaged"),
         (lambda: ts.onebit_adam(warmup=0), "warmup = 0"),
     ],
 )

@@ -153,11 +153,30 @@ def test_a_mistake_gets_one_sentence(changes: dict[str, Any], error: type[Except
         QuantizedAdam(parameters(), **changes)
 
 
-def test_a_gradient_that_is_not_finite_is_refused() -> None:
-    x = torch.ones(2, requires_grad=True)
-    x.grad = torch.tensor([1.0, float("nan")])
-    with pytest.raises(ValueError, match="a message must be finite"):
-        QuantizedAdam([x], compressor=compressors.l1_sign()).step()
+@pytest.mark.parametrize("compressor", [None, compressors.l1_sign()])
+def test_a_gradient_that_is_not_finite_is_refused(compressor: compressors.Compressor | None) -> None:
+    first, second = (torch.ones(2, requires_grad=True) for _ in range(2))
+    first.grad, second.grad = torch.ones(2), torch.tensor([1.0, float("nan")])
+    optimizer = QuantizedAdam([first, second], compressor=compressor)
+    with pytest.raises(ValueError, match="is not finite; nothing has moved"):
+        optimizer.step()
+    assert torch.equal(first, torch.ones(2))
+    assert not optimizer.state
+
+
+def test_a_compressor_can_be_set_later() -> None:
+    x = torch.ones(3, requires_grad=True)
+    x.grad = torch.ones(3)
+    optimizer = QuantizedAdam([x])
+    optimizer.step()
+    optimizer.param_groups[0]["compressor"] = compressors.l1_sign()
+    optimizer.step()
+    assert optimizer.state[x]["error"].shape == (3,)
+
+
+def test_betas_are_two_numbers() -> None:
+    with pytest.raises(ValueError, match="must be two numbers"):
+        QuantizedAdam([torch.ones(1, requires_grad=True)], betas=(0.9,))
 
 
 def test_without_torch_the_extra_is_named() -> None:

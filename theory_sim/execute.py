@@ -122,15 +122,18 @@ def run(
 
 
 def seconds(sweep: Sweep) -> float:
-    """Estimate the wall time of a sweep on this machine from a timed pilot of one tile."""
+    """Estimate the wall time of a sweep on this machine from a timed pilot of one tile of each group."""
     from dataclasses import replace
 
     width = min(width_of(sweep), sweep.lanes.count)
     steps = min(sweep.steps, 2000)
     pilot = replace(sweep, steps=steps, checkpoints=0)
-    tile = np.flatnonzero(pilot.lanes.group == pilot.lanes.group[0])[:width]
-    run_tile(pilot.lanes, pilot.plan, tile)  # compiles
-    begin = time.perf_counter()
-    run_tile(pilot.lanes, pilot.plan, tile)
-    each = (time.perf_counter() - begin) / (steps * len(tile))
-    return each * sweep.steps * sweep.lanes.count / min(os.cpu_count() or 1, -(-sweep.lanes.count // 32))
+    total = 0.0
+    for group in np.unique(pilot.lanes.group):
+        members = np.flatnonzero(pilot.lanes.group == group)
+        tile = members[:width]
+        run_tile(pilot.lanes, pilot.plan, tile)  # compiles
+        begin = time.perf_counter()
+        run_tile(pilot.lanes, pilot.plan, tile)
+        total += (time.perf_counter() - begin) / (steps * len(tile)) * sweep.steps * len(members)
+    return total / min(os.cpu_count() or 1, -(-sweep.lanes.count // 32))

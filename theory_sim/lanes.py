@@ -66,6 +66,10 @@ class Lanes:
         return each[self.variant]
 
 
+# What the lanes of a sweep share, whatever its axes are.
+_STRUCTURE = ("step", "rows", "worker_rows", "initial", "draws", "distributed", "sends")
+
+
 def _owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
     """Return which object an axis belongs to: problem, optimizer, schedule, start or workers."""
     owners = {
@@ -94,14 +98,34 @@ def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
             )
 
 
+def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
+    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
+
+    Raises
+    ------
+    ValueError
+        If they exceed the 65536 slots of a step (see `theory_sim.random`).
+    """
+    messages = sum(optimizer.draws_of_messages(problem.dim, workers))
+    count = workers * (1 + problem.draws) + optimizer.draws + messages
+    if count > 65536:
+        raise ValueError(f"workers = {workers} need {count} uniforms per step, more than 65536; use fewer.")
+    return count
+
+
 def _messages(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
-    """Return what lanes that exchange messages must share to share a tile: compressors and variant."""
+    """Return what lanes must share to share a tile: the variant and, with messages, the compressors."""
+    if optimizer.nodes and d % optimizer.nodes:
+        raise ValueError(
+            f"d = {d} coordinates cannot be shared by {optimizer.nodes} nodes; choose a multiple of nodes."
+        )
+    variant = tuple(optimizer.variant.items())
     if optimizer.up is None or optimizer.down is None:
-        return ()
+        return variant
     optimizer.up.require(d // (optimizer.nodes or 1))
     optimizer.down.require(d)
     rows = [tuple(side.hyper.values()) for side in (optimizer.up, optimizer.down)]
-    return (optimizer.kernels, *rows, optimizer.draws_of_messages(d, 1), tuple(optimizer.variant.items()))
+    return (optimizer.kernels, *rows, optimizer.draws_of_messages(d, 1), variant)
 
 
 def _start(problem: Problem, x0: Any) -> Array:
@@ -178,7 +202,8 @@ def expand(
         base = {"lr": optimizer.lr, **optimizer.hyper}
         variants = [optimizer.replace(**{name: value}) for value in axes[name].tolist()]
         return name in base and all(
-            {**base, name: None} == {"lr": v.lr, **v.hyper, name: None} for v in variants
+            {**base, name: None} == {"lr": v.lr, **v.hyper, name: None} and v.variant == optimizer.variant
+            for v in variants
         )
 
     rows = [name for name in axes if owner[name] == "optimizer" and is_row(name)]
@@ -186,7 +211,7 @@ def expand(
     values, which = combinations(others)
     variants = [optimizer.replace(**value) if value else optimizer for value in values]
     for variant in variants:
-        _same_code(optimizer, variant, ("step", "rows", "initial", "draws", "distributed"), f"Axis {others}")
+        _same_code(optimizer, variant, _STRUCTURE, f"Axis {others}")
     chosen, messages = which, [_messages(variant, problem.dim) for variant in variants]
     kinds = {message: i for i, message in enumerate(dict.fromkeys(messages))}
     gradients = np.full(count, workers)
@@ -194,6 +219,13 @@ def expand(
         numbers = np.array([checks.count("workers", number) for number in axes["workers"].tolist()])
         gradients = numbers[position["workers"]]
     group = np.array([kinds[message] for message in messages])[which] * (gradients.max() + 1) + gradients
+    for variant in variants:
+        uniforms(problem, variant, int(gradients.max()))
+    if optimizer.boxless and problem.domain is not None:
+        raise ValueError(
+            f"{optimizer.name} keeps its weights outside the box {problem.domain} of {problem.name}; use a problem without "
+            "a domain."
+        )
     lr = np.array([variant.lr for variant in variants], dtype=float)[which]
     hyper = np.array([[*variant.hyper.values()] for variant in variants], dtype=float).T.reshape(
         -1, len(variants)
@@ -227,6 +259,12 @@ def expand(
         problems.append(one)
         starts.append(_start(one, start))
         states.append(_initial_state(one, optimizer, starts[-1]))
+        needed = one.facts.get("workers")
+        if needed is not None and (gradients != needed).any():
+            raise ValueError(
+                f"workers = {gradients[gradients != needed][0]}: {one.name} has one objective for each of {needed:g} "
+                f"workers; use workers={needed:g}."
+            )
     constants = np.array([[*one.constants.values()] for one in problems], dtype=float).reshape(
         len(problems), -1
     )

@@ -47,6 +47,9 @@ class Optimizer:
     nodes : int
         If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates to its
         neighbours.
+    boxless : bool
+        Whether the method keeps its iterate in a state row, so that a box on x would not confine it; problems with a domain
+        are refused.
     warmup : int
         Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
     sends : bool
@@ -84,6 +87,7 @@ class Optimizer:
     up: Compressor | None = None
     down: Compressor | None = None
     nodes: int = 0
+    boxless: bool = False
     warmup: int = 0
     sends: bool = True
     paper: str = ""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks, execute, grid, random
+from theory_sim import checks, execute, fusion, grid, random
 from theory_sim.kernels import digest
-from theory_sim.lanes import Lanes, expand
+from theory_sim.lanes import Lanes, expand, uniforms
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
 from theory_sim.simulate import WATCHED, Plan, advance
@@ -89,8 +89,7 @@ class Sweep:
                 raise TypeError(f"{value!r} is not a {noun.__name__}; call its constructor.")
         checks.known("order", self.order, random.ORDERS)
         workers = max(map(int, self.axes["workers"])) if len(self.axes.get("workers", ())) else self.workers
-        if self._draws(workers) > 65536:
-            raise ValueError(f"workers = {workers} need more than 65536 uniforms per step; use fewer.")
+        uniforms(self.problem, self.optimizer, workers)
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -119,12 +118,7 @@ class Sweep:
     def random(self) -> bool:
         """Whether seeds can differ: something in a run reads the random stream."""
         sampled = random.ORDERS[self.order][1] and bool((self.lanes.size > 1).any())
-        return sampled or self._draws(1) > 1
-
-    def _draws(self, workers: int) -> int:
-        """Return the uniforms of one step."""
-        messages = sum(self.optimizer.draws_of_messages(self.problem.dim, workers))
-        return workers * (1 + self.problem.draws) + self.optimizer.draws + messages
+        return sampled or any(uniforms(self.problem, one, 1) > 1 for one in self.lanes.variants)
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -211,6 +205,10 @@ class Sweep:
                 "rows": optimizer.rows,
                 "draws": optimizer.draws,
                 "distributed": optimizer.distributed,
+                "worker_rows": optimizer.worker_rows,
+                "nodes": optimizer.nodes,
+                "warmup": optimizer.warmup,
+                "sends": optimizer.sends,
                 "messages": [
                     {"name": side.name, **side.hyper}
                     for side in (optimizer.up, optimizer.down)
@@ -220,6 +218,7 @@ class Sweep:
             "initial": dict(optimizer.initial),
             "schedule": {"name": optimizer.schedule.name, **optimizer.schedule.parameters},
             "kernels": [digest(kernel) for kernel in kernels if kernel is not None],
+            "loop": fusion.digest(),
             "axes": {name: values.tolist() for name, values in self.coordinates.items()},
             "x0": np.asarray(problem.start if self.x0 is None else self.x0).tolist(),
             "domain": problem.domain,

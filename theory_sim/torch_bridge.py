@@ -51,7 +51,7 @@ class QuantizedAdam(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
     Raises
     ------
     ValueError
-        If a value breaks its rule, or an update is not finite.
+        If a value breaks its rule, or a gradient is not finite; then no parameter has moved.
     """
 
     def __init__(
@@ -91,6 +91,8 @@ class QuantizedAdam(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
         """Add a group of parameters, after the checks of its values."""
         group = {**self.defaults, **param_group}
         checks.number("lr", group["lr"], 0.0, open_low=True)
+        if len(group["betas"]) != 2:
+            raise ValueError(f"betas = {group['betas']!r} must be two numbers, beta1 and beta2.")
         for name, beta in zip(("beta1", "beta2"), group["betas"], strict=True):
             checks.beta(name, beta)
         checks.number("eps", group["eps"], 0.0)
@@ -113,6 +115,12 @@ class QuantizedAdam(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
             with torch.enable_grad():
                 loss = closure()
         messages = 0
+        for group in self.param_groups:
+            for tensor in group["params"]:
+                if tensor.grad is not None and not tensor.grad.is_sparse and not tensor.grad.isfinite().all():
+                    raise ValueError(
+                        f"The gradient of a parameter of shape {tuple(tensor.shape)} is not finite; nothing has moved."
+                    )
         with torch.no_grad():
             for group in self.param_groups:
                 tensors = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -130,7 +138,7 @@ class QuantizedAdam(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
             for tensor, update in zip(tensors, updates, strict=True):
                 tensor.sub_(update)
             return
-        errors = [self.state[tensor]["error"] for tensor in tensors]
+        errors = [self.state[tensor].setdefault("error", torch.zeros_like(tensor)) for tensor in tensors]
         sums = [update + error for update, error in zip(updates, errors, strict=True)]
         p = torch.cat([one.reshape(-1) for one in sums]).double().cpu().numpy()
         stream, t = int(random.key(self.entropy, number)), self.state[tensors[0]]["step"]
@@ -153,7 +161,7 @@ class QuantizedAdam(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]
         if not state:
             state["step"], state["decay"] = 0, 1.0
             names = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * group["amsgrad"]
-            for name in names + ["error"] * (group["compressor"] is not None):
+            for name in names:
                 state[name] = torch.zeros_like(tensor)
         state["step"] += 1
         beta1, beta2 = group["betas"]

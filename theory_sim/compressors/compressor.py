@@ -184,7 +184,12 @@ class Compressor:
         ValueError
             If the payload is not as long as this compressor's messages are.
         """
-        return self.decode(payload.dim, *unpack(payload.data, self.layout(payload.dim)))
+        if not isinstance(payload, Payload):
+            raise TypeError(f"{payload!r} is not a Payload; give what compress returns.")
+        try:
+            return self.decode(payload.dim, *unpack(payload.data, self.layout(payload.dim)))
+        except IndexError as error:
+            raise ValueError(f"A payload of {self} is damaged: {error}.") from None
 
     def _admitted(self, d: int) -> int:
         """Return d, a dimension the map acts on."""

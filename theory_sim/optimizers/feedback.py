@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from theory_sim import checks
 from theory_sim.compressors import identity, top_k
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.optimizer import Optimizer
@@ -123,15 +124,16 @@ def ef_sgd(
         False forgets every error: compressed (distributed) gradient descent.
     schedule : Schedule
     """
+    feedback = checks.flag("error_feedback", error_feedback)
     return Optimizer(
-        name="EF-SGD" if error_feedback else "compressed SGD",
+        name="EF-SGD" if feedback else "compressed SGD",
         step=ef_sgd_kernel,
         lr=lr,
-        hyper={"error_feedback": float(error_feedback)},
+        hyper={"error_feedback": float(feedback)},
         rows=("workspace", "sum", "E"),
         worker_rows=("e",),
         schedule=schedule or constant(),
-        variant={"error_feedback": str(bool(error_feedback))},
+        variant={"error_feedback": str(feedback)},
         distributed=True,
         up=up or top_k(k=1),
         down=down or identity(),

@@ -2,12 +2,11 @@
 
 n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and the
 problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that is not a
-multiple of n ends every lane as NONFINITE at step 1.
+multiple of n is refused.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,11 +27,6 @@ def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
-    if d * nodes != rows:
-        for i in range(rows):
-            for lane in range(lanes):
-                x[i, lane] = math.nan
-        return
     ring = hyper.shape[0] == 6
     edges = nodes if ring else (hyper.shape[0] - 6) // 3
     rounds = 0
@@ -112,11 +106,6 @@ def choco_kernel(
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
-    if d * nodes != rows:
-        for i in range(rows):
-            for lane in range(lanes):
-                x[i, lane] = math.nan
-        return
     ring = hyper.shape[0] == 2
     edges = nodes if ring else (hyper.shape[0] - 2) // 3
     draws = up_noise.shape[0] // nodes
@@ -253,7 +242,8 @@ def gossip_signum(
         },
         rows=("m", "u", "public", "workspace"),
         schedule=schedule or constant(),
-        variant={"compression": compression},
+        variant={"compression": compression, "nodes": str(nodes)},
+        nodes=nodes,
         paper="sun2023",
         family=gossip_signum,
         arguments={

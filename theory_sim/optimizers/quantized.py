@@ -211,6 +211,7 @@ def qadam(
         name="QAdam",
         up=up or log_levels(k=2),
         down=down or identity(),
+        boxless=True,
         paper="qadam2021",
         family=qadam,
     )
