@@ -22,7 +22,8 @@ gradient, to place the point where that gradient is queried.
 
 Inputs: g (w, d, L), or (1, d, L) once averaged; lr (L,); hyper (h, L); theta (p, L); noise (q, L) uniforms;
 size (L,) int64 components; key (L,) uint64.  A message p (d, L), its uniforms u (q, L), the compressor's rows
-hyper (h,), which all lanes of a tile share; up_noise (w q, L) holds the uniforms of all workers.  Every other array is float64, except idx and table (int64).
+hyper (h,), which all lanes of a tile share; up_noise (w q, L) holds the uniforms of all workers.  Every
+other array is float64, except idx and table (int64).
 
 A kernel calls only built-ins and ``math`` / numpy primitives, never a function of another module: the disk
 cache of numba watches one file per kernel and would go stale.  No fastmath of any kind: it deletes the test

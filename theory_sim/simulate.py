@@ -285,7 +285,8 @@ def _copy(values: Array) -> Array:
 def tile_width(rows: int) -> int:
     """Return the number of lanes whose `rows` float64 rows fit the cache budget: 64 ... 256, a multiple of 32.
 
-    The compiler's main loop advances 32 lanes at a time (four AVX-512 registers) and the rest in a scalar tail; below 64 the cost of entering the lane loops shows.
+    The compiler's main loop advances 32 lanes at a time (four AVX-512 registers) and the rest in a scalar tail;
+    below 64 the cost of entering the lane loops shows.
     """
     return int(min(max(_CACHE_BUDGET // (8 * rows) // 32 * 32, 64), TILE))
 
