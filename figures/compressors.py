@@ -29,6 +29,8 @@ from theory_sim.compressors import (
     rms_sign,
     terngrad,
     top_k,
+    two_mean,
+    uniform,
 )
 from theory_sim.figure import PALETTE, Figure
 
@@ -87,6 +89,8 @@ CONTRACTIONS = (
         lambda d: np.eye(math.isqrt(d)).ravel(),
     ),
     Row("nearest power of 2", lambda d: nearest_power(), _flat(1.5)),
+    Row("uniform, 4 bits", lambda d: uniform(4, word=64), _beside(lambda d: 0.5 / 7.0)),
+    Row("two-mean", lambda d: two_mean(word=64), _one_hot),
 )
 UNBIASED = (
     Row("rand-$d/4$, scaled", lambda d: rand_k(d // 4, True, 64), _flat(1.0)),
@@ -145,8 +149,10 @@ def _draw_panel(ax: Axes, panel: int) -> None:
         1.0 - values if panel == 0 else values for values in measured(panel)
     )  # delta, else the error itself
     for i, row in enumerate(PANELS[panel]):
-        ax.plot(SIZES, exact[i], color=PALETTE[i], label=row.label)
-        ax.plot(SIZES, worst[i], "o", color=PALETTE[i], markersize=4.5)
+        # Two-mean has the constant of the scaled sign: dashes and smaller markers show both.
+        over = row.label == "two-mean"
+        ax.plot(SIZES, exact[i], color=PALETTE[i], label=row.label, ls=(0, (3, 4)) if over else "-")
+        ax.plot(SIZES, worst[i], "o", color=PALETTE[i], markersize=2.5 if over else 4.5)
         ax.plot(SIZES, normal[i], "o", color=PALETTE[i], markersize=4.5, markerfacecolor="white")
     ax.set(xscale="log", yscale="log", xlabel="dimension $d$", xlim=(3, 5500))
     ax.xaxis.set_major_locator(LogLocator(base=4.0))
