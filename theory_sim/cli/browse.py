@@ -13,6 +13,7 @@ from theory_sim.cli.group import describe, main
 from theory_sim.compressors import COMPRESSORS
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.papers import PAPERS
+from theory_sim.theorem import Theorem
 
 
 @main.command("list")
@@ -70,16 +71,18 @@ def _first_line(thing: Any) -> str:
 @main.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Explain an optimizer, problem, paper, sweep, figure or claim."""
-    claims, figures, sweeps, problems = (
+    """Explain an optimizer, compressor, problem, paper, theorem, sweep, figure or claim."""
+    claims, figures, sweeps, problems, theorems = (
         catalogue.claims(),
         catalogue.figures(),
         catalogue.sweeps(),
         catalogue.problems(),
+        catalogue.theorems(),
     )
-    checks.known("name", name, (*OPTIMIZERS, *problems, *PAPERS, *sweeps, *figures, *claims))
-    if name in OPTIMIZERS or name in problems:
-        constructor = OPTIMIZERS.get(name) or problems[name]
+    constructors = {**OPTIMIZERS, **COMPRESSORS, **problems}
+    checks.known("name", name, (*constructors, *PAPERS, *theorems, *sweeps, *figures, *claims))
+    if name in constructors:
+        constructor = constructors[name]
         click.echo(f"{name}({_defaults(constructor)})\n\n{inspect.getdoc(constructor)}")
     elif name in claims:
         claim = claims[name]
@@ -88,6 +91,8 @@ def explain(name: str) -> None:
         )
         for sweep in claim.sweeps:
             click.echo(f"\nsweep {describe(sweep)}")
+    elif name in theorems:
+        _state(theorems[name])
     elif name in figures:
         figure = figures[name]
         click.echo(f"{figure.name}: {figure.caption}\n\nclaims: {', '.join(figure.claims) or 'none'}")
@@ -99,9 +104,31 @@ def explain(name: str) -> None:
         click.echo(PAPERS[name])
         ids = [claim.id for claim in claims.values() if claim.paper == name]
         click.echo(f"\nclaims: {', '.join(ids) or 'none'}")
+        stated = [theorem.id for theorem in theorems.values() if theorem.paper == name]
+        click.echo(f"theorems: {', '.join(stated) or 'none'}")
         for row in catalogue.deviations():
             if row.paper == name:
                 click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
+
+
+def _state(theorem: Theorem) -> None:
+    """Print a theorem without values: conditions, assumptions in words, conclusion, symbols."""
+    click.echo(
+        f"{theorem.id} ({PAPERS[theorem.paper].title}, {theorem.where}; constants {theorem.constants})"
+    )
+    click.echo(f"\n{theorem.statement}\n")
+    for condition in theorem.conditions:
+        click.echo(f"if      {condition.relation}" + (f"  ({condition.name})" if condition.name else ""))
+    for words in theorem.assumes:
+        click.echo(f"assumes {words}")
+    if theorem.bound:
+        click.echo(f"then    {theorem.quantity} {'<=' if theorem.side == 'upper' else '>='} {theorem.bound}")
+    if theorem.verdict is not None:
+        click.echo(f"then    {theorem.verdict}")
+    for name, text in theorem.where_symbols.items():
+        click.echo(f"where   {name} = {text}")
+    for name in theorem.symbols:
+        click.echo(f"        {name}" + (f": {theorem.meaning[name]}" if name in theorem.meaning else ""))
 
 
 def _defaults(constructor: Callable[..., Any]) -> str:
@@ -112,17 +139,23 @@ def _defaults(constructor: Callable[..., Any]) -> str:
 @main.command()
 @click.argument("name")
 def cite(name: str) -> None:
-    """Print the BibTeX entry behind a paper key, optimizer, problem, claim or figure."""
+    """Print the BibTeX entry behind a paper key, optimizer, compressor, problem, theorem, claim or figure."""
     claims, figures, problems = catalogue.claims(), catalogue.figures(), catalogue.problems()
-    checks.known("name", name, (*PAPERS, *OPTIMIZERS, *problems, *figures, *claims))
+    theorems = catalogue.theorems()
+    checks.known("name", name, (*PAPERS, *OPTIMIZERS, *COMPRESSORS, *problems, *theorems, *figures, *claims))
     if name in PAPERS:
         keys = [name]
     elif name in claims:
         keys = [claims[name].paper]
     elif name in figures:
         keys = [claims[id].paper for id in figures[name].claims]
+    elif name in theorems:
+        keys = [theorems[name].paper]
     elif name in OPTIMIZERS:
         keys = [OPTIMIZERS[name]().paper]
+    elif name in COMPRESSORS:
+        required = inspect.signature(COMPRESSORS[name]).parameters.values()
+        keys = [COMPRESSORS[name](**{p.name: 2 for p in required if p.default is p.empty}).paper]
     else:
         keys = [str(getattr(inspect.getmodule(problems[name]), "PAPER", ""))]
     keys = [key for key in keys if key]
