@@ -15,7 +15,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.parametrize("code", blocks("python"), ids=["break", "grid", "own", "messages"])
 def test_the_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import matplotlib
+    import matplotlib.pyplot
 
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)

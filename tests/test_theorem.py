@@ -127,3 +127,39 @@ def test_what_a_theorem_must_have(changes: dict[str, str], message: str) -> None
         replace(BASE, **changes)
     with pytest.raises(ValueError, match="must have exactly one of"):
         Condition("a < b < c")
+
+
+def test_latex_escapes_names_and_shows_a_verdict() -> None:
+    assert BASE.latex().startswith(r"\text{gap\_mean} \le ")
+    ends = replace(BASE, bound="", quantity="verdict", verdict=ts.Verdict.DIVERGED, where_symbols={})
+    assert ends.latex() == r"\text{verdict} = \text{DIVERGED}"
+
+
+def test_a_keyword_can_be_a_symbol() -> None:
+    decaying = replace(BASE, conditions=(Condition("lambda < 1"),), bound="1/(1 - lambda)", where_symbols={})
+    assert decaying.symbols == ("lambda",)
+    assert decaying.assess({"lambda": 0.75}).bound == 4.0
+    assert decaying.evaluate({"lambda": 0.75}) == 4.0
+    assert r"\lambda" in decaying.latex()
+
+
+@pytest.mark.parametrize("value", [True, "abc", None, 1j, [1.0], np.True_])
+def test_a_value_that_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"lr = .* is not a real number; give an int, a float or a Fraction\."
+    ):
+        BASE.assess({**VALUES, "lr": value})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "relation", ["Max(1/a, b) >= 0", "Min(1/a, log(a)) <= 1", "Max(b, c) > 0", "floor(1/a) > 0"]
+)
+def test_what_cannot_be_compared_is_undecided(relation: str) -> None:
+    assessment = replace(BASE, conditions=(Condition(relation),)).assess({"a": 0, "b": 1, "c": math.nan})
+    assert assessment.applies is Answer.UNDECIDED
+    assert "not a finite real number" in assessment.conditions[0].reason
+
+
+def test_a_theorem_about_its_own_problem_has_one() -> None:
+    with pytest.raises(ValueError, match=r"reddi2018\.test is about its own problem; give its constructor"):
+        replace(BASE, own_problem=True)

@@ -3,13 +3,16 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import theory_sim as ts
-from counterexamples import reddi, smooth
+from counterexamples import quantized, reddi, sequences, smooth
+from theory_sim.compressors import identity, rand_k
+from theory_sim.optimizers.feedback import ef_sgd
 from theory_sim.theorem import Answer, Condition, Theorem
-from theory_sim.trial import Trial, put_on_trial, run_symbols, trials
+from theory_sim.trial import Trial, _quantile, put_on_trial, run_symbols, trials
 from theory_sim.verdict import Verdict
 
 # |x_{T+1}| of gradient descent on x^2/2 is (1 - lr)^T |x_1|; the mean over x_1 ... x_T is the geometric sum.
@@ -110,7 +113,14 @@ def test_a_run_that_is_too_short_contradicts_no_verdict() -> None:
     # (1 - .1)^20 = .12 is not below the rule's .1; at 50 steps it is .005.
     assert put_on_trial(ends).respected is None
     assert put_on_trial(ends, names={"steps": 50}).respected is True
-    assert put_on_trial(replace(ends, verdict=Verdict.DIVERGED), names={"steps": 50}).respected is False
+    other = put_on_trial(replace(ends, verdict=Verdict.DIVERGED), names={"steps": 50})
+    assert other.respected is None
+    assert (
+        other.conclusion()[-1] == "the run does not (yet) agree with the theorem, which is about the long run"
+    )
+    bounded = replace(DESCENT, verdict=Verdict.DIVERGED, conditions=())
+    assert put_on_trial(bounded, names={"steps": 50}).respected is None
+    assert put_on_trial(replace(bounded, bound="0"), names={"steps": 50}).respected is False
 
 
 def test_a_problem_without_the_quantity_says_what_it_measures() -> None:
@@ -144,6 +154,7 @@ def test_run_symbols() -> None:
     # regret depends on the slope drawn, so it has no value at the start
     assert run_symbols(sweep) == {
         "T": 9, "workers": 1, "x0": 0.5, "s": 0.25, "distance_1": 1.5, "gap_1": pytest.approx(0.5),
+        "cyclic": 1.0, "reshuffled": 0.0, "stochastic": 1.0, "unbiased": 0.0,
     }  # fmt: skip
     several = ts.Sweep(smooth.quadratic(2), ts.gd(0.1, schedule=ts.linear(10)), x0=[3.0, 4.0])
     assert run_symbols(several)["distance_1"] == 5.0
@@ -165,3 +176,104 @@ def test_trials_over_a_sweep_are_those_of_its_cells() -> None:
         for x0 in (1.0, 3.0)
     ]
     assert [shown(trial) for trial in found] == [shown(trial) for trial in single]
+
+
+@pytest.mark.parametrize(
+    ("problem", "fields", "stochastic", "unbiased"),
+    [
+        (smooth.quadratic(), {}, 0.0, 1.0),  # it draws, but multiplies by 0
+        (smooth.quadratic(sigma=1.0), {}, 1.0, 1.0),
+        (reddi.stochastic(1e6, p=1e-6), {}, 1.0, 1.0),  # a rare slope
+        (reddi.periodic(3.0), {"order": "cyclic"}, 1.0, 0.0),
+        (reddi.periodic(3.0), {"order": "reshuffled"}, 1.0, 0.0),
+        (reddi.periodic(3.0), {"order": "replacement"}, 1.0, 1.0),
+        (quantized.three_quadratics(), {"workers": 3}, 0.0, 1.0),
+        (quantized.three_quadratics(), {"workers": 2}, 1.0, 0.0),  # the third objective is never seen
+        (sequences.geometric(0.5), {}, 1.0, 0.0),  # known in advance, but not the gradient of one objective
+    ],
+)
+def test_whether_a_step_sees_the_gradient(
+    problem: ts.Problem, fields: dict[str, Any], stochastic: float, unbiased: float
+) -> None:
+    found = run_symbols(ts.Sweep(problem, ts.gd(0.1), **fields))
+    assert (found["stochastic"], found["unbiased"]) == (stochastic, unbiased)
+
+
+def test_the_order_of_a_run_is_a_symbol() -> None:
+    for order in ("cyclic", "reshuffled", "replacement"):
+        found = run_symbols(ts.Sweep(reddi.periodic(3.0), ts.gd(0.1), order=order))
+        assert (found["cyclic"], found["reshuffled"]) == (order == "cyclic", order == "reshuffled")
+
+
+def test_a_theorem_about_its_own_problem_says_nothing_about_others() -> None:
+    own = replace(DESCENT, own_problem=True, conditions=())
+    assert put_on_trial(own, names={"d": 2}).respected is True
+    trial = put_on_trial(own, smooth.logcosh(1, 0.0))
+    assert trial.applies is Answer.UNDECIDED
+    assert trial.foreign == "the theorem is about smooth.quadratic, and says nothing about smooth.logcosh"
+    assert [one.applies for one in trials(own, ts.Sweep(smooth.logcosh(1, 0.0), ts.gd(0.1), steps=5))] == [
+        Answer.UNDECIDED
+    ]
+
+
+def test_another_variant_is_undecided_unless_a_condition_or_the_statement_covers_it() -> None:
+    heavy = replace(DESCENT, optimizer=lambda: ts.sgdm(0.1, 0.0), conditions=())
+    ema = ts.sgdm(0.1, 0.0, convention="ema")
+    assert put_on_trial(heavy, optimizer=ema).applies is Answer.UNDECIDED
+    assert "convention = ema is not decided here" in put_on_trial(heavy, optimizer=ema).foreign
+    assert put_on_trial(replace(heavy, covers=("convention",)), optimizer=ema).applies is Answer.HOLDS
+    corrected = replace(heavy, optimizer=lambda: ts.adam(bias_correction=False))
+    assert put_on_trial(corrected, optimizer=ts.adam(), run=False).applies is Answer.UNDECIDED
+    named = replace(corrected, conditions=(Condition("bias_correction <= 1"),))
+    assert put_on_trial(named, optimizer=ts.adam(), run=False).applies is Answer.HOLDS
+
+
+def test_a_run_that_is_not_finite_keeps_no_upper_bound_and_breaks_no_lower_one() -> None:
+    upper = replace(DESCENT, conditions=(), bound="1")
+    lower = replace(upper, side="lower")
+    for observed in (math.nan, math.inf):
+        above, below = (
+            replace(put_on_trial(one, run=False), observed=observed, ended="DIVERGED")
+            for one in (upper, lower)
+        )
+        assert above.respected is False
+        assert f"the run is not finite: distance_mean is {observed}" in above.conclusion()
+        assert below.respected is (None if math.isnan(observed) else True)
+
+
+def test_a_symbol_cannot_contradict_a_fact() -> None:
+    smooth_one = replace(DESCENT, conditions=(Condition("lr*L <= 1"),))
+    message = "L = 0.01 contradicts the problem or the optimizer, which has L = 1"
+    with pytest.raises(ValueError, match=message):
+        put_on_trial(smooth_one, names={"L": 0.01})
+    with pytest.raises(ValueError, match=message):
+        put_on_trial(replace(smooth_one, optimizer=None), names={"L": 0.01})
+    assert put_on_trial(smooth_one, names={"L": 1.0}).applies is Answer.HOLDS
+
+
+def test_recalled_constants_are_never_asserted() -> None:
+    for bound in ("1", "0"):
+        recalled = replace(DESCENT, constants="recalled", conditions=(), bound=bound)
+        assert put_on_trial(recalled).respected is None
+
+
+def test_the_mean_of_few_seeds_has_the_false_alarms_of_student() -> None:
+    # One degree of freedom is Cauchy: P(t > q) = arccot(q)/pi = p = erfc(5/sqrt 2)/2.
+    p = math.erfc(5.0 / math.sqrt(2.0)) / 2.0
+    assert _quantile(2) == pytest.approx(1.0 / math.tan(math.pi * p), rel=1e-6)
+    assert _quantile(10**6) == pytest.approx(5.0, rel=1e-3)
+    # Nine standard errors above the bound are a contradiction for 64 seeds (5.7), and none for 8 (17.3).
+    trial = put_on_trial(replace(DESCENT, conditions=(), bound="1"), names={"seeds": 8}, run=False)
+    trial = replace(trial, observed=1.9, error=0.1)
+    assert trial.respected is True
+    assert trial.sweep is not None
+    assert replace(trial, sweep=replace(trial.sweep, seeds=64)).respected is False
+
+
+def test_one_random_seed_contradicts_no_mean() -> None:
+    wrong = replace(DESCENT, conditions=(), bound="0")
+    assert put_on_trial(wrong, names={"sigma": 1.0}).respected is None
+    assert put_on_trial(wrong, names={"sigma": 1.0, "seeds": 64}).respected is False
+    assert put_on_trial(wrong, names={"sigma": 0.0}).respected is False
+    drawn = replace(wrong, optimizer=lambda: ef_sgd(0.1, up=rand_k(1, word=64), down=identity(word=64)))
+    assert put_on_trial(drawn, names={"d": 2}).respected is None

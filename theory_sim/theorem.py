@@ -7,6 +7,7 @@ and parameters.  A name without a value makes its condition UNDECIDED and is nam
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -49,10 +50,15 @@ def parse(text: str) -> Any:
     names = set(_NAME.findall(text)) - set(_FUNCTIONS)
     known = {name: getattr(sympy, name) for name in _FUNCTIONS}
     return sympy.sympify(
-        text.replace("^", "**"),
-        locals={**known, **{name: sympy.Symbol(name, real=True) for name in names}},
+        _NAME.sub(lambda match: _safe(match.group()), text.replace("^", "**")),
+        locals={**known, **{_safe(name): sympy.Symbol(name, real=True) for name in names}},
         rational=True,
     )
+
+
+def _safe(name: str) -> str:
+    """Return a name that Python can parse: lambda is a symbol of many papers."""
+    return f"{name}_keyword" if keyword.iskeyword(name) else name
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,10 @@ class Theorem:
         Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never asserted.
     problem, optimizer : callable, optional
         Constructors of the default instance, for a run beside the bound.
+    own_problem : bool
+        Whether the statement is about the family of the default problem only, as a counterexample is.
+    covers : tuple of str
+        Variants of the optimizer that the statement covers although no condition names them.
     run : mapping
         Fields of the `Sweep` of that run: steps, order, seeds, workers.
     values : callable, optional
@@ -182,6 +192,8 @@ class Theorem:
     constants: str = "derived"
     problem: Callable[[], Problem] | None = None
     optimizer: Callable[[], Optimizer] | None = None
+    own_problem: bool = False
+    covers: tuple[str, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
     values: Callable[[Problem, Optimizer], Mapping[str, float]] | None = None
 
@@ -191,6 +203,8 @@ class Theorem:
         checks.known("provenance", self.constants, PROVENANCE)
         if not self.bound and self.verdict is None:
             raise ValueError(f"Theorem {self.id} concludes nothing; give it a bound or a verdict.")
+        if self.own_problem and self.problem is None:
+            raise ValueError(f"Theorem {self.id} is about its own problem; give its constructor as problem.")
 
     @property
     def paper(self) -> str:
@@ -209,11 +223,13 @@ class Theorem:
         return tuple(sorted(used - set(self.where_symbols)))
 
     def latex(self) -> str:
-        """Return the bound as LaTeX, with the abbreviations after it."""
+        """Return the conclusion as LaTeX, with the abbreviations after it."""
         import sympy
 
         sign = r"\le" if self.side == "upper" else r"\ge"
-        parts = [rf"\text{{{self.quantity}}} {sign} {sympy.latex(parse(self.bound))}" if self.bound else ""]
+        quantity = self.quantity.replace("_", r"\_")
+        parts = [rf"\text{{{quantity}}} {sign} {sympy.latex(parse(self.bound))}" if self.bound else ""]
+        parts += [rf"\text{{verdict}} = \text{{{self.verdict}}}" if self.verdict is not None else ""]
         parts += [
             f"{sympy.latex(parse(name))} = {sympy.latex(parse(text))}"
             for name, text in self.where_symbols.items()
@@ -251,8 +267,13 @@ class Theorem:
         """Decide every condition at `values` and evaluate the bound that follows.
 
         Decimals are taken as they are written (0.81 is 81/100), so that a boundary case is decided exactly.
+
+        Raises
+        ------
+        ValueError
+            If a value is no real number.
         """
-        numbers = {name: _exact(value) for name, value in values.items()}
+        numbers = {name: _exact(name, value) for name, value in values.items()}
         rows = tuple(self._judge(condition, numbers) for condition in self.conditions)
         assessment = Assessment(rows, math.nan)
         if assessment.applies is not Answer.HOLDS:
@@ -304,12 +325,12 @@ class Theorem:
         import sympy
 
         expression = self._expanded(self.bound)
-        names = sorted(str(symbol) for symbol in expression.free_symbols)
-        missing = [name for name in names if name not in values]
+        symbols = sorted(expression.free_symbols, key=str)
+        missing = [str(symbol) for symbol in symbols if str(symbol) not in values]
         if missing:
             raise ValueError(f"The bound of {self.id} needs {', '.join(missing)}; give a value.")
-        return sympy.lambdify(names, expression, "numpy")(
-            *(np.asarray(values[name], float) for name in names)
+        return sympy.lambdify(symbols, expression, "numpy")(
+            *(np.asarray(values[str(symbol)], float) for symbol in symbols)
         )
 
 
@@ -338,10 +359,13 @@ def _contractions(optimizer: Optimizer, d: int) -> dict[str, float]:
     return found
 
 
-def _exact(value: Any) -> Any:
+def _exact(name: str, value: Any) -> Any:
     """Return a sympy number: a float is read as its shortest decimal."""
     import sympy
 
+    real = isinstance(value, int | float | Fraction | np.integer | np.floating | sympy.Rational)
+    if not real or isinstance(value, bool):
+        raise ValueError(f"{name} = {value!r} is not a real number; give an int, a float or a Fraction.")
     if isinstance(value, float | np.floating) and not math.isfinite(value):
         return sympy.Float(float(value))
     return (
@@ -368,7 +392,7 @@ def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
                 mpmath.mpf(given[one].p) / given[one].q for one in sorted(expression.free_symbols, key=str)
             ]
             value = _function(expression)(*arguments)
-        except (ArithmeticError, AttributeError, TypeError, ValueError, NameError):
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, NameError):
             return None
         found = isinstance(value, int | mpmath.mpf) and mpmath.isfinite(value)
         return sympy.Float(value, digits) if found else None
@@ -388,12 +412,15 @@ def _evaluate(expression: Any, numbers: Mapping[str, Any]) -> Any:
     given = {symbol: numbers[name] for name, symbol in names.items()}
     # Rounding could take a floor at a whole number to the wrong side, so its argument is exact.
     jumps = expression.atoms(sympy.floor, sympy.ceiling)
-    expression = expression.subs({jump: jump.subs(given) for jump in jumps})
-    value, check = (_digits(expression, given, digits) for digits in (_DIGITS, 2 * _DIGITS))
-    least = 10 ** (-_DIGITS // 2)
-    sure = value is not None and check is not None and min(abs(value), abs(check)) > least
-    if not (sure and abs(value - check) <= least * abs(check)):
-        value = expression.subs(given)
+    try:
+        expression = expression.subs({jump: jump.subs(given) for jump in jumps})
+        value, check = (_digits(expression, given, digits) for digits in (_DIGITS, 2 * _DIGITS))
+        least = 10 ** (-_DIGITS // 2)
+        sure = value is not None and check is not None and min(abs(value), abs(check)) > least
+        if not (sure and abs(value - check) <= least * abs(check)):
+            value = expression.subs(given)
+    except (TypeError, ValueError):  # sympy compares no infinity or NaN, as in Max(1/0, 1)
+        return None
     return value if value.is_extended_real and value.is_finite is not False else None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from counterexamples.generalized_smooth import hard_function, well
+from paper_checks.theorems.values import EXACT, RUN_MEANING
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.clipped import clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.momentum import gd, sgdm
@@ -18,6 +19,7 @@ from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 
 MEANING = {
+    **RUN_MEANING,
     "L0": "first constant of ||Hess f|| <= L0 + L1 ||grad f||, in units of L",
     "L1": "second constant, in 1/length",
     "gap_1": "f(x_1) - f*",
@@ -29,7 +31,9 @@ MEANING = {
     "threshold": "largest norm that is not clipped",
     "momentum": "weight of the old momentum",
     "mix": "weight nu of the momentum in mixed clipping",
-    "G_max": "sup of ||grad f|| where f <= f(x_1)",
+    "G_max": "sup of ||grad f|| where f - f* <= level",
+    "level": "largest f - f* that G_max is for",
+    "m0": "initial momentum",
     "eps": "target gradient norm",
     "delta": "f(x_1) - f*",
     "split": "share of the gap in the steep coordinate",
@@ -38,14 +42,22 @@ MEANING = {
 }
 _CONSTANT = Condition("s <= 0", "constant step")
 _POSITIVE = Condition("lr > 0", "positive step")
-_ASSUMES = ("f is (L0, L1)-smooth and bounded from below", "exact gradients")
+_REST = Condition("m0**2 <= 0", "the momentum starts at 0")
+_ASSUMES = ("f is (L0, L1)-smooth and bounded from below",)
+# Measured at x_1, equal to the facts up to rounding: together they leave the start no choice but signs.
+_OWN_START = (
+    Condition("Abs(gap_1 - delta) <= delta/10^9", "the gap of the function's own start"),
+    Condition(
+        "Abs(gradient_norm_1 - sqrt(M^2 + 4*eps^2)) <= M/10^9", "the gradient of the function's own start"
+    ),
+)
 
 STEP = Theorem(
     id="vankov2024.lemma",
     where="2410.10800, descent lemma",
     statement="One step of gradient descent of any size on an (L0, L1)-smooth function ends with f(x_2) - f* at most "
     "gap_1 - lr G^2 + (L0 + L1 G)/L1^2 phi(L1 lr G), phi(u) = e^u - 1 - u.",
-    conditions=(Condition("T <= 1", "one step"), Condition("L1 > 0"), _POSITIVE),
+    conditions=(Condition("T <= 1", "one step"), Condition("L1 > 0"), _POSITIVE, EXACT),
     bound="gap_1 - lr*gradient_norm_1**2 + (L0 + L1*gradient_norm_1)/L1**2*(exp(u) - 1 - u)",
     quantity="gap_final",
     where_symbols={"u": "L1*lr*gradient_norm_1"},
@@ -67,6 +79,7 @@ SHIFTED = Theorem(
         Condition("offset >= L0*lr", "steps of at most 1/L0"),
         _POSITIVE,
         _CONSTANT,
+        EXACT,
     ),
     bound="(r + sqrt(r**2 + 4*r*offset))/2",
     quantity="gradient_norm_min",
@@ -89,6 +102,7 @@ NORMALIZED = Theorem(
         Condition("offset <= 0", "steps of constant length"),
         _POSITIVE,
         _CONSTANT,
+        EXACT,
     ),
     bound="(gap_1/(lr*T) + L0*phi/(L1*u))/(1 - phi/u)",
     quantity="gradient_norm_mean",
@@ -110,6 +124,7 @@ CLIPPED = Theorem(
         _POSITIVE,
         Condition("threshold > 0"),
         _CONSTANT,
+        EXACT,
     ),
     bound="Max(sqrt(r), r/threshold)",
     quantity="gradient_norm_min",
@@ -137,6 +152,7 @@ CLIPPED_COMPLEXITY = Theorem(
         ),
         Condition("eps > 0"),
         _CONSTANT,
+        EXACT,
     ),
     bound="eps",
     quantity="gradient_norm_min",
@@ -161,6 +177,7 @@ MIXED = Theorem(
         Condition("momentum < 1"),
         _POSITIVE,
         _CONSTANT,
+        EXACT,
     ),
     bound="Max(sqrt(B), B/threshold)",
     quantity="gradient_norm_min",
@@ -181,8 +198,14 @@ MIXED = Theorem(
 
 
 def _sup_gradient(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """G_max of the well in one dimension, whose slope grows with its value."""
-    return {"G_max": problem.facts["M"]} if problem.family is well and problem.dim == 1 else {}
+    """G_max of the well in one dimension, whose slope grows with its value, for all starts up to its own."""
+    if problem.family is not well or problem.dim > 1:
+        return {}
+    # The gap measured at the start may round above delta; M = L1 delta + L0/(2 L1) or sqrt(2 L0 delta) grows no faster.
+    return {
+        "G_max": problem.facts["M"] * (1.0 + 1e-9),
+        "level": problem.facts["delta"] * (1.0 + 1e-9),
+    }
 
 
 PLAIN = Theorem(
@@ -192,8 +215,10 @@ PLAIN = Theorem(
     "with ||grad f|| <= sqrt(2 gap_1/(lr T)).",
     conditions=(
         Condition("lr*(L0 + 4*L1*G_max/3) <= 1", "step small for the largest gradient"),
+        Condition("gap_1 <= level", "a start below the level of G_max"),
         _POSITIVE,
         _CONSTANT,
+        EXACT,
     ),
     bound="sqrt(2*gap_1/(lr*T))",
     quantity="gradient_norm_min",
@@ -217,14 +242,16 @@ GD_LOWER = Theorem(
             "T <= ((1 - split)*delta - 15*eps**2/(4*L0))/(4*eps**2*threshold)", "fewer updates than the bound"
         ),
         Condition("M > eps", "the steep coordinate starts outside the target"),
+        *_OWN_START,
         _CONSTANT,
+        EXACT,
     ),
     bound="eps",
     side="lower",
     quantity="gradient_norm_min",
     meaning=MEANING | {"threshold": "2 x_1/M, the step from which gradient descent diverges"},
-    assumes=("F is the hard function, started with its own gap",),
     problem=hard_function,
+    own_problem=True,
     optimizer=lambda: gd(0.2),
     run={"steps": 2_000},
 )
@@ -249,16 +276,20 @@ MOMENTUM_LOWER = Theorem(
         Condition(
             "T <= ((1 - split)*delta - 15*eps**2/(4*L0))/(4*eps**2*step_of_g)", "fewer updates than the bound"
         ),
+        _REST,
+        *_OWN_START,
         _CONSTANT,
+        EXACT,
     ),
     bound="eps",
     side="lower",
     quantity="gradient_norm_min",
     meaning=MEANING,
-    assumes=("F is the hard function, started with its own gap",),
     problem=hard_function,
+    own_problem=True,
     optimizer=lambda: sgdm(0.1, 0.9, convention="ema"),
     run={"steps": 7_000},
+    covers=("convention",),
     values=_step_of_g,
 )
 

@@ -42,6 +42,8 @@ from typing import Any
 import numpy as np
 
 from counterexamples import quantized
+from paper_checks.theorems.values import EXACT as FULL
+from paper_checks.theorems.values import RUN_MEANING, UNBIASED
 from theory_sim.compressors import identity, l1_sign, log_levels, spacing, top_k, weights
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.feedback import ef21, ef_sgd
@@ -54,6 +56,7 @@ from theory_sim.theorem import Condition, Theorem
 EXACT = identity(word=64)
 
 _MEANING = {
+    **RUN_MEANING,
     "lr": "constant step size",
     "beta1": "weight of m",
     "eps": "eps under the root, in squared gradients",
@@ -141,6 +144,7 @@ _AMSGRAD = (
     Condition("bias_correction <= 0", "no bias correction"),
     _CONSTANT,
     _FEEDBACK,
+    UNBIASED,
 )
 _CAP = Condition("lr <= eps*(1 - beta1)/(4*L*C0)", "lr at most eps (1 - beta1)/(4 L C0)")
 _ONE = Condition("workers <= 1", "one worker")
@@ -243,6 +247,7 @@ EF_SGD = Theorem(
     conditions=(
         _CONSTANT,
         _FEEDBACK,
+        UNBIASED,
         *_CONTRACTION,
         Condition("q_down <= 0", "nothing is lost on the way down"),
     ),
@@ -259,16 +264,11 @@ EF_SGD = Theorem(
 )
 
 
-def _owners(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """How many workers the objective is the mean of."""
-    return {"owners": problem.facts["workers"]} if "workers" in problem.facts else {}
-
-
 _EF21: dict[str, Any] = {
     "conditions": (
         _CONSTANT,
+        FULL,
         *_CONTRACTION,
-        Condition("Abs(workers - owners) <= 0", "one worker per objective"),
         Condition("lr*(L + L_tilde*sqrt(beta/theta)) <= 1", "lr at most 1/(L + L_tilde sqrt(beta/theta))"),
     ),
     "where_symbols": {
@@ -280,14 +280,12 @@ _EF21: dict[str, Any] = {
         **_MEANING,
         "L": "Lipschitz constant of the gradient of the mean objective",
         "L_tilde": "root of the mean of the squared Lipschitz constants of the workers",
-        "owners": "number of objectives whose mean is minimised",
         "spread_1": "mean_i ||grad f_i(x_1)||^2; the first message leaves (1 - delta) of it at most",
     },
-    "assumes": ("Every worker sees its full gradient.", "f is bounded below."),
+    "assumes": ("f is bounded below.",),
     "problem": quantized.three_quadratics,
     "optimizer": lambda: ef21(0.005, up=top_k(1, word=64)),
     "run": {"steps": 1_000, "workers": 3},
-    "values": _owners,
 }
 
 EF21_RATE = Theorem(
@@ -428,9 +426,11 @@ CHOCO_CONSENSUS = Theorem(
     quantity="spread_final",
     where_symbols=_GOSSIP,
     meaning=_GOSSIP_MEANING,
-    assumes=("W is symmetric and doubly stochastic.", "All gradients are 0."),
+    assumes=("W is symmetric and doubly stochastic.",),
     constants="read",
     problem=measured_consensus,
+    own_problem=True,
+    covers=("nodes",),
     optimizer=theory_choco,
     run={"steps": 500},
     values=_graph,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import theory_sim as ts
 from counterexamples import smooth
+from paper_checks.theorems.values import RUN_MEANING, UNBIASED
 from theory_sim.theorem import Condition, Theorem
 
 _MEANING = {
+    **RUN_MEANING,
     "lr": "alpha, the step size",
     "beta1": "weight of m",
     "beta2": "weight of v",
@@ -25,7 +27,7 @@ _MEANING = {
     "gap_1": "F(x_0) - min F",
 }
 _ASSUMES = (
-    "F is bounded below; stochastic gradients are unbiased and bounded by G in every coordinate.",
+    "F is bounded below; stochastic gradients are bounded by G in every coordinate.",
     "In expectation over the gradients.",
 )
 _CONSTANT = Condition("Abs(s) <= 0", "constant step size")
@@ -38,6 +40,7 @@ THEOREM_1 = Theorem(
         Condition("v0 > 0", "eps above 0"),
         Condition("eps <= 0", "nothing added to the root"),
         _CONSTANT,
+        UNBIASED,
     ),
     bound="2*R*gap_1/(lr*sqrt(T)) + d*R*(4*R + lr*L)*log(1 + T*R^2/v0)/sqrt(T)",
     quantity="gradient_square_mean",
@@ -59,6 +62,7 @@ THEOREM_2 = Theorem(
         Condition("beta2 < 1", "beta2 below 1"),
         Condition("eps > 0", "eps above 0"),
         _CONSTANT,
+        UNBIASED,
     ),
     bound="2*R*gap_1/(lr*T) + (4*d*R^2/sqrt(1 - beta2) + lr*d*R*L/(1 - beta2))"
     "*(log(1 + R^2/((1 - beta2)*eps))/T - log(beta2))",
@@ -82,6 +86,7 @@ THEOREM_4 = Theorem(
         Condition("eps > 0", "eps above 0"),
         Condition("T > beta1/(1 - beta1)", "more steps than the memory of m"),
         _CONSTANT,
+        UNBIASED,
     ),
     bound="2*R*gap_1/(lr*N) + E*(log(1 + R^2/((1 - beta2)*eps)) - T*log(beta2))/N",
     quantity="gradient_square_mean",

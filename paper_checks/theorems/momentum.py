@@ -7,6 +7,7 @@ alpha = lr (1 - momentum) in the EMA convention.  T is the number of updates; a 
 from __future__ import annotations
 
 from counterexamples import sign
+from paper_checks.theorems.values import EXACT, RUN_MEANING, UNBIASED
 from theory_sim.adversary import piecewise
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
@@ -14,6 +15,7 @@ from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 
 MEANING = {
+    **RUN_MEANING,
     "L": "Lipschitz constant of grad f",
     "mu": "least curvature: f is convex if it is >= 0, strongly convex if > 0",
     "gap_1": "f(x_1) - f*",
@@ -32,13 +34,13 @@ _POSITIVE = Condition("lr > 0", "positive step")
 _PLAIN = Condition("momentum <= 0", "no momentum")
 _CONVEX = Condition("mu >= 0", "f is convex")
 _REST = Condition("m0**2 <= 0", "the momentum starts at 0")
-_DETERMINISTIC = "exact gradients"
+_SETTING = (EXACT, _CONSTANT)
 
 
 def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float]:
-    """Alpha, momentum and m0 of gradient descent and the heavy ball, and the variance of exact gradients."""
+    """Alpha, momentum and m0 of gradient descent and the heavy ball, and the variance of exact gradients, if all workers share f."""
     found: dict[str, float] = {}
-    if problem.draws == 0 and problem.components == 1:
+    if problem.draws == 0 and problem.components == 1 and "workers" not in problem.facts:
         found["variance"] = 0.0
     elif problem.family is sign.quadratic:
         found["variance"] = problem.facts["sigma_2"] / problem.parameters["batch"]
@@ -65,11 +67,11 @@ GD_NONCONVEX = Theorem(
     where="2104.05468, main theorem for steps of at most 1/L",
     statement="Gradient descent on an L-smooth function meets, among T points, one with ||grad f||^2 at most "
     "4 gap_1/((T - 1) lr (4 - L lr) + 2/L). The bound is attained.",
-    conditions=(_POSITIVE, Condition("L*lr <= 1", "step of at most 1/L"), _CONSTANT, _PLAIN),
+    conditions=(_POSITIVE, Condition("L*lr <= 1", "step of at most 1/L"), *_SETTING, _PLAIN),
     bound="4*gap_1/((T - 1)*lr*(4 - L*lr) + 2/L)",
     quantity="gradient_square_min",
     meaning=MEANING,
-    assumes=("f is L-smooth and bounded from below", _DETERMINISTIC),
+    assumes=("f is L-smooth and bounded from below",),
     # f_i - f_{i+1} >= ((2 - (1-s)^2) a^2 - 2(1-s) <a,b> + b^2)/(4L), s = L lr, a and b consecutive gradients (smooth
     # interpolation), which for |a|, |b| >= m is at least s (4 - s) m^2/(4L); and f_T - f* >= m^2/(2L).
     constants="derived",
@@ -84,14 +86,11 @@ SGD_NONCONVEX = Theorem(
     where="1309.5549, randomized stochastic gradient, constant step",
     statement="Stochastic gradient descent on an L-smooth function has mean E||grad f||^2 at most "
     "(2 gap_1/(lr T) + lr L variance/workers)/(2 - L lr). On a quadratic of one curvature the second term is attained.",
-    conditions=(_POSITIVE, Condition("L*lr < 2", "step below 2/L"), _CONSTANT, _PLAIN),
+    conditions=(_POSITIVE, Condition("L*lr < 2", "step below 2/L"), _CONSTANT, _PLAIN, UNBIASED),
     bound="(2*gap_1/(lr*T) + lr*L*variance/workers)/(2 - L*lr)",
     quantity="gradient_square_mean",
     meaning=MEANING,
-    assumes=(
-        "f is L-smooth and bounded from below",
-        "unbiased gradients, independent given x_t",
-    ),
+    assumes=("f is L-smooth and bounded from below",),
     constants="derived",  # E f(x_{t+1}) <= f(x_t) - lr (1 - L lr/2) ||grad f||^2 + lr^2 L sigma_2/2, summed
     problem=lambda: sign.quadratic(10),
     optimizer=lambda: sgd(0.1),
@@ -104,11 +103,11 @@ GD_CONVEX = Theorem(
     where="1206.3209, Theorem 3.1",
     statement="Gradient descent on a convex L-smooth function ends with f(x_{T+1}) - f* at most L R^2/(4 T L lr + 2). "
     "The bound is attained by a Huber function.",
-    conditions=(_CONVEX, _POSITIVE, Condition("L*lr <= 1", "step of at most 1/L"), _CONSTANT, _PLAIN),
+    conditions=(_CONVEX, _POSITIVE, Condition("L*lr <= 1", "step of at most 1/L"), *_SETTING, _PLAIN),
     bound="L*distance_1**2/(4*T*L*lr + 2)",
     quantity="gap_final",
     meaning=MEANING,
-    assumes=("f is L-smooth with a minimiser", _DETERMINISTIC),
+    assumes=("f is L-smooth with a minimiser",),
     constants="read",  # as the documentation of PEPit quotes the theorem
     problem=lambda: piecewise((1.0 / 41.0,), (1.0, 0.0), 1.0),
     optimizer=lambda: gd(1.0),
@@ -121,11 +120,11 @@ GD_CONJECTURE = Theorem(
     where="1206.3209, conjecture for steps up to 2/L",
     statement="For every step below 2/L the worst case of gradient descent on convex L-smooth functions is that of a "
     "Huber function or of a quadratic: L R^2/2 max(1/(2 T L lr + 1), (1 - L lr)^(2T)), as we recall it.",
-    conditions=(_CONVEX, _POSITIVE, Condition("L*lr < 2", "step below 2/L"), _CONSTANT, _PLAIN),
+    conditions=(_CONVEX, _POSITIVE, Condition("L*lr < 2", "step below 2/L"), *_SETTING, _PLAIN),
     bound="L*distance_1**2/2*Max(1/(2*T*L*lr + 1), (1 - L*lr)**(2*T))",
     quantity="gap_final",
     meaning=MEANING,
-    assumes=("f is L-smooth with a minimiser", _DETERMINISTIC),
+    assumes=("f is L-smooth with a minimiser",),
     constants="recalled",
     problem=lambda: piecewise((0.5,), (1.0, 0.5), 1.0),
     optimizer=lambda: gd(1.5),
@@ -138,11 +137,11 @@ GD_STRONGLY_CONVEX = Theorem(
     where="1502.05666, gradient method on strongly convex functions; textbook",
     statement="Gradient descent on a mu-strongly convex L-smooth function contracts the distance to the minimiser by "
     "max(|1 - lr mu|, |1 - lr L|) per step. The bound is attained by a quadratic.",
-    conditions=(Condition("mu > 0", "f is strongly convex"), _POSITIVE, _CONSTANT, _PLAIN),
+    conditions=(Condition("mu > 0", "f is strongly convex"), _POSITIVE, *_SETTING, _PLAIN),
     bound="Max(Abs(1 - lr*mu), Abs(1 - lr*L))**T*distance_1",
     quantity="distance_final",
     meaning=MEANING,
-    assumes=("mu and L bound the curvature of f", _DETERMINISTIC),
+    assumes=("mu and L bound the curvature of f",),
     constants="derived",  # grad f(x) = H (x - x*), H a mean of Hessians with eigenvalues in [mu, L]
     problem=stretched,
     optimizer=lambda: gd(1.8),
@@ -161,16 +160,17 @@ HEAVY_BALL_CONVEX = Theorem(
         Condition("alpha*L <= 1 - momentum", "alpha of at most (1 - momentum)/L"),
         Condition("momentum < 1"),
         _REST,
-        _CONSTANT,
+        *_SETTING,
     ),
     bound="(1 - momentum)*distance_1**2/(2*alpha*T) + momentum*gap_1/((1 - momentum)*T)",
     quantity="gap_mean",
     meaning=MEANING,
-    assumes=("f is L-smooth with a minimiser", _DETERMINISTIC),
+    assumes=("f is L-smooth with a minimiser",),
     # z_t = x_t + momentum/(1 - momentum) (x_t - x_{t-1}) moves by -alpha/(1 - momentum) grad f(x_t); sum ||z_t - x*||^2.
     constants="derived",
     problem=lambda: piecewise((0.05,), (1.0, 0.0), 1.0),
     optimizer=lambda: sgdm(0.5, 0.5),
+    covers=("convention",),
     run={"steps": 20},
     values=_values,
 )
@@ -186,17 +186,18 @@ HEAVY_BALL_STRONGLY_CONVEX = Theorem(
         Condition("alpha*L <= 1", "alpha of at most 1/L"),
         Condition("momentum**2 <= (1 - alpha*mu)*(1 - alpha*L)", "small momentum"),
         _REST,
-        _CONSTANT,
+        *_SETTING,
     ),
     bound="(1 - alpha*mu)**T*gap_1",
     quantity="gap_final",
     meaning=MEANING,
-    assumes=("f is L-smooth", _DETERMINISTIC),
+    assumes=("f is L-smooth",),
     # V = f - f* + (1/alpha - L) ||x_t - x_{t-1}||^2/2 shrinks by 1 - alpha mu: V_{t+1} <= f - f* - alpha ||g||^2/2
     # + momentum^2 ||x_t - x_{t-1}||^2/(2 alpha), and ||g||^2 >= 2 mu (f - f*).
     constants="derived",
     problem=stretched,
     optimizer=lambda: sgdm(0.5, 0.6),
+    covers=("convention",),
     run={"steps": 20},
     values=_values,
 )
@@ -210,15 +211,16 @@ HEAVY_BALL_NONCONVEX = Theorem(
         Condition("alpha > 0", "positive step"),
         Condition("momentum**2 <= 1 - alpha*L", "small momentum"),
         _REST,
-        _CONSTANT,
+        *_SETTING,
     ),
     bound="2*gap_1/(alpha*T)",
     quantity="gradient_square_mean",
     meaning=MEANING,
-    assumes=("f is L-smooth and bounded from below", _DETERMINISTIC),
+    assumes=("f is L-smooth and bounded from below",),
     constants="derived",
     problem=dipping,
     optimizer=lambda: sgdm(0.5, 0.7),
+    covers=("convention",),
     run={"steps": 20},
     values=_values,
 )

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 
 from counterexamples import reddi
 from paper_checks.reddi2018 import ROOT, paper_adam
-from paper_checks.theorems.values import NO_EPS, UNCORRECTED, drift_of
+from paper_checks.theorems.values import CYCLIC, NO_EPS, RUN_MEANING, UNCORRECTED, drift_of
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import amsgrad
 from theory_sim.optimizers.adaptive import adam_nc
@@ -32,6 +32,9 @@ from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
 _MEANING = {
+    **RUN_MEANING,
+    "m0": "initial m",
+    "v0": "initial v, in squared gradients",
     "C": "large slope over the small one",
     "small": "size of the small slopes",
     "n": "period of the slopes",
@@ -53,7 +56,8 @@ _MEANING = {
 _STARTS = Condition("x0 >= 1", "the start is the wrong corner, x_1 = 1")
 _RATIO = Condition("C > n - 1", "the optimum is -1")
 _THREE = (Condition("n >= 3", "period at least 3"), Condition("n <= 3", "period at most 3"))
-_CYCLIC = ("The slopes come in cyclic order, the large one first, on the box [-1, 1].", "m_0 = v_0 = 0.")
+_REST = (Condition("m0**2 <= 0", "m starts at 0"), Condition("v0**2 <= 0", "v starts at 0"))
+_ASSUMES = ("The large slope comes first in a period, on the box [-1, 1].",)
 
 THEOREM_1 = Theorem(
     id="reddi2018.thm1",
@@ -67,6 +71,8 @@ THEOREM_1 = Theorem(
         Condition("beta2 <= 1/(1 + C^2)", "beta2 at most 1/(1+C^2)"),
         Condition("s <= 1/2", "the step size falls at most like 1/sqrt(t)"),
         _STARTS,
+        CYCLIC,
+        *_REST,
         *NO_EPS,
         *UNCORRECTED,
     ),
@@ -74,8 +80,9 @@ THEOREM_1 = Theorem(
     side="lower",
     quantity="regret_mean",
     meaning=_MEANING,
-    assumes=_CYCLIC,
+    assumes=_ASSUMES,
     problem=lambda: reddi.periodic(3.0, period=3, x0=1.0),
+    own_problem=True,
     optimizer=lambda: paper_adam(0.0, 0.1),
     run={"steps": 3_000},
 )
@@ -90,6 +97,8 @@ THEOREM_2 = Theorem(
         _RATIO,
         Condition("s < 1", "the step sizes add up to infinity"),
         _STARTS,
+        CYCLIC,
+        *_REST,
         *NO_EPS,
         *UNCORRECTED,
         Condition(
@@ -109,8 +118,9 @@ THEOREM_2 = Theorem(
         "rise": "((n + 1)^(1 - s) - (h + 1)^(1 - s))/(1 - s)*mu/sqrt(w)",
     },
     meaning=_MEANING,
-    assumes=_CYCLIC,
+    assumes=_ASSUMES,
     problem=lambda: reddi.periodic(200.0, x0=1.0),
+    own_problem=True,
     optimizer=lambda: paper_adam(0.0, 0.9),
     run={"steps": 20_000},
 )
@@ -125,14 +135,17 @@ THEOREM_2_EXACT = Theorem(
         Condition("drift < 0", "the drift over a period is negative"),
         Condition("s > 0", "vanishing steps"),
         Condition("s < 1", "the step sizes add up to infinity"),
+        CYCLIC,
         *NO_EPS,
         Condition("eps_outside <= 0", "no eps outside the root"),
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
     meaning={**_MEANING, "drift": "D(beta1, beta2; n, C), left out where rounding hides its sign"},
-    assumes=_CYCLIC[:1],
+    assumes=_ASSUMES,
     problem=lambda: reddi.periodic(21.0),
+    own_problem=True,
+    covers=("bias_correction",),
     optimizer=lambda: paper_adam(0.0, 0.97),
     run={"steps": 100_000},
     values=drift_of,
@@ -152,6 +165,8 @@ THEOREM_3 = Theorem(
         Condition("beta1 < sqrt(beta2)", "bounded updates"),
         Condition("slope > 0", "the optimum is -1"),
         Condition("boxed <= 0", "the iterate is not confined"),
+        Condition("workers <= 1", "one slope per step"),
+        *_REST,
         Condition("C/small >= 2*(1 + delta)", "C at least 2 (1 + delta)"),
         Condition(
             "C/small >= 4*(1 + delta)^3*B^2/(1 - beta1)^2", "C at least 4 (1 + delta)^3 B^2/(1-beta1)^2"
@@ -168,10 +183,16 @@ THEOREM_3 = Theorem(
         "K": "2*(1 - beta1)/sqrt(beta2*(1 - beta2))",
         "B": "1/sqrt(1 - beta2) + beta1*K/(1 - gamma)",
     },
-    meaning={**_MEANING, "C": "large slope", "boxed": "1 if x is confined to a box, 0 if not"},
-    assumes=("Slopes are independent.", "m_0 = v_0 = 0.", "In expectation over the slopes."),
+    meaning={
+        **_MEANING,
+        "C": "large slope",
+        "boxed": "1 if x is confined to a box, 0 if not",
+        "workers": "slopes averaged per step",
+    },
+    assumes=("Slopes are independent.", "In expectation over the slopes."),
     constants="read",
     problem=lambda: reddi.stochastic(320.0, delta=1.0, domain=False),
+    own_problem=True,
     optimizer=lambda: paper_adam(0.0, 0.9),
     run={"steps": 200, "seeds": 1_000},
     values=_box,
@@ -295,6 +316,8 @@ THEOREM_6 = Theorem(
         Condition("beta1 <= 0", "no momentum"),
         Condition("s >= 0", "the step size does not grow"),
         _STARTS,
+        CYCLIC,
+        *_REST,
         *UNCORRECTED,
         Condition(
             "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*C^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + beta2^2*C^2) + e)"
@@ -311,8 +334,9 @@ THEOREM_6 = Theorem(
     quantity="regret_mean",
     where_symbols={"e": "eps_inside/small^2", "fall": "C/sqrt((1 - beta2)*C^2 + e)"},
     meaning=_MEANING,
-    assumes=_CYCLIC,
+    assumes=_ASSUMES,
     problem=lambda: reddi.rescaled(1.0),
+    own_problem=True,
     optimizer=lambda: paper_adam(0.0, 0.01, 1.0),
     run={"steps": 3_000},
 )

@@ -14,13 +14,23 @@ from collections.abc import Mapping
 import theory_sim as ts
 from counterexamples import shi, smooth, zhang
 from paper_checks.shi2021 import QUADRATICS
-from paper_checks.theorems.values import NO_EPS, UNCORRECTED, first_weight, one_large
+from paper_checks.theorems.values import (
+    CYCLIC,
+    EXACT,
+    NO_EPS,
+    RESHUFFLED,
+    RUN_MEANING,
+    UNCORRECTED,
+    first_weight,
+    one_large,
+)
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
 _MEANING = {
+    **RUN_MEANING,
     "beta1": "weight of m",
     "beta2": "weight of v",
     "n": "number of components",
@@ -33,7 +43,8 @@ _MEANING = {
     "gap_1": "f(x_1) - min f",
     "T": "number of steps",
     "lr": "alpha of lr_t = alpha/t^s",
-    "stochastic": "1 if a step sees a random or single component gradient, 0 if the full one",
+    "m0": "initial m, 0 for RMSProp",
+    "v0": "initial v, in squared gradients",
     "eps_inside": "eps under the root, in squared gradients",
     "eps_outside": "eps added to the root, in gradients",
     "bias_correction": "1 if m and v are corrected, 0 if not",
@@ -43,16 +54,15 @@ _MEANING = {
 
 
 def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """What neither names: beta1 of RMSProp, whether gradients are random, D1 for f = sum from D1 for the mean, ..."""
+    """What neither names: beta1 and m0 of RMSProp, D1 for f = sum from D1 for the mean, the period, ..."""
     found: dict[str, float] = {}
     beta1 = first_weight(optimizer)
     if beta1 is not None:
         found["beta1"] = beta1
     if "beta2" in optimizer.hyper:
         found["bias_correction"] = float(optimizer.arguments.get("bias_correction", False))
-    noise = max(problem.constants.get(name, 0.0) for name in ("sigma", "width"))
-    named = {"sigma", "width"} & problem.constants.keys()
-    found["stochastic"] = float(problem.components > 1 or noise > 0.0 or (problem.draws > 0 and not named))
+    if optimizer.family is ts.rmsprop:
+        found["m0"] = 0.0
     if {"n", "D1"} <= problem.facts.keys():
         found["D1_sum"] = problem.facts["D1"] / problem.facts["n"] ** 2
     if one_large(problem) and "n" in problem.facts:
@@ -60,7 +70,7 @@ def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     return found
 
 
-_FULL = Condition("stochastic <= 0", "full gradients")
+_REST = (Condition("m0**2 <= 0", "m starts at 0"), Condition("v0**2 <= 0", "v starts at 0"))
 _WEIGHT = (Condition("beta2 > 0", "beta2 above 0"), Condition("beta2 < 1", "beta2 below 1"))
 _ROOT = (
     Condition("s >= 1/2", "lr_t = lr/sqrt(t), not slower"),
@@ -74,7 +84,7 @@ THEOREM_41 = Theorem(
     id="shi2021.thm41",
     where="Theorem 4.1",
     statement="With full gradients RMSProp converges for every beta2 in (0, 1).",
-    conditions=(_FULL, _NO_MOMENTUM, *_WEIGHT, *_ROOT),
+    conditions=(EXACT, _NO_MOMENTUM, *_WEIGHT, *_ROOT, *_REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
     meaning=_MEANING,
@@ -92,8 +102,10 @@ THEOREM_41_RATE = Theorem(
     statement="With full gradients bounded by G, the average squared gradient norm of RMSProp is of order log T/sqrt(T) for "
     "every beta2.",
     conditions=(
-        _FULL,
+        EXACT,
         _NO_MOMENTUM,
+        Condition("v0 >= 0", "v starts at 0 or above"),
+        Condition("v0 <= G^2", "v starts at G^2 or below"),
         Condition("beta2 < 1", "beta2 below 1"),
         Condition("s >= 0", "the step size does not grow"),
         *NO_EPS,
@@ -102,7 +114,7 @@ THEOREM_41_RATE = Theorem(
     bound="G/(lr*T^(1 - s))*(gap_1 + L*d*lr^2*T^Max(1 - 2*s, 0)*(1 + log(T))/(2*(1 - beta2)))",
     quantity="gradient_square_mean",
     meaning=_MEANING,
-    assumes=(*_SMOOTH, "v_0 = 0."),
+    assumes=_SMOOTH,
     problem=lambda: smooth.logcosh(4, 0.0),
     optimizer=lambda: ts.rmsprop(lr=0.1, beta2=0.5, schedule=ts.power(0.5)),
     run={"steps": 100_000},
@@ -113,7 +125,7 @@ THEOREM_42 = Theorem(
     id="shi2021.thm42",
     where="Theorem 4.2",
     statement="With full gradients Adam converges for every beta1 < sqrt(beta2).",
-    conditions=(_FULL, _BOUNDED, *_WEIGHT, *_ROOT),
+    conditions=(EXACT, _BOUNDED, *_WEIGHT, *_ROOT, *_REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
     meaning=_MEANING,
@@ -133,6 +145,7 @@ THEOREM_43 = Theorem(
     where="Theorem 4.3 and Corollary 4.1",
     statement="Reshuffled RMSProp converges under strong growth if beta2 is close enough to 1.",
     conditions=(
+        RESHUFFLED,
         _NO_MOMENTUM,
         *_WEIGHT,
         _GROWTH,
@@ -143,7 +156,7 @@ THEOREM_43 = Theorem(
     verdict=Verdict.CONVERGED,
     where_symbols={"T2": _T2},
     meaning=_MEANING,
-    assumes=(*_SMOOTH, "Components are reshuffled.", "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
+    assumes=(*_SMOOTH, "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
     constants="read",
     problem=zhang.quadratics,
     optimizer=lambda: QUADRATICS.replace(lr=0.01, beta2=1.0 - 1e-8),
@@ -156,6 +169,7 @@ THEOREM_44 = Theorem(
     where="Theorem 4.4",
     statement="Reshuffled Adam converges under strong growth if beta2 is close enough to 1 and beta1 to 0.",
     conditions=(
+        RESHUFFLED,
         _BOUNDED,
         *_WEIGHT,
         _GROWTH,
@@ -169,7 +183,7 @@ THEOREM_44 = Theorem(
         "T2": _T2,
     },
     meaning=_MEANING,
-    assumes=(*_SMOOTH, "Components are reshuffled.", "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
+    assumes=(*_SMOOTH, "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
     constants="read",
     problem=zhang.quadratics,
     optimizer=lambda: ts.adam(
@@ -191,13 +205,17 @@ DIVERGENCE = Theorem(
         Condition("beta2 <= 1 - (9/(2*C))^2", "beta2 at most 1 - (9/(2C))^2"),
         Condition("s > 0", "vanishing steps"),
         Condition("s < 1", "the step sizes add up to infinity"),
+        CYCLIC,
+        *_REST,
+        *NO_EPS,
+        *UNCORRECTED,
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
     meaning=_MEANING,
-    assumes=("The slopes come in cyclic order.",),
     constants="read",
     problem=lambda: shi.periodic(10),
+    own_problem=True,
     optimizer=lambda: ts.rmsprop(lr=1.0, beta2=0.3, schedule=ts.power(0.5)),
     run={"steps": 10_000},
     values=_symbols,

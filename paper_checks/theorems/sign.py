@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from counterexamples import separable, sign, smooth
+from paper_checks.theorems.values import RUN_MEANING, UNBIASED
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.sign import (
     ef_signsgd,
@@ -21,6 +22,7 @@ from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 
 MEANING = {
+    **RUN_MEANING,
     "L_1": "sum of the L_i with |f(y) - f(x) - <grad f(x), y - x>| <= sum L_i (y_i - x_i)^2/2",
     "sigma_1": "sum over coordinates of the standard deviation of one gradient",
     "batch": "gradients in the mini-batch of one worker",
@@ -39,6 +41,7 @@ MEANING = {
     "eps": "weight of the kink or of the flat direction",
     "tie": "subgradient of |z| at z = 0",
     "x0": "start of every coordinate",
+    "mu": "least curvature: f is convex if it is >= 0",
     "optimum": "minimiser, in every coordinate",
     "beta": "weight of the old momentum",
     "beta1": "weight of the old momentum",
@@ -47,7 +50,6 @@ MEANING = {
 }
 _CONSTANT = Condition("s <= 0", "constant step")
 _POSITIVE = Condition("lr > 0", "positive step")
-_NOISE = "unbiased gradients, independent given x_t"
 
 
 def _noise(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
@@ -65,11 +67,15 @@ SIGNSGD = Theorem(
     where="1802.04434, Theorem 1, for any constant step and batch",
     statement="The mean of E||grad f||_1 of signSGD is at most gap_1/(lr T) + lr L_1/2 + 2 sigma_1/sqrt(batch). The paper takes "
     "lr = 1/sqrt(L_1 T) and batch = T. Without noise the second term is attained, by a quadratic in one dimension.",
-    conditions=(_POSITIVE, _CONSTANT, Condition("batch*workers >= 1", "at least one gradient per step")),
+    conditions=(
+        _POSITIVE,
+        _CONSTANT,
+        Condition("batch*workers >= 1", "at least one gradient per step"),
+        UNBIASED,
+    ),
     bound="gap_1/(lr*T) + lr*L_1/2 + 2*sigma_1/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
     meaning=MEANING,
-    assumes=(_NOISE,),
     # f falls by lr ||g||_1 but for 2 lr |g_i| P(wrong sign) <= 2 lr sigma_i/sqrt(batch) (Markov) and lr^2 L_1/2.
     constants="derived",
     problem=lambda: sign.quadratic(20, batch=16),
@@ -88,11 +94,12 @@ MAJORITY_VOTE = Theorem(
         _CONSTANT,
         Condition("asymmetry <= 0", "unimodal symmetric noise"),
         Condition("batch*workers >= 1", "at least one gradient per step"),
+        UNBIASED,
     ),
     bound="gap_1/(lr*T) + lr*L_1/2 + 2*sigma_1/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
     meaning=MEANING,
-    assumes=(_NOISE, "workers are independent"),
+    assumes=("workers are independent",),
     # P(vote wrong) <= sqrt((1/(4 e^2) - 1)/workers)/2 with e = 1/2 - P(one wrong), and sqrt(1/(4 e^2) - 1) <= 2 sigma/|g|.
     constants="derived",
     problem=lambda: sign.quadratic(20),
@@ -112,12 +119,13 @@ SIGNUM = Theorem(
         Condition("beta1 < 1"),
         Condition("beta2 <= 0", "the step is the sign of the momentum"),
         Condition("eps_adam <= 0", "no eps"),
+        UNBIASED,
     ),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta1)*T) + beta1*lr*L/(1 - beta1) + sqrt((1 - beta1)/(1 + beta1))*S)",
     quantity="gradient_norm_mean",
     where_symbols={"S": "sigma/sqrt(workers)"},
     meaning=MEANING | {"eps_adam": "eps of generalized signSGD"},
-    assumes=(_NOISE, "the measure gradient_norm is the 1-norm"),
+    assumes=("the measure gradient_norm is the 1-norm",),
     # f falls by lr ||grad f||_1 but for 2 lr ||m_t - grad f||_1 and lr^2 L/2.
     constants="derived",
     problem=separable.cosines,
@@ -135,13 +143,13 @@ EXTRAPOLATED = Theorem(
     "E||grad f(y_t)||_1 of at most gap_1/(lr T) + lr L/2 + 2 (S/((1-beta) T) + R lr^2 beta/(2 (1-beta)^2) + "
     "sqrt((1-beta)/(1+beta)) S) + lr L beta/(1-beta), S = sigma/sqrt(workers). Without the last term it is the bound at x_t, of "
     "order T^(-2/7).",
-    conditions=(_POSITIVE, _CONSTANT, Condition("beta < 1")),
+    conditions=(_POSITIVE, _CONSTANT, Condition("beta < 1"), UNBIASED),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta)*T) + R*lr**2*beta/(2*(1 - beta)**2)"
     " + sqrt((1 - beta)/(1 + beta))*S) + lr*L*beta/(1 - beta)",
     quantity="gradient_norm_mean",
     where_symbols={"S": "sigma/sqrt(workers)"},
     meaning=MEANING,
-    assumes=(_NOISE, "the measure gradient_norm is the 1-norm"),
+    assumes=("the measure gradient_norm is the 1-norm",),
     constants="derived",
     problem=separable.cosines,
     optimizer=lambda: extrapolated_signum(0.01, 0.9),
@@ -150,12 +158,14 @@ EXTRAPOLATED = Theorem(
 
 
 def _moments(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """Second moment of the gradients where they are bounded, and the minimiser."""
+    """Second moment of the gradients where they are bounded, the minimiser, and curvature 0 where f is convex."""
     found = {} if problem.optimum is None else {"optimum": problem.optimum}
     if problem.family is sign.kink:
-        found["second_moment"] = 2.0 * (1.0 + problem.parameters["eps"] ** 2)
+        found |= {"second_moment": 2.0 * (1.0 + problem.parameters["eps"] ** 2), "mu": 0.0}
     if problem.family in (smooth.bounded, smooth.logcosh):
         found["second_moment"] = problem.dim * problem.facts["G"] ** 2
+    if problem.family is smooth.logcosh:
+        found["mu"] = 0.0
     return found
 
 
@@ -166,12 +176,12 @@ EF_NONCONVEX = Theorem(
     where="1901.09847, Theorem II, with the constants of our derivation",
     statement="The mean of E||grad f||^2 of EF-signSGD is at most 2 gap_1/(lr T) + lr L S + 4 lr^2 L^2 S (1 - contraction)/contraction^2, S a "
     "bound on E||g||^2, contraction = 1/d. The paper's second term is half as large, as we recall it.",
-    conditions=(_POSITIVE, _CONSTANT),
+    conditions=(_POSITIVE, _CONSTANT, UNBIASED),
     bound="2*gap_1/(lr*T) + lr*L*second_moment + 4*lr**2*L**2*second_moment*(1 - contraction)/contraction**2",
     quantity="gradient_square_mean",
     where_symbols=_CONTRACTION,
     meaning=MEANING,
-    assumes=(_NOISE, "f is L-smooth"),
+    assumes=("f is L-smooth",),
     # z_t = x_t - e_t moves by -lr g_t; <grad f(z), grad f(x)> >= ||grad f(x)||^2/2 - L^2 ||e||^2/2; and
     # E||e_t||^2 <= 2 (1 - contraction)(2 - contraction) lr^2 S/contraction^2.
     constants="derived",
@@ -186,12 +196,11 @@ EF_CONVEX = Theorem(
     where="1901.09847, non-smooth convex case",
     statement="The mean gap of EF-signSGD on a convex function is at most ||x_1 - x*||^2/(2 lr T) + lr S (1/2 + 2 sqrt(1 - contraction)/"
     "contraction), S a bound on E||g||^2, contraction = 1/d; f may have kinks.",
-    conditions=(_POSITIVE, _CONSTANT),
+    conditions=(_POSITIVE, _CONSTANT, UNBIASED, Condition("mu >= 0", "f is convex")),
     bound="d*(x0 - optimum)**2/(2*lr*T) + lr*second_moment*(1/2 + 2*sqrt(1 - contraction)/contraction)",
     quantity="gap_mean",
     where_symbols=_CONTRACTION,
     meaning=MEANING,
-    assumes=(_NOISE, "f is convex"),
     constants="derived",  # ||z_{t+1} - x*||^2 with z = x - e, and <g, x - x*> - <g, e> >= f(x) - f* - ||g|| ||e||
     problem=sign.kink,
     optimizer=lambda: ef_signsgd(0.005),
@@ -203,14 +212,14 @@ DRIFT = Theorem(
     id="karimireddy2019.ce1",
     where="1901.09847, first counterexample",
     statement="With g = 4 of probability 1/4 and -1 otherwise, f' = 1/4, signSGD raises E f by lr/8 per step if x is not confined.",
-    conditions=(_POSITIVE, _CONSTANT, Condition("domain <= 0", "x is not confined")),
+    conditions=(_POSITIVE, _CONSTANT, Condition("domain <= 0", "x is not confined"), UNBIASED),
     bound="gap_1 + lr*T/8",
     side="lower",
     quantity="gap_final",
     meaning=MEANING | {"domain": "1 if x is confined to [-1, 1], 0 if not"},
-    assumes=(_NOISE,),
     constants="derived",  # E sign(g) = -1/2
     problem=lambda: sign.linear(domain=False),
+    own_problem=True,
     optimizer=lambda: signsgd(0.01),
     run={"steps": 2_000, "seeds": 32},
 )
@@ -231,6 +240,7 @@ KINK = Theorem(
     meaning=MEANING,
     constants="derived",
     problem=sign.kink,
+    own_problem=True,
     optimizer=lambda: signsgd(0.1),
     run={"steps": 2_000},
 )
@@ -251,6 +261,7 @@ PAIR = Theorem(
     meaning=MEANING | {"at_zero": "sign(0)"},
     constants="derived",
     problem=sign.pair,
+    own_problem=True,
     optimizer=lambda: signsgd(0.1),
     run={"steps": 2_000, "order": "replacement", "seeds": 4},
 )

@@ -19,6 +19,16 @@ UNCORRECTED = (
     Condition("bias_correction <= 0", "no bias correction"),
     Condition("eps_outside <= 0", "no eps outside the root"),
 )
+EXACT = Condition("stochastic <= 0", "exact gradients")
+UNBIASED = Condition("unbiased >= 1", "unbiased gradients, independent given x_t")
+CYCLIC = Condition("cyclic >= 1", "components in cyclic order")
+RESHUFFLED = Condition("reshuffled >= 1", "reshuffled components")
+RUN_MEANING = {
+    "stochastic": "0 if every step sees the gradient of the objective, 1 if it is drawn or that of a part",
+    "unbiased": "1 if the gradient of a step is that of the objective in expectation, given x_t, 0 if not",
+    "cyclic": "1 if components come in cyclic order, 0 if not",
+    "reshuffled": "1 if every epoch is a random permutation of the components, 0 if not",
+}
 NO_EPS = (Condition("eps_inside <= 0", "no eps inside the root"),)
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from counterexamples import zoo
+from counterexamples import generalized_smooth, zoo
 from counterexamples.generalized_smooth import hard_function, well
+from counterexamples.separable import tilted_wells
 from paper_checks.theorems import clipping
 from tests.strategies import axis, examples
 from theory_sim.optimizers.clipped import clipped_gd, mixed_clipping, normalized_gd
@@ -38,6 +39,12 @@ FUNCTIONS = st.one_of(
     st.builds(zoo.logistic_regression, st.floats(0.3, 1.0)),
 )  # fmt: skip
 STEPS = st.integers(1, 300)
+
+
+def failed(trial: Trial) -> list[str]:
+    return [str(row.condition) for row in trial.assessment.failed]
+
+
 SCALES = axis(0.02, 1.0, 2)
 
 
@@ -151,7 +158,7 @@ def test_lower_bound_with_momentum(beta: float, convention: str, lr: list[float]
 
 def test_the_lower_bound_is_sharp() -> None:
     problem = hard_function(delta=64.0)
-    assert clipping.GD_LOWER.symbols == ("L0", "M", "T", "delta", "eps", "s", "split", "threshold")
+    assert "lower_bound" not in clipping.GD_LOWER.symbols
     least = problem.facts["lower_bound"]
     optimizer = gd(0.999 * problem.facts["threshold"])
     for factor, applies in ((0.999, Answer.HOLDS), (1.01, Answer.FAILS)):
@@ -219,6 +226,7 @@ def test_the_recalled_complexity_follows_from_the_derived_one() -> None:
                 assert derived <= 20.0 * L0 / eps**2 + 20.0 * max(1.0, L1**2) / L0
                 threshold = min(10.0 * L0, L0 / L1)
                 values = {"L0": L0, "L1": L1, "lr": 0.1 / L0, "threshold": threshold, "gap_1": 1.0, "s": 0.0}
+                values["stochastic"] = 0.0
                 bound = clipping.CLIPPED.assess(values | {"T": derived * (1.0 + 1e-9)}).bound
                 assert bound <= eps
 
@@ -238,3 +246,39 @@ def test_default_run(theorem: Theorem) -> None:
     assert trial.respected, trial.conclusion()
     assert set(theorem.symbols) <= set(theorem.meaning)
     assert theorem.latex()
+
+
+@pytest.mark.parametrize("theorem", clipping.THEOREMS, ids=lambda theorem: theorem.id)
+def test_noise_is_outside_every_theorem(theorem: Theorem) -> None:
+    trial = put_on_trial(theorem, tilted_wells(), run=False)
+    assert "exact gradients" in [str(row.condition) for row in trial.assessment.failed]
+
+
+def test_plain_descent_from_above_the_level_of_its_largest_gradient() -> None:
+    # From 7 the slope is e^6 = 403, and G_max = 8.5 is that of the default start.
+    assert failed(put_on_trial(clipping.PLAIN, names={"x0": 7.0})) == ["a start below the level of G_max"]
+    assert put_on_trial(clipping.PLAIN, names={"x0": 2.0}).respected is True
+
+
+@pytest.mark.parametrize(
+    "theorem", [clipping.GD_LOWER, clipping.MOMENTUM_LOWER], ids=lambda theorem: theorem.id
+)
+def test_lower_bounds_are_about_their_own_start_and_function(theorem: Theorem) -> None:
+    gap, slope = "the gap of the function's own start", "the gradient of the function's own start"
+    assert failed(put_on_trial(theorem, names={"x0": 0.0})) == [gap, slope]
+    # The same gap, all of it on the ramp: E = 0 and S = 64.
+    x, y = 0.0, generalized_smooth.ramp_start(1.0, 0.1, 64.0)
+    assert failed(put_on_trial(theorem, names={"x0": (x, y)}, run=False)) == [slope]
+    named = {"L0": 1.0, "L1": 1.0, "eps": 0.1, "split": 0.5}
+    trial = put_on_trial(
+        theorem, well(delta=64.0), names={k: v for k, v in named.items() if k not in ("L0", "L1")}
+    )
+    assert "says nothing about generalized_smooth.well" in trial.foreign
+    assert trial.applies is not Answer.HOLDS
+
+
+def test_the_momentum_of_the_lower_bound_starts_at_rest() -> None:
+    trial = put_on_trial(
+        clipping.MOMENTUM_LOWER, optimizer=sgdm(0.1, 0.9, convention="ema", m0=100.0), run=False
+    )
+    assert failed(trial) == ["the momentum starts at 0"]

@@ -265,7 +265,7 @@ def test_d2(data: st.DataObject, drawn: Drawn, workers: int) -> None:
         (compression.D2_MEASURED, {"error_feedback": False}, "error feedback"),
         (compression.EF_SGD, {"error_feedback": False}, "error feedback"),
         (compression.EF21_RATE, {"lr": 0.0059}, "lr at most 1/(L + L_tilde sqrt(beta/theta))"),  # the cap is .005859
-        (compression.EF21_RATE, {"workers": 2}, "one worker per objective"),
+        (compression.EF21_RATE, {"workers": 2}, "exact gradients"),
         (compression.COMP_AMS, {"lr": 0.01}, "lr at most eps/(6 L C0)"),
         (compression.CHOCO_CONSENSUS, {"mixing": 0.5}, "the mixing step gamma*, up to rounding"),
     ],
@@ -357,8 +357,7 @@ def test_ef21_on_random_quadratics(data: st.DataObject, d: int, workers: int, sh
     known = {
         "s": 0.0,
         "delta_up": delta,
-        "workers": workers,
-        "owners": workers,
+        "stochastic": 0,
         "lr": lr,
         "L": L,
         "L_tilde": L_tilde,
@@ -468,3 +467,17 @@ def test_l1_sign_constants_by_hand() -> None:
     assert bound(compression.MEMORY, q_up=one, U=1.0) == pytest.approx(30.492, abs=1e-3)
     assert bound(compression.MEMORY_TWO_WAY, q_up=one, q_down=one, U=1.0) == pytest.approx(1920.4, abs=0.5)
     assert bound(compression.MEMORY_SQUARED, delta_up=1.0 / 16.0, U=1.0) == 960.0
+
+
+@pytest.mark.parametrize(
+    "theorem", [compression.EF21_RATE, compression.EF21_LYAPUNOV], ids=lambda theorem: theorem.id
+)
+def test_ef21_needs_full_gradients(theorem: Theorem) -> None:
+    trial = put_on_trial(theorem, quantized.bowl(1.0), names={"L_tilde": 1.0}, run=False)
+    assert [str(row.condition) for row in trial.assessment.failed] == ["exact gradients"]
+
+
+def test_consensus_is_about_gradients_that_are_zero() -> None:
+    trial = put_on_trial(compression.CHOCO_CONSENSUS, quantized.bowl(d=90), run=False)
+    assert trial.applies is Answer.UNDECIDED
+    assert "says nothing about quantized.bowl" in trial.foreign
