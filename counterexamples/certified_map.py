@@ -36,6 +36,8 @@ _GRID = 24  # edges in beta1 are multiples of 2^-24
 _BITS = 128
 
 MAX_N = 1000  # verifying costs n^2 operations of 4 n bits per box: seconds for n = 200, minutes for n = 1000
+MAX_DIGITS = 100  # of numerators and denominators in a map
+METHOD = f"one sign change in beta1, mean value form in beta2, python-flint balls of {_BITS} bits"
 
 Interval = tuple[Fraction, Fraction]
 
@@ -148,7 +150,7 @@ def certified_map(n: int, C: Any, *, coverage: Any = "0.999", max_boxes: int = 1
         number but n an exact rational as a string; share is a decimal rounded down.
     """
     n, C = setting(n, C)
-    check_size(n)
+    check_size(n, C)
     goal = rational("coverage", coverage)
     if not 0 <= goal < 1:
         raise ValueError(f"coverage = {coverage} must be at least 0 and below 1.")
@@ -171,7 +173,7 @@ def certified_map(n: int, C: Any, *, coverage: Any = "0.999", max_boxes: int = 1
         "n": n,
         "C": str(C),
         "proves": PROVES,
-        "method": f"one sign change in beta1, mean value form in beta2, python-flint balls of {_BITS} bits",
+        "method": METHOD,
         "version": metadata.version("theory-sim"),
         "area": areas(boxes, band),
         "boxes": [box.record() for box in boxes],
@@ -179,10 +181,14 @@ def certified_map(n: int, C: Any, *, coverage: Any = "0.999", max_boxes: int = 1
     }
 
 
-def check_size(n: int) -> None:
-    """Raise ValueError for a period whose map takes hours."""
+def check_size(n: int, C: Fraction) -> None:
+    """Raise ValueError for a period whose map takes hours, and for a C with too many digits."""
     if n > MAX_N:
         raise ValueError(f"n = {n} is above {MAX_N}, too large for a map; certify single cells instead.")
+    if max(C.numerator, C.denominator) >= 10**MAX_DIGITS:
+        raise ValueError(
+            f"C has more than {MAX_DIGITS} digits above or below its fraction bar, too many for a map: round it."
+        )
 
 
 def _boxes(strips: list[_Strip], n: int, C: Fraction) -> tuple[list[Box], list[Box]]:

@@ -18,14 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from counterexamples.certificate import setting
-from counterexamples.certified_map import FORMAT, PROVES, Box, Interval, areas, check_size
+from counterexamples.certified_map import FORMAT, MAX_DIGITS, METHOD, PROVES, Box, Interval, areas, check_size
 from theory_sim import exact
 from theory_sim.arithmetic import module, rational
 from theory_sim.verdict import Verdict
 
 _BITS = 128
 _PIECES = 4096  # into which one box is cut at most
-_NUMBER = re.compile(r"\d{1,400}(/\d{1,400}|\.\d{1,400})?")
+_DIGITS = f"[0-9]{{1,{MAX_DIGITS}}}"
+_NUMBER = re.compile(rf"{_DIGITS}(/{_DIGITS}|\.{_DIGITS})?")
+_VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}((a|b|rc|\.post|\.dev)[0-9]{1,6}){0,3}")
+_FIELDS = ("format", "n", "C", "proves", "method", "version", "area", "boxes", "band")
+_SIDES = ("beta1", "beta2")
 
 
 class Mismatch(ValueError):
@@ -35,9 +39,17 @@ class Mismatch(ValueError):
 def read(path: Path) -> Any:
     """Return the parsed JSON of a file, or raise Mismatch if there is none."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         raise Mismatch(f"No JSON can be read ({error}).") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, or raise ValueError if it states a field twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("an object has a field twice")
+    return record
 
 
 def verify(content: Any) -> dict[str, str]:
@@ -76,16 +88,21 @@ def _read(content: Any) -> tuple[int, Fraction, list[Box], list[Box]]:
     if content.get("proves") != PROVES:
         raise Mismatch("The sentence under 'proves' is not the one that this version checks.")
     try:
+        _exactly(content, _FIELDS)
         if type(content["n"]) is not int:
             raise TypeError
+        if content["method"] != METHOD or not _VERSION.fullmatch(content["version"]):
+            raise ValueError("'method' and 'version' are not what theory-sim certify writes.")
         n, C = setting(content["n"], _number(content["C"]))
-        check_size(n)
-        boxes = [_box(record, Verdict(record["verdict"])) for record in content["boxes"]]
-        band = [_box(record, Verdict.UNDECIDED) for record in content["band"]]
+        check_size(n, C)
+        if not isinstance(content["boxes"], list) or not isinstance(content["band"], list):
+            raise TypeError
+        boxes = [_box(record, (*_SIDES, "verdict")) for record in content["boxes"]]
+        band = [_box(record, _SIDES) for record in content["band"]]
         if not isinstance(content["area"], Mapping):
             raise TypeError
-    except (KeyError, TypeError, AttributeError) as error:
-        raise Mismatch(f"The file lacks a field or has one of a wrong type ({error!r}).") from None
+    except (TypeError, AttributeError) as error:
+        raise Mismatch(f"The file has a field of a wrong type ({error!r}).") from None
     except ValueError as error:
         raise Mismatch(str(error)) from None
     if any(box.verdict is Verdict.UNDECIDED for box in boxes):
@@ -99,9 +116,25 @@ def _number(text: Any) -> Fraction:
     return rational("number", text)
 
 
-def _box(record: Mapping[str, Any], verdict: Verdict) -> Box:
+def _exactly(record: Any, names: tuple[str, ...]) -> None:
+    """Raise ValueError unless a record has these fields and no other, on which nothing would be checked."""
+    if not isinstance(record, Mapping):
+        raise TypeError
+    for name in names:
+        if name not in record:
+            raise ValueError(f"A record lacks a field: {name}.")
+    for name in record:
+        if name not in names:
+            raise ValueError(f"The field {str(name)[:40]!r} is not checked by anything: remove it.")
+
+
+def _box(record: Any, names: tuple[str, ...]) -> Box:
+    _exactly(record, names)
+    verdict = Verdict(record["verdict"]) if "verdict" in names else Verdict.UNDECIDED
     sides = []
-    for name in ("beta1", "beta2"):
+    for name in _SIDES:
+        if not isinstance(record[name], list) or len(record[name]) != 2:
+            raise ValueError(f"{name} = {str(record[name])[:40]} is not a list of two numbers.")
         low, high = (_number(end) for end in record[name])
         if not 0 <= low < high <= 1:
             raise ValueError(f"{name} = {record[name]} is no interval with 0 <= low < high <= 1.")

@@ -28,7 +28,9 @@ def test_list_names_everything() -> None:
         assert name in output
 
 
-@pytest.mark.parametrize("name", ["adam", "reddi.periodic", "reddi2018", "phase", "reddi2018.R7a"])
+@pytest.mark.parametrize(
+    "name", ["adam", "top_k", "reddi.periodic", "reddi2018", "reddi2018.thm2", "phase", "reddi2018.R7a"]
+)
 def test_explain_and_cite(name: str) -> None:
     assert len(run("explain", name).output) > 100
     assert "@inproceedings{" in run("cite", name).output
@@ -156,6 +158,48 @@ def test_certify_writes_a_map_and_verifies_it(tmp_path: Path) -> None:
     assert run("certify", "--verify", str(tmp_path / "absent.json"), code=1).output.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--beta1", "0.9", "--beta2", "0.99", "--out", "map.json"], "--out has no effect beside --beta1"),
+        (["--beta1", "0.9", "--beta2", "0.99", "--coverage", "0.9"], "--coverage has no effect beside"),
+        # The default, but said aloud.
+        (["--beta1", "0.9", "--beta2", "0.99", "--max-boxes", "100000"], "--max-boxes has no effect beside"),
+        (["--out", "absent/map.json"], "there is no directory absent; create it first"),
+        (["--out", "map.json", "--C", "1e500"], "C has more than 100 digits"),
+        (["--out", "map.json", "--C", "1e5000"], "C has more than 100 digits"),
+    ],
+)
+def test_certify_refuses_what_it_would_drop(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("flint")
+    monkeypatch.chdir(tmp_path)
+    said = run("certify", "--n", "20", "--C", "20", *arguments, code=2).output
+    assert message in " ".join(said.split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("--n", "4"),
+        ("--C", "5"),
+        ("--a", "1"),
+        ("--beta1", "0.3"),
+        ("--beta2", "0.3"),
+        ("--out", "b.json"),
+        ("--coverage", "0.999"),
+    ],
+)
+def test_certify_verifies_nothing_but_the_file(name: str, value: str, tmp_path: Path) -> None:
+    pytest.importorskip("flint")
+    path = str(tmp_path / "map.json")
+    run("certify", "--n", "5", "--C", "5", "--coverage", "0.9", "--out", path)
+    said = run("certify", "--verify", path, name, value, code=2).output
+    assert f"{name} has no effect beside --verify" in " ".join(said.split())
+
+
 def test_distributed_compares_processes_with_the_simulation() -> None:
     pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
     arguments = ["--workers", "2", "--compressor", "top_k:k=2", "--down", "l1_sign", "--steps", "20"]
@@ -206,7 +250,7 @@ def test_theorem_compares_a_run_with_its_bound() -> None:
 
 def test_theorem_without_a_run_and_as_latex() -> None:
     assert "note: not run" in theorem("defossez2022.thm2", "--no-run")
-    assert theorem("defossez2022.thm2", "--latex").startswith(r"\text{gradient_square_mean} \le")
+    assert theorem("defossez2022.thm2", "--latex").startswith(r"\text{gradient\_square\_mean} \le")
 
 
 def test_theorem_names_a_missing_fact() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import reddi, shi, smooth, zhang
 from theory_sim import exact
+from theory_sim.arithmetic import rational
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam_kernel
 
@@ -255,3 +256,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ImportError, match=r'^Exact arithmetic needs flint: run pip install "theory-sim\[exact\]"\.$'
     ):
         exact.balls()
+
+
+def test_an_exponent_that_would_be_written_out_is_refused() -> None:
+    with pytest.raises(ValueError, match="exponent beyond 10000"):
+        rational("C", "1e999999999")
+    assert rational("C", "1e-3") == Fraction(1, 1000)

@@ -7,6 +7,7 @@ are optional: ``pip install "theory-sim[exact]"``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ def rational(name: str, value: Any) -> Fraction:
     ValueError
         If `value` is none of these.
     """
+    exponent = re.search(r"[eE]([+-]?\d+)\s*$", value) if isinstance(value, str) else None
+    if exponent is not None and abs(int(exponent[1])) > 10_000:  # Fraction would write it out
+        raise ValueError(f"{name} = {value!r} has an exponent beyond 10000; write a smaller number.")
     try:
         return Fraction(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):

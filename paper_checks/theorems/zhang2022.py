@@ -39,6 +39,11 @@ _VANISHING = (
     Condition("eps_inside <= 0", "no eps inside the root"),
     Condition("eps_outside <= 0", "no eps outside the root"),
 )
+# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its theorem.
+_STEPS = (
+    Condition("Abs(s - 1/2) <= 0", "step sizes lr/sqrt(t)"),
+    Condition("eps_inside <= 0", "no eps inside the root"),
+)
 _ASSUMES = ("Every component has an L-Lipschitz gradient and f is bounded below.",)
 
 
@@ -102,7 +107,9 @@ CONVERGENCE = Theorem(
 )
 
 
-def _threshold(id: str, where: str, threshold: str, order: str, constants: str) -> Theorem:
+def _threshold(
+    id: str, where: str, threshold: str, order: str, constants: str, outside: Condition
+) -> Theorem:
     arguments: dict[str, Any] = {
         "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) and beta2 is close to 1.",
         "conditions": (
@@ -110,6 +117,8 @@ def _threshold(id: str, where: str, threshold: str, order: str, constants: str) 
             Condition("beta2 < 1", "beta2 below 1"),
             Condition("D0 <= 0", "strong growth: no neighbourhood"),
             Condition(f"1 - beta2 <= {threshold}", "beta2 above its threshold"),
+            *_STEPS,
+            outside,
         ),
         "meaning": _MEANING,
         "assumes": (*_ASSUMES, f"Order: {order}."),
@@ -133,6 +142,7 @@ THEOREM_31 = _threshold(
     "K*(1 - beta1^n)/(n^2*rho)",
     "reshuffled",
     "recalled",
+    Condition("eps_outside <= 0", "no eps outside the root"),
 )
 EXTENDED = _threshold(
     "zhang2026.convergence",
@@ -140,6 +150,7 @@ EXTENDED = _threshold(
     "K*(1 - beta1^n)/n^5",
     "replacement",
     "read",
+    Condition("eps_outside >= 0", "eps outside the root not negative"),
 )
 
 _SMALL = Condition("Abs(a*(n - 1)^2 - 1) <= 1/10^12", "a = 1/(n-1)^2, to rounding")

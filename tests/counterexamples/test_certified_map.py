@@ -79,6 +79,14 @@ def test_a_negative_full_gradient_converges_everywhere() -> None:
     assert (content["band"], content["area"]["share"]) == ([], "1.000000000")
 
 
+@pytest.mark.parametrize(("n", "C"), [(20, "9e99"), (3, "20." + "0" * 97 + "1")])
+def test_the_longest_C_that_is_accepted_verifies(n: int, C: str) -> None:
+    """100 digits above the fraction bar, and 99 below it."""
+    content = json.loads(certified_map.text(certified_map.certified_map(n, C, coverage="0.9", max_boxes=100)))
+    assert content["boxes"]
+    assert map_check.verify(content) == content["area"]
+
+
 def test_the_map_is_the_same_every_time() -> None:
     one, two = (certified_map.text(certified_map.certified_map(4, "4")) for _ in range(2))
     assert one == two
@@ -90,6 +98,13 @@ def test_the_map_is_the_same_every_time() -> None:
         ({"coverage": "1"}, "coverage = 1 must be at least 0 and below 1"),
         ({"max_boxes": 0}, "max_boxes = 0 must be an integer >= 2"),
         ({"n": 2000, "C": 3000}, "n = 2000 is above 1000"),
+        (
+            {"C": "1e100"},
+            "^C has more than 100 digits above or below its fraction bar, too many for a map: round it.$",
+        ),
+        ({"C": "1e500"}, "C has more than 100 digits"),
+        ({"C": "1e5000"}, "C has more than 100 digits"),
+        ({"C": "20." + "0" * 100 + "1"}, "C has more than 100 digits"),
     ],
 )
 def test_arguments_are_checked(options: Any, message: str) -> None:

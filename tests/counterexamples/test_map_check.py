@@ -63,6 +63,14 @@ def change_area(content: Any) -> None:
     content["area"]["certified"] = str(Fraction(content["area"]["certified"]) + Fraction(1, 10**9))
 
 
+def whole(content: Any, side: Any) -> None:
+    """One box over the square, CONVERGED as C < n - 1, with another form of the interval [0, 1]."""
+    content.update(C="8", boxes=[{"beta1": ["0", "1"], "beta2": ["0", "1"], "verdict": "CONVERGED"}], band=[])
+    recount(content)
+    assert map_check.verify(content)["certified"] == "1"
+    content["boxes"][0]["beta1"] = side
+
+
 TAMPERINGS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "verdict": (flip, "is not confirmed"),
     "band claimed": (claim_band, "is not confirmed"),
@@ -89,6 +97,28 @@ TAMPERINGS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "zero denominator": (lambda c: c["boxes"][0].update(beta1=["0", "1/0"]), "no exact number"),
     "undecided box": (lambda c: c["boxes"][0].update(verdict="UNDECIDED"), "belong to the band"),
     "unknown verdict": (lambda c: c["boxes"][0].update(verdict="true"), "not a valid Verdict"),
+    "box with a sentence": (lambda c: c["boxes"][0].update(note="proved"), "'note' is not checked by anything"),
+    "band with a verdict": (
+        lambda c: [gap.update(verdict="DIVERGED") for gap in c["band"]],
+        "'verdict' is not checked by anything",
+    ),
+    "file with a field": (lambda c: c.update(theorem="Adam diverges."), "'theorem' is not checked by anything"),
+    "no verdict": (lambda c: c["boxes"][0].pop("verdict"), "lacks a field: verdict"),
+    "no edge": (lambda c: c["band"][0].pop("beta1"), "lacks a field: beta1"),
+    "no version": (lambda c: c.pop("version"), "lacks a field: version"),
+    "interval of digits": (lambda c: whole(c, "01"), "beta1 = 01 is not a list of two numbers"),
+    "interval as an object": (lambda c: whole(c, {"0": 1, "1": 0}), "is not a list of two numbers"),
+    "three ends": (lambda c: whole(c, ["0", "1", "1"]), "is not a list of two numbers"),
+    "one end": (lambda c: whole(c, ["0"]), "is not a list of two numbers"),
+    "Arabic-Indic digits": (lambda c: whole(c, ["\u0660", "\u0661"]), "is not an exact number"),
+    "Arabic-Indic C": (lambda c: c.update(C="\u0661\u0660"), "is not an exact number"),
+    "underscore": (lambda c: c.update(C="1_0"), "is not an exact number"),
+    "boxes as an object": (lambda c: c.update(boxes={}), "wrong type"),
+    "band as text": (lambda c: c.update(band=""), "wrong type"),
+    "area with a field": (lambda c: c["area"].update(proved="1"), "area is"),
+    "method": (lambda c: c.update(method="Peer review."), "'method' and 'version'"),
+    "version": (lambda c: c.update(version="checked by hand"), "'method' and 'version'"),
+    "version as a number": (lambda c: c.update(version=1), "wrong type"),
     "huge n": (lambda c: c.update(n=10**9), "too large for a map"),
 }  # fmt: skip
 
@@ -113,6 +143,14 @@ def test_what_is_no_map_is_refused(text: str, tmp_path: Path) -> None:
         map_check.verify(map_check.read(tmp_path / "map.json"))
     with pytest.raises(map_check.Mismatch, match="No JSON can be read"):
         map_check.read(tmp_path / "absent.json")
+
+
+def test_a_field_stated_twice_is_refused(content: Any, tmp_path: Path) -> None:
+    """Readers differ in which one they take."""
+    text = certified_map.text(content).replace('"verdict": "', '"verdict": "UNDECIDED", "verdict": "', 1)
+    (tmp_path / "map.json").write_text(text)
+    with pytest.raises(map_check.Mismatch, match="an object has a field twice"):
+        map_check.read(tmp_path / "map.json")
 
 
 def test_decimal_endpoints_are_read(content: Any) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import plain
 from theory_sim.cli.group import main
+
+_POINT = ("--beta1", "--beta2")
+_MAP = ("--coverage", "--max-boxes", "--out")
 
 
 def _pairs(words: tuple[str, ...]) -> dict[str, Any]:
@@ -98,6 +103,27 @@ def theorem(
         click.echo(line)
 
 
+def _refuse(names: tuple[str, ...], beside: str) -> None:
+    """Raise ValueError if one of these options was given, as it would have no effect beside `beside`."""
+    context = click.get_current_context()
+    given = {
+        parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    }
+    for name in names:
+        if name in given:
+            raise ValueError(f"{name} has no effect beside {beside}: leave one of them out.")
+
+
+def _check_target(out: Path) -> None:
+    """Raise ValueError, before hours of work, for a file that cannot be written."""
+    if not out.parent.is_dir():
+        raise ValueError(f"--out {out}: there is no directory {out.parent}; create it first.")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise ValueError(f"--out {out} cannot be written; choose another file.")
+
+
 @main.command()
 @click.option("--n", type=int, help="Number of components, >= 2.")
 @click.option(
@@ -140,6 +166,7 @@ def certify(
     )
     try:
         if file is not None:
+            _refuse(("--n", "--C", "--a", *_POINT, *_MAP), "--verify")
             _verify(file)
             return
         if n is None or (large is None) == (a is None):
@@ -150,6 +177,7 @@ def certify(
                 f"beta1 = {beta1} and beta2 = {beta2}: give both for one point, none for the map."
             )
         if beta1 is not None:
+            _refuse(_MAP, "--beta1 and --beta2, which ask about one point")
             cell = certificate.certify(beta1, beta2, n, C)
             click.echo(f"{cell.verdict}  D = {cell.drift}" + (f"  {cell.reason}" if cell.reason else ""))
             return
@@ -157,6 +185,7 @@ def certify(
             raise ValueError(
                 "No file to write the map to: give --out map.json, or --beta1 and --beta2 for one point."
             )
+        _check_target(out)
         content = certified_map.certified_map(n, C, coverage=coverage, max_boxes=max_boxes)
     except ImportError as error:
         raise click.UsageError(str(error)) from error
