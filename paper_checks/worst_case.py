@@ -70,6 +70,7 @@ class Case:
             "lr": self.optimizer.lr,
             "T": self.steps,
             "s": 0.0,
+            "stochastic": 0.0,
             **own,
             **self.initial,
         }
