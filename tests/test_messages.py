@@ -251,6 +251,14 @@ def test_without_compression_one_worker_is_adam() -> None:
         np.testing.assert_allclose(grid.x_final.values, plain.x_final.values, rtol=0, atol=1e-12)
 
 
+def test_one_worker_with_scaled_signs_is_ef_signsgd() -> None:
+    problem = quantized.quadratic(0.3, d=5, decades=1.0)
+    ours = ts.ef_sgd(0.01, up=l1_sign(word=64), down=EXACT)
+    grid = ts.simulate(problem, ours, steps=300, seeds=3)
+    plain = ts.simulate(problem, ts.ef_signsgd(0.01, at_zero=1.0), steps=300, seeds=3)
+    np.testing.assert_allclose(grid.x_final.values, plain.x_final.values, rtol=0, atol=1e-13)
+
+
 def test_random_messages_read_their_own_slots() -> None:
     # Slots: 0 ... w-1 component order, then the problem's noise (none), the optimizer's (none), the messages.
     up = qsgd(levels=2, word=64)

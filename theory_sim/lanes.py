@@ -29,8 +29,8 @@ class Lanes:
     workers (N,)
         Gradients drawn per step.
     group (N,)
-        Lanes of one group can share a tile: they have the same workers and, with messages, the same compressors and
-        variant.
+        Lanes of one group can share a tile: they have the same workers, the same variant and, with messages, the same
+        compressors.
     variants : tuple of Optimizer
         The optimizers, up to those hyperparameters that are laid out directly in lr and hyper.
     variant (N,)
@@ -113,8 +113,14 @@ def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
     return count
 
 
-def _messages(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
-    """Return what lanes must share to share a tile: the variant and, with messages, the compressors."""
+def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
+    """Return what lanes must share to share a tile: the variant and, with messages, the compressors.
+
+    Raises
+    ------
+    ValueError
+        If the nodes or the compressors cannot act on d coordinates.
+    """
     if optimizer.nodes and d % optimizer.nodes:
         raise ValueError(
             f"d = {d} coordinates cannot be shared by {optimizer.nodes} nodes; choose a multiple of nodes."
@@ -212,13 +218,13 @@ def expand(
     variants = [optimizer.replace(**value) if value else optimizer for value in values]
     for variant in variants:
         _same_code(optimizer, variant, _STRUCTURE, f"Axis {others}")
-    chosen, messages = which, [_messages(variant, problem.dim) for variant in variants]
-    kinds = {message: i for i, message in enumerate(dict.fromkeys(messages))}
+    chosen, kinds = which, [_kind(variant, problem.dim) for variant in variants]
+    numbered = {kind: i for i, kind in enumerate(dict.fromkeys(kinds))}
     gradients = np.full(count, workers)
     if "workers" in axes:
         numbers = np.array([checks.count("workers", number) for number in axes["workers"].tolist()])
         gradients = numbers[position["workers"]]
-    group = np.array([kinds[message] for message in messages])[which] * (gradients.max() + 1) + gradients
+    group = np.array([numbered[kind] for kind in kinds])[which] * (gradients.max() + 1) + gradients
     for variant in variants:
         uniforms(problem, variant, int(gradients.max()))
     if optimizer.boxless and problem.domain is not None:

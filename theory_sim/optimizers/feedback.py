@@ -113,6 +113,9 @@ def ef_sgd(
 ) -> Optimizer:
     """SGD whose workers send C(lr g + e) and keep the rest e (Karimireddy et al. 2019, arXiv:1901.09847, Algorithm 2).
 
+    One worker with up=l1_sign(word=64) and down=identity(word=64) is `theory_sim.ef_signsgd`, which stays for the choice of
+    sign(0) and because it passes no messages.
+
     Parameters
     ----------
     lr : float
