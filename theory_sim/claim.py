@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,43 @@ class Claim:
         return self.id.split(".")[0]
 
 
+def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[..., Evidence]], Claim]:
+    """Turn a check into a `Claim`, whose statement is the check's docstring.
+
+    The check takes one Dataset for each sweep, in order, and the keyword ``tier`` if it has a parameter of that name.
+
+    Parameters
+    ----------
+    id, where, kind, *sweeps
+        Fields of `Claim`.
+
+    Raises
+    ------
+    ValueError
+        If the check has no docstring.
+
+    Examples
+    --------
+    >>> @claim("reddi2018.R0", "Theorem 1", "exact")
+    ... def the_sum_of_a_period_is_positive():
+    ...     \"\"\"The three slopes of Theorem 1 sum to C - 2.\"\"\"
+    ...     return within(3.0 - 1.0 - 1.0, 1.0, 0.0)
+    """
+
+    def decorate(function: Callable[..., Evidence]) -> Claim:
+        statement = " ".join((inspect.getdoc(function) or "").split())
+        if not statement:
+            raise ValueError(f"{function.__name__} has no docstring; write the statement of claim {id} there.")
+        wants_tier = "tier" in inspect.signature(function).parameters
+
+        def check(grids: Sequence[xr.Dataset], tier: str) -> Evidence:
+            return function(*grids, tier=tier) if wants_tier else function(*grids)
+
+        return Claim(id, where, statement, kind, check, sweeps)
+
+    return decorate
+
+
 @dataclass(frozen=True)
 class Deviation:
     """A place where the paper's text and the computation differ, or where a setting had to be supplied.
@@ -161,6 +199,14 @@ class Deviation:
 
     def __post_init__(self) -> None:
         checks.known("paper", self.paper, papers.PAPERS)
+
+
+def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:
+    """Return the deviations of a paper from rows (where, stated, run, *labels of claims such as "R1")."""
+    return [
+        Deviation(paper, where, stated, run, tuple(f"{paper}.{label}" for label in labels))
+        for where, stated, run, *labels in rows
+    ]
 
 
 def plain(value: Any) -> Any:
