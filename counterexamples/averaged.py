@@ -53,7 +53,7 @@ def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
         facts={"n": n, "L": 1.0 / n, "D0": 0.0, "D1": 1.0},
         paper=PAPER,
         family=piecewise,
-        parameters={"n": n, "a": a},
+        arguments={"n": n, "a": a},
     )
 
 

@@ -72,7 +72,7 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
         facts={"L0": 1.0, "L1": 0.0, "sigma": sigma, "peak": sigma * math.sqrt((1.0 - p) / p)},
         paper=PAPER,
         family=skewed,
-        parameters={"sigma": sigma, "p": p},
+        arguments={"sigma": sigma, "p": p},
     )
 
 

@@ -165,7 +165,7 @@ def hard_function(
         },
         paper=PAPER,
         family=hard_function,
-        parameters={"L0": L0, "L1": L1, "eps": eps, "delta": delta, "split": split},
+        arguments={"L0": L0, "L1": L1, "eps": eps, "delta": delta, "split": split},
     )
 
 
@@ -202,7 +202,7 @@ def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> P
         facts={"L0": L0, "L1": L1, "delta": delta * d, "M": slope, "threshold": 2.0 * x0 / slope},
         paper=PAPER,
         family=well,
-        parameters={"L0": L0, "L1": L1, "delta": delta, "d": d},
+        arguments={"L0": L0, "L1": L1, "delta": delta, "d": d},
     )
 
 

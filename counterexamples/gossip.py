@@ -95,7 +95,7 @@ def heterogeneous(
         rule=Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True, window=0.5),
         paper=PAPER,
         family=heterogeneous,
-        parameters={"nodes": nodes, "d": d, "sigma": sigma, "heterogeneity": heterogeneity},
+        arguments={"nodes": nodes, "d": d, "sigma": sigma, "heterogeneity": heterogeneity},
     )
 
 

@@ -73,7 +73,7 @@ def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Proble
         facts={"G": rows["spread"] * (1.0 + rows["bias"]) + rows["amplitude"], "D_inf": 2.0},
         paper=PAPER,
         family=linear,
-        parameters={"model": model, "d": d, "domain": domain},
+        arguments={"model": model, "d": d, "domain": domain},
     )
 
 

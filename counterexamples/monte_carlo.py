@@ -39,7 +39,7 @@ def linear(n: int, C: float) -> Problem:
         components=n,
         paper="zhang2022",
         family=linear,
-        parameters={"n": n, "C": C},
+        arguments={"n": n, "C": C},
     )
 
 

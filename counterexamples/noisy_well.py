@@ -103,7 +103,7 @@ def noisy_well(
         facts=facts,
         paper=PAPER,
         family=noisy_well,
-        parameters={"L0": L0, "L1": L1, "sigma": sigma, "nu": nu, "delta": delta},
+        arguments={"L0": L0, "L1": L1, "sigma": sigma, "nu": nu, "delta": delta},
     )
 
 

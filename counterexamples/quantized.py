@@ -91,7 +91,7 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
         },
         paper=PAPER,
         family=bowl,
-        parameters={"sigma": sigma, "d": d},
+        arguments={"sigma": sigma, "d": d},
     )
 
 
@@ -226,7 +226,7 @@ def quadratic(
         },
         paper=PAPER,
         family=quadratic,
-        parameters={
+        arguments={
             "sigma": sigma,
             "d": d,
             "decades": decades,
@@ -321,7 +321,7 @@ def different_workers(
         facts={"L": float(np.mean(curvatures)), "workers": float(len(centers))},
         paper=PAPER,
         family=different_workers,
-        parameters={
+        arguments={
             "curvatures": tuple(curvatures),
             "centers": tuple(centers),
             "sigma": sigma,
@@ -454,7 +454,7 @@ def consensus(nodes: int = 9, *, d: int = 50, instance: int = 0) -> Problem:
         facts={"nodes": float(nodes)},
         paper="choco2019",
         family=consensus,
-        parameters={"nodes": nodes, "d": d, "instance": instance},
+        arguments={"nodes": nodes, "d": d, "instance": instance},
     )
 
 

@@ -7,10 +7,10 @@ by its own size and follows the crowd to the wrong corner.
 from __future__ import annotations
 
 import math
-from typing import Any
-
-from theory_sim import checks
+from theory_sim import checks, noise
+from theory_sim.family import family
 from theory_sim.problem import Problem
+from theory_sim.rules.language import total
 from theory_sim.verdict import Rule
 
 PAPER = "reddi2018"
@@ -18,48 +18,30 @@ PAPER = "reddi2018"
 RULE = Rule("distance", converged=0.05, diverged=1.0)
 
 
-def periodic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _slope(index: int, C: float, small: float) -> float:
     """C for component 0, -small for the others."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            large = theta[0, lane]
-            small = -theta[1, lane]
-            out[j, 0, lane] = large if idx[j, lane] == 0 else small
+    return C if index == 0 else -small
 
 
-def periodic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _drawn(noise: float) -> float:
+    return noise
+
+
+def _regret(index: int, C: float, small: float, x: float, optimum: float, workers: int) -> float:
+    """f_t(x) - f_t(x*) of one worker."""
+    return _slope(index, C, small) * (x - optimum) / workers
+
+
+def _periodic_measures(x: float, optimum: float, slope: float, regret: float) -> tuple[float, float, float]:
     """|x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*), the mean over workers."""
-    workers, lanes = idx.shape
-    for lane in range(lanes):
-        away = x[0, lane] - theta[2, lane]
-        out[0, lane] = abs(away)
-        out[1, lane] = theta[3, lane] * away
-        out[2, lane] = 0.0
-    for j in range(workers):
-        for lane in range(lanes):
-            large = theta[0, lane]
-            small = -theta[1, lane]
-            slope = large if idx[j, lane] == 0 else small
-            out[2, lane] += slope * (x[0, lane] - theta[2, lane]) / workers
+    away = x - optimum
+    return abs(away), slope * away, regret
 
 
-def stochastic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """C with probability p, else -small."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            large = theta[0, lane]
-            small = -theta[1, lane]
-            out[j, 0, lane] = large if noise[j, lane] < theta[4, lane] else small
-
-
-def stochastic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _stochastic_measures(x: float, optimum: float, slope: float) -> tuple[float, float]:
     """|x - x*| and F(x) - F(x*)."""
-    for lane in range(x.shape[1]):
-        away = x[0, lane] - theta[2, lane]
-        out[0, lane] = abs(away)
-        out[1, lane] = theta[3, lane] * away
+    away = x - optimum
+    return abs(away), slope * away
 
 
 def _optimum(name: str, slope: float) -> float:
@@ -70,6 +52,7 @@ def _optimum(name: str, slope: float) -> float:
     return -math.copysign(1.0, slope)
 
 
+@family
 def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: float = 0.0) -> Problem:
     """f_t(x) = C x if t mod period = 1, else -small x, on [-1, 1] (Theorems 1 and 2; section 3 with 1010/-10).
 
@@ -98,10 +81,11 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
     optimum = _optimum(f"reddi.periodic(C={C}, small={small}, period={n})", slope)
     return Problem(
         name="reddi.periodic",
-        gradient=periodic_gradient,
+        gradient=_slope,
         constants={"C": C, "small": small, "optimum": optimum, "slope": slope},
         components=n,
-        measure=periodic_measure,
+        reductions={"regret": total(_regret, over="workers")},
+        measure=_periodic_measures,
         measures=("distance", "gap", "regret"),
         online=("regret",),
         domain=(-1.0, 1.0),
@@ -110,11 +94,10 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
         rule=RULE,
         facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "n": n, "C": C / small},
         paper=PAPER,
-        family=periodic,
-        parameters={"C": C, "small": small, "period": period},
     )
 
 
+@family
 def stochastic(
     C: float,
     delta: float | None = None,
@@ -155,18 +138,16 @@ def stochastic(
     optimum = _optimum(f"reddi.stochastic(C={C}, small={small}, p={chance})", slope)
     return Problem(
         name="reddi.stochastic",
-        gradient=stochastic_gradient,
+        gradient=_drawn,
         constants={"C": C, "small": small, "optimum": optimum, "slope": slope, "p": chance},
-        draws=1,
-        measure=stochastic_measure,
+        noise=noise.TWO_POINT,
+        measure=_stochastic_measures,
         measures=("distance", "gap"),
         domain=(-1.0, 1.0) if domain else None,
         optimum=optimum,
         rule=RULE,
         facts={"slope": slope, "G": max(C, small), "p": chance, **({"D_inf": 2.0} if domain else {})},
         paper=PAPER,
-        family=stochastic,
-        parameters={"C": C, "delta": delta, "small": small, "p": p, "domain": domain},
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.kernels import Kernel
+from theory_sim.rules.language import Rule as Kernel
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
@@ -187,7 +187,7 @@ def wells(
         facts={"L0": float(np.sum(L0)), "L1": float(np.max(L1))},
         paper="crawshaw2022",
         family=wells,
-        parameters={"L0": tuple(L0), "L1": tuple(L1), "reach": reach},
+        arguments={"L0": tuple(L0), "L1": tuple(L1), "reach": reach},
     )
 
 
@@ -218,7 +218,7 @@ def _weighted(
         facts={"L": total, "R": third * total, "delta": gap * total, "sigma": d * sigma},
         paper=PAPER,
         family=family,
-        parameters={"d": d, "sigma": sigma, "reach": reach},
+        arguments={"d": d, "sigma": sigma, "reach": reach},
     )
 
 
@@ -311,7 +311,7 @@ def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Pr
         draws=d,
         paper="chen2023lionk",
         family=box_quadratic,
-        parameters={"d": d, "coupling": coupling, "heavy": heavy},
+        arguments={"d": d, "coupling": coupling, "heavy": heavy},
     )
 
 
@@ -356,7 +356,7 @@ def tilted_wells(n: int = 8, tilt: float = 1.0, concentration: float = 0.0, x0: 
         facts={"D0": tilt * tilt * (n - 1.0)},
         paper="wang2022",
         family=tilted_wells,
-        parameters={"n": n, "tilt": tilt, "concentration": concentration},
+        arguments={"n": n, "tilt": tilt, "concentration": concentration},
     )
 
 

@@ -48,7 +48,7 @@ def geometric(ratio: float) -> Problem:
         constants={"ratio": checks.number("ratio", ratio, 0.0, open_low=True)},
         paper=PAPER,
         family=geometric,
-        parameters={"ratio": ratio},
+        arguments={"ratio": ratio},
     )
 
 
@@ -69,7 +69,7 @@ def heavy_tailed(tail: float, offset: float = 0.0) -> Problem:
         draws=2,
         paper=PAPER,
         family=heavy_tailed,
-        parameters={"tail": tail, "offset": offset},
+        arguments={"tail": tail, "offset": offset},
     )
 
 

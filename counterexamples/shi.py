@@ -43,7 +43,7 @@ def periodic(C: int) -> Problem:
         rule=RULE,
         paper=PAPER,
         family=periodic,
-        parameters={"C": n},
+        arguments={"C": n},
     )
 
 

@@ -241,7 +241,7 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
         facts={"floor": 2.0 * eps},
         paper=PAPER,
         family=kink,
-        parameters={"eps": eps, "tie": tie},
+        arguments={"eps": eps, "tie": tie},
     )
 
 
@@ -273,7 +273,7 @@ def pair(eps: float = 0.5) -> Problem:
         facts={"floor": 8.0 * eps * eps},
         paper=PAPER,
         family=pair,
-        parameters={"eps": eps},
+        arguments={"eps": eps},
     )
 
 
@@ -316,7 +316,7 @@ def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
         facts={**{f"s{k}": float(v) for k, v in enumerate(s)}, "floor": float(0.5 * np.mean(rest**2))},
         paper=PAPER,
         family=common_signs,
-        parameters={"instance": instance, "n": n, "d": d},
+        arguments={"instance": instance, "n": n, "d": d},
     )
 
 
@@ -357,7 +357,7 @@ def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem
         measures=("train", "test"),
         paper=PAPER,
         family=private_features,
-        parameters={"instance": instance, "n": n, "p": p},
+        arguments={"instance": instance, "n": n, "p": p},
     )
 
 
@@ -429,7 +429,7 @@ def quadratic(
         },
         paper="bernstein2018",
         family=quadratic,
-        parameters={
+        arguments={
             "d": d, "low": low, "high": high, "sigma": sigma, "loud": loud, "every": every, "batch": batch
         },
     )  # fmt: skip
@@ -451,7 +451,7 @@ def sparse_noise(instance: int = 0) -> Problem:
         start=tuple(start.tolist()),
         facts={"L_1": 100.0, "L": 1.0, "sigma_1": 100.0, "sigma_2": 1e4, "delta": 0.5 * float(start @ start)},
         family=sparse_noise,
-        parameters={"instance": instance},
+        arguments={"instance": instance},
     )
 
 
@@ -487,7 +487,7 @@ def skewed(large: float = 4.0, p: float = 0.2, *, d: int = 1) -> Problem:
         facts={"small": small, "L": 1.0},
         paper="bernstein2018",
         family=skewed,
-        parameters={"large": large, "p": p, "d": d},
+        arguments={"large": large, "p": p, "d": d},
     )
 
 

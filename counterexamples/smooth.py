@@ -117,7 +117,7 @@ def quadratic(d: int = 1, sigma: float = 0.0, *, x0: float = 1.0) -> Problem:
         rule=Rule("distance", converged=0.1, diverged=2.0, relative=True),
         facts={"L": 1.0, "sigma": sigma, "mu": 1.0},
         family=quadratic,
-        parameters={"d": d, "sigma": sigma},
+        arguments={"d": d, "sigma": sigma},
     )
 
 
@@ -149,7 +149,7 @@ def bounded(d: int = 5, width: float = 1.0, *, x0: float = 1.0) -> Problem:
         optimum=0.0,
         facts={"L": 2.0, "G": 3.0 * math.sqrt(3.0) / 8.0 + width},
         family=bounded,
-        parameters={"d": d, "width": width},
+        arguments={"d": d, "width": width},
     )
 
 
@@ -181,7 +181,7 @@ def logcosh(d: int = 4, width: float = 1.0, *, x0: float = 1.0) -> Problem:
         optimum=0.0,
         facts={"L": 1.0, "G": 1.0 + width},
         family=logcosh,
-        parameters={"d": d, "width": width},
+        arguments={"d": d, "width": width},
     )
 
 

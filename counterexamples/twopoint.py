@@ -69,7 +69,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
         },
         paper=PAPER,
         family=two_point,
-        parameters={"k": k, "p": p},
+        arguments={"k": k, "p": p},
     )
 
 
@@ -84,7 +84,7 @@ def frozen(k: float, p: float, point: float) -> Problem:
         facts=base.facts,
         paper=PAPER,
         family=frozen,
-        parameters={"k": k, "p": p, "point": point},
+        arguments={"k": k, "p": p, "point": point},
     )
 
 

@@ -98,7 +98,7 @@ def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
         facts={"n": n, "C": n - 1 + 1 / a, "L": G, "D0": 0.0, "D1": float(n * n) * (G * G + (n - 1) * a * a)},
         paper=PAPER,
         family=piecewise,
-        parameters={"n": n, "a": a},
+        arguments={"n": n, "a": a},
     )
 
 
@@ -155,7 +155,7 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
         facts={**facts, "C": 10.0, "D0": 0.0} if a == 0.0 else facts,
         paper=PAPER,
         family=quadratics,
-        parameters={"a": a},
+        arguments={"a": a},
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.kernels import Kernel, compiled
+from theory_sim.rules.language import Rule as Kernel
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
@@ -258,20 +258,6 @@ def _problem(family: Any, gradient: Kernel, measure: Kernel, constants: Mapping[
         measures=MEASURES if bounded else MEASURES[:2], start=start, optimum=optimum, rule=RULE, facts=facts,
         paper=PAPER, family=family, parameters=parameters,
     )  # fmt: skip
-
-
-def measures_at(problem: Problem, points: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the measures of a deterministic problem at points of shape (N, d), each of shape (N,)."""
-    if problem.measure is None or points.shape[1:] != (problem.dim,):
-        raise ValueError(
-            f"{problem.name} needs a measure and points of shape (N, {problem.dim}), not {points.shape}."
-        )
-    n = len(points)
-    theta = np.array([[value] * n for value in problem.constants.values()], dtype=float).reshape(-1, n)
-    x, out = np.array(points.T, dtype=float, order="C"), np.empty((len(problem.measures), n))
-    kernel = compiled("measure", problem.measure)
-    kernel(x, 1, np.zeros((1, n), np.int64), np.empty((0, n)), theta, out)
-    return dict(zip(problem.measures, out, strict=True))
 
 
 def power_norm(p: float = 4.0, L1: float = 1.0, d: int = 1) -> Problem:

@@ -117,7 +117,7 @@ def anywhere(instance: int = 0) -> Problem:
         name="three_quadratics.anywhere",
         start=tuple(start.tolist()),
         family=anywhere,
-        parameters={"instance": instance},
+        arguments={"instance": instance},
     )
 
 

@@ -36,7 +36,7 @@ def _rescaled(problem: ts.Problem, family: Callable[[int], ts.Problem]) -> ts.Pr
         constants={k: v if k == "optimum" else v / scale for k, v in problem.constants.items()},
         facts={k: v / scale if k in ("slope", "G") else v for k, v in problem.facts.items()},
         family=family,
-        parameters={"C": C},
+        arguments={"C": C},
     )
 
 

@@ -92,7 +92,7 @@ def batches(N: int, B: int) -> Problem:
         online=("slope",),
         paper="zhang2026",
         family=batches,
-        parameters={"N": N, "B": B},
+        arguments={"N": N, "B": B},
     )
 
 

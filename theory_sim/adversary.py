@@ -151,7 +151,7 @@ def piecewise(knots: Any = (0.2,), curvatures: Any = (1.0, 0.0), start: Any = 1.
         facts={"L": float(np.abs(bends).max()), "mu": mu},
         paper="drori2014",
         family=piecewise,
-        parameters={"knots": knots, "curvatures": curvatures, "start": start},
+        arguments={"knots": knots, "curvatures": curvatures, "start": start},
     )
 
 

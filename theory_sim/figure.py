@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.claim import plain
-from theory_sim.grid import save
+from theory_sim.engine.grid import save
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:

@@ -1,17 +1,30 @@
-"""The Optimizer noun: a step kernel, its hyperparameters and its named variant."""
+"""The Optimizer noun: a rule, its hyperparameters and its named variant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.kernels import Kernel, check_arguments
+from theory_sim.rules import build, tile
+from theory_sim.rules.language import (
+    Reduction,
+    Reductions,
+    Round,
+    Rule,
+    Source,
+    Stage,
+    require_names,
+    require_results,
+)
 from theory_sim.schedule import Schedule, constant
 
 INITIAL_STATES = ("mean_gradient", "max_square")
+_TAKEN = ("g", "t", "lr", "x", "i", "j", "d", "workers")
+_OF_MESSAGES = ("p", "sent", "reply", "mean")
 
 
 @dataclass(frozen=True)
@@ -21,29 +34,39 @@ class Optimizer:
     Parameters
     ----------
     name : str
-    step : callable
-        Step kernel ``(g, t, lr, hyper, noise, state, x)``, or an exchange kernel if there are compressors; see
-        `theory_sim.kernels`.
+    step : callable or Round
+        A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x, the
+        hyperparameters, the rows, the reductions, the coordinate i of d.  For a method with messages a `Round`.  Or a
+        step kernel, or with compressors an exchange kernel; see `theory_sim.rules.build`.
     lr : float
-        Step size, > 0; the kernel receives lr * schedule factor.
+        Step size, > 0; the rule receives lr * schedule factor.
     hyper : mapping of str to float
-        Rows of the kernel's ``hyper`` array, in order; each can be an axis of a sweep.
+        Hyperparameters by name; each can be an axis of a sweep.
     rows : tuple of str
-        Names of the state rows, in the kernel's order.
+        Names of the state rows.
     schedule : Schedule
     initial : mapping of str to float or str
         Initial value of a state row, 0 where absent: a number, ``"mean_gradient"`` (the mean of the
         component gradients at the start) or ``"max_square"`` (the largest squared component gradient).
     variant : mapping of str to str
         Named choices that distinguish algorithms of the same name (order of max and correction, ...).
+    reductions : mapping of str, or tuple of str, to Reduction
+        Numbers from all coordinates, or all workers, that the rules name.
+    once : callable, optional
+        Rule that is called once per lane, before the coordinates, and returns the rows `shared`.
+    shared : tuple of str
+        Those of `rows` that have one value for all coordinates.
     draws : int
-        Uniforms the kernel reads per step, as the rows of ``noise``.
+        Uniforms that a step kernel reads per step, as the rows of ``noise``.
     distributed : bool
-        Whether the kernel sees every worker's gradient; otherwise the workers' gradients are averaged.
+        Whether a step kernel sees every worker's gradient; otherwise the workers' gradients are averaged.  A rule with
+        messages or with a reduction over workers always does.
     worker_rows : tuple of str
         Names of the state rows that each worker owns; they follow `rows`, worker by worker.
     up, down : Compressor, optional
-        What the workers send, and what comes back.  Both or none: they make `step` an exchange kernel.
+        What the workers send, and what comes back, or the codes of the rows `stored`.
+    stored : tuple of str
+        Rows that pass through `up` and `down` after every step; then nothing is sent.
     nodes : int
         If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates to its
         neighbours.
@@ -52,12 +75,14 @@ class Optimizer:
         are refused.
     warmup : int
         Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
-    sends : bool
-        False if the compressors serve another purpose and nothing is sent.
+    measure : callable, optional
+        Rule for numbers to record, from reductions over the state rows.
+    measures : tuple of str
+        Their names; they join those of the problem.  One that names g has a meaning only on average over the path.
     paper : str
         Key of `theory_sim.papers`, empty if none.
     family : callable, optional
-        The constructor, called again with `arguments` by `replace`, so that every rule is checked again.
+        The constructor, called again with `arguments` by `replace`; set by `theory_sim.family.family`.
     arguments : mapping
         The constructor's arguments.
 
@@ -65,31 +90,34 @@ class Optimizer:
     --------
     A user's own optimizer is one function and one line:
 
-    >>> def sign_step(g, t, lr, hyper, noise, state, x):
-    ...     for i in range(x.shape[0]):
-    ...         for lane in range(x.shape[1]):
-    ...             x[i, lane] -= lr[lane] * np.sign(g[0, i, lane])
+    >>> def sign_step(g, lr, x):
+    ...     return x - lr * math.copysign(1.0, g)
     >>> Optimizer("my sign descent", sign_step, lr=0.1).name
     'my sign descent'
     """
 
     name: str
-    step: Kernel
+    step: Rule | Round
     lr: float = 0.001
     hyper: Mapping[str, float] = field(default_factory=dict)
     rows: tuple[str, ...] = ()
     schedule: Schedule = field(default_factory=constant)
     initial: Mapping[str, float | str] = field(default_factory=dict)
     variant: Mapping[str, str] = field(default_factory=dict)
+    reductions: Reductions = field(default_factory=dict)
+    once: Rule | None = None
+    shared: tuple[str, ...] = ()
     draws: int = 0
     distributed: bool = False
     worker_rows: tuple[str, ...] = ()
     up: Compressor | None = None
     down: Compressor | None = None
+    stored: tuple[str, ...] = ()
     nodes: int = 0
     boxless: bool = False
     warmup: int = 0
-    sends: bool = True
+    measure: Rule | None = None
+    measures: tuple[str, ...] = ()
     paper: str = ""
     family: Callable[..., Optimizer] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -104,7 +132,20 @@ class Optimizer:
                 raise TypeError(
                     f"{side!r} is not a Compressor; call its constructor in theory_sim.compressors."
                 )
-        check_arguments("step" if self.up is None else "exchange", self.step)
+        for name in ("rows", "worker_rows", "shared", "stored", "measures"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('m', 'v').")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("draws", "nodes", "warmup"):
+            checks.count(name, getattr(self, name), 0)
+        taken = (*_TAKEN, *(_OF_MESSAGES if isinstance(self.step, Round) else ()))
+        reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
+        require_names("Hyperparameter", self.hyper, taken, self.name)
+        rows = (*self.rows, *self.worker_rows)
+        require_names("State row", rows, (*taken, *self.hyper), self.name)
+        require_names("Reduction", reduced, (*taken, *self.hyper, *rows), self.name)
+        for name in (*self.shared, *self.stored):
+            checks.known(f"state row of {self.name}", name, self.rows)
         checks.number("lr", self.lr, 0.0, open_low=True)
         if not isinstance(self.schedule, Schedule):
             raise TypeError(
@@ -118,6 +159,10 @@ class Optimizer:
                 checks.known("initial state", start, INITIAL_STATES)
             else:
                 checks.number(f"initial {row}", start)
+        if (self.measure is None) != (not self.measures):
+            raise ValueError(f"measures = {self.measures} must name the results of the measure; give both.")
+        self.source  # noqa: B018  names that do not bind are refused here
+        self.watch  # noqa: B018
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -132,13 +177,51 @@ class Optimizer:
         return (*(name for name in names if name not in ("schedule", "up", "down")), *messages)
 
     @property
-    def kernels(self) -> tuple[Kernel, ...]:
-        """The step and, if there are any, the compressors' kernels."""
-        return (self.step, *(side.kernel for side in (self.up, self.down) if side is not None))
+    def is_rule(self) -> bool:
+        """Whether the step is written in rules, not as a kernel."""
+        return isinstance(self.step, Round) or not (
+            build.is_raw("step", self.step) or build.is_raw("exchange", self.step)
+        )
+
+    @property
+    def sees_workers(self) -> bool:
+        """Whether the step sees the gradient of every worker instead of their mean."""
+        over_workers = any(one.over == "workers" for one in self.reductions.values())
+        return self.distributed or isinstance(self.step, Round) or over_workers
+
+    @property
+    def known(self) -> tile.Names:
+        """What the rules of this optimizer may name."""
+        reductions = tuple(self.reductions.items())
+        return tile.Names(
+            self.name, tuple(self.hyper), self.rows, self.shared, self.worker_rows, reductions, not self.sees_workers
+        )
+
+    @cached_property
+    def source(self) -> tuple[Source, int]:
+        """The step kernel, and its rows of scratch (the 3 d of messages aside)."""
+        return _step(self.step, self.once, self.known, self.warmup, self.stored)
+
+    @cached_property
+    def watch(self) -> tuple[Source, int]:
+        """The kernel of `measure`, and its rows of scratch."""
+        return _watch(self.measure, self.measures, self.known)
+
+    @property
+    def online(self) -> tuple[str, ...]:
+        """Measures that depend on the gradient of the step."""
+        if self.measure is None:
+            return ()
+        return self.measures if "g" in tile.reached(self.measure, self.reductions) else ()
+
+    @property
+    def begins(self) -> bool:
+        """Whether the first query point is itself a message."""
+        return isinstance(self.step, Round) and self.step.start is not None
 
     def bits(self, d: int, steps: int) -> tuple[float, float]:
         """Return the bits that one worker, or one node, sends and receives from the server in `steps` rounds."""
-        if self.up is None or self.down is None or not self.sends:
+        if self.up is None or self.down is None or self.stored:
             return 0.0, 0.0
         if self.nodes:
             return steps * self.up.bits(d // self.nodes), 0.0
@@ -179,3 +262,47 @@ class Optimizer:
             f", {name}={value}" for name, value in self.variant.items() if name not in self.hyper
         )
         return f"{self.name}({values}{variant}, {self.schedule})"
+
+
+@lru_cache(1024)
+def _step(
+    step: Rule | Round, once: Rule | None, known: tile.Names, warmup: int, stored: tuple[str, ...]
+) -> tuple[Source, int]:
+    """Return the step kernel of what an optimizer declares, after checking every rule of it."""
+    for kind in ("step", "exchange"):
+        if not isinstance(step, Round) and build.is_raw(kind, step):
+            return tile.raw(kind, step), 0
+    _check_reductions(known)
+    first = None if once is None else Stage(once, known.shared)
+    if once is not None:
+        require_results(once, known.shared, known.owner)
+    if isinstance(step, Round):
+        for stage in (step.send, step.keep, step.reply, step.apply, step.start):
+            if stage is not None:
+                writes = (*known.rows, *known.worker_rows, "x", "p")
+                for name in stage.writes:
+                    checks.known(f"place of {known.owner}", name, writes)
+                require_results(stage.rule, stage.writes, known.owner)
+        return tile.exchange(known, step, first, warmup)
+    own = tuple(row for row in known.rows if row not in known.shared)
+    made = tile.step(known, Stage(step, ("x", *own)), first, stored)
+    require_results(step, ("the new x", *own), known.owner)
+    return made
+
+
+@lru_cache(1024)
+def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -> tuple[Source, int]:
+    if measure is None:
+        return tile.empty("watch"), 0
+    _check_reductions(known)
+    made = tile.watch(known, measure, len(measures))
+    require_results(measure, measures, known.owner)
+    return made
+
+
+def _check_reductions(known: tile.Names) -> None:
+    """Raise ValueError unless every reduction has a term for each of its names."""
+    for key, one in known.reductions:
+        if not isinstance(one, Reduction):
+            raise TypeError(f"Reduction {key!r} of {known.owner} is {one!r}; use total, norm or largest.")
+        require_results(one.term, (key,) if isinstance(key, str) else key, known.owner)

@@ -10,7 +10,6 @@ noise of the problem, then come the noise of the optimizer and the messages of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,47 +45,3 @@ def uniform(t: int, slot: int, key: Any, out: Any) -> None:
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z = z ^ (z >> np.uint64(31))
             out[q, lane] = float(z >> np.uint64(11)) * 1.1102230246251565e-16
-
-
-def cyclic(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
-    """Components 0, 1, ..., n-1, 0, 1, ...: step 1 draws component 0."""
-    workers, lanes = idx.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            following = 0 if t == 1 else idx[j, lane] + 1
-            idx[j, lane] = 0 if following == size[lane] else following
-
-
-def replacement(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
-    """Independent uniform components."""
-    workers, lanes = idx.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            idx[j, lane] = int(u[j, lane] * size[lane])
-
-
-def reshuffled(t: int, size: Any, u: Any, table: Any, idx: Any) -> None:
-    """Each epoch of n steps draws a fresh permutation, one Fisher-Yates swap per step.
-
-    table[0] is the position in the epoch, table[1:] the permutation so far.
-    """
-    workers, lanes = idx.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            n = size[lane]
-            position = table[0, j, lane]
-            if position == 0:
-                for i in range(n):
-                    table[1 + i, j, lane] = i
-            chosen = position + int(u[j, lane] * (n - position))
-            idx[j, lane] = table[1 + chosen, j, lane]
-            table[1 + chosen, j, lane] = table[1 + position, j, lane]
-            table[0, j, lane] = position + 1 if position + 1 < n else 0
-
-
-# name -> (kernel, whether it reads uniforms, whether it needs a permutation table)
-ORDERS: dict[str, tuple[Callable[..., None], bool, bool]] = {
-    "cyclic": (cyclic, False, False),
-    "reshuffled": (reshuffled, True, True),
-    "replacement": (replacement, True, False),
-}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.kernels import Kernel, check_arguments
+from theory_sim.rules import build, tile
+from theory_sim.rules.language import Rule, Source, require_results
 
 
 @dataclass(frozen=True)
@@ -18,23 +20,33 @@ class Schedule:
     Parameters
     ----------
     name : str
-    kernel : callable
-        Schedule kernel ``(t, parameters, factor)``; see `theory_sim.kernels`.
+    rule : callable
+        Rule from ``t`` and the parameters by name to the factor, or a schedule kernel ``(t, parameters, factor)``.
     parameters : mapping of str to float
-        Rows of the kernel's parameter array; each can be an axis of a sweep.
+        Each can be an axis of a sweep.
     family : callable, optional
         The constructor, called again by `replace`, so that every rule is checked again.
     """
 
     name: str
-    kernel: Kernel
+    rule: Rule
     parameters: Mapping[str, float] = field(default_factory=dict)
     family: Callable[..., Schedule] | None = None
 
     def __post_init__(self) -> None:
-        check_arguments("schedule", self.kernel)
         for name, value in self.parameters.items():
             checks.number(name, value)
+        self.source  # noqa: B018  a name that does not bind is refused here
+
+    @cached_property
+    def source(self) -> Source:
+        """The kernel of the rule."""
+        return _source(self.rule, self.name, tuple(self.parameters))
+
+    @property
+    def varies(self) -> bool:
+        """Whether the factor depends on t."""
+        return self.rule is not _constant
 
     def replace(self, **changes: float) -> Schedule:
         """Return a copy with other parameters, checked by the same rules."""
@@ -50,35 +62,41 @@ class Schedule:
         return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
 
 
-def constant_kernel(t: int, parameters: Any, factor: Any) -> None:
-    """factor = 1."""
-    for lane in range(factor.shape[0]):
-        factor[lane] = 1.0
+@cache
+def _source(rule: Rule, name: str, parameters: tuple[str, ...]) -> Source:
+    if build.is_raw("schedule", rule):
+        return tile.raw("schedule", rule)
+    made = tile.schedule(rule, f"schedule {name}", parameters)
+    require_results(rule, ("the factor",), f"schedule {name}")
+    return made
 
 
-def power_kernel(t: int, parameters: Any, factor: Any) -> None:
-    """factor = t^-s; 1/sqrt(t) by a correctly rounded square root."""
-    for lane in range(factor.shape[0]):
-        s = parameters[0, lane]
-        factor[lane] = 1.0 / math.sqrt(float(t)) if s == 0.5 else float(t) ** -s
+def _constant() -> float:
+    return 1.0
 
 
-def linear_kernel(t: int, parameters: Any, factor: Any) -> None:
-    """factor = 1 - (t-1)/horizon, and 0 after the horizon."""
-    for lane in range(factor.shape[0]):
-        factor[lane] = max(1.0 - float(t - 1) / parameters[0, lane], 0.0)
+def _power(t: int, s: float) -> float:
+    # 1/sqrt(t) by a correctly rounded square root
+    return 1.0 / math.sqrt(float(t)) if s == 0.5 else float(t) ** -s
+
+
+def _linear(t: int, horizon: float) -> float:
+    return max(1.0 - float(t - 1) / horizon, 0.0)
 
 
 def constant() -> Schedule:
     """lr_t = lr."""
-    return Schedule("constant", constant_kernel)
+    return Schedule("constant", _constant)
 
 
 def power(s: float) -> Schedule:
     """lr_t = lr / t**s, s >= 0."""
-    return Schedule("power", power_kernel, {"s": checks.number("s", s, 0.0)}, power)
+    return Schedule("power", _power, {"s": checks.number("s", s, 0.0)}, power)
 
 
 def linear(horizon: int) -> Schedule:
     """lr_t = lr * max(0, 1 - (t-1)/horizon)."""
-    return Schedule("linear", linear_kernel, {"horizon": checks.count("horizon", horizon)}, linear)
+    return Schedule("linear", _linear, {"horizon": checks.count("horizon", horizon)}, linear)
+
+
+CONSTANT = constant()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,19 +11,118 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks, execute, fusion, grid, random
-from theory_sim.kernels import digest
-from theory_sim.lanes import Lanes, expand, uniforms
+from theory_sim import checks
 from theory_sim.optimizer import Optimizer
-from theory_sim.problem import Problem
-from theory_sim.simulate import WATCHED, Plan, advance
+from theory_sim.order import ORDERS
+from theory_sim.problem import OUTPUTS, Problem
 from theory_sim.verdict import Rule
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from theory_sim.engine.job import Job
+
+WATCHED = "gradient_norm"
+_SLOTS = 1 << 16  # uniforms of a step, see theory_sim.random
+_LONGEST = 1 << 53
 TIERS = ("quick", "full")
 Axis = Sequence[float] | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run stops to record.
+
+    Parameters
+    ----------
+    steps : int
+        Number of updates T.
+    checkpoints : tuple of int
+        Increasing numbers of updates after which x and the measures are stored; the last one is T.
+    running : bool
+        Whether mean, minimum and maximum of every measure over x_1 ... x_c are stored at checkpoint c.
+    windows : tuple of (int, int)
+        Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
+    first_hit : float, optional
+        Value of the measure "gradient_norm" whose first hit is recorded.
+    """
+
+    steps: int
+    checkpoints: tuple[int, ...]
+    running: bool
+    windows: tuple[tuple[int, int], ...]
+    first_hit: float | None = None
+
+    @property
+    def stops(self) -> list[int]:
+        """Every number of updates at which something is recorded, increasing."""
+        edges = {edge for window in self.windows for edge in window}
+        return sorted(({*self.checkpoints, *edges}) - {0})
+
+
+def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
+    """Return which object an axis belongs to: problem, optimizer, schedule, start or workers.
+
+    Raises
+    ------
+    ValueError
+        If none or more than one knows it.
+    """
+    owners = {
+        "optimizer": set(optimizer.axes),
+        "schedule": set(optimizer.schedule.parameters),
+        "problem": set(problem.axes),
+        "start": {"x0"},
+        "workers": {"workers"},
+    }
+    found = [owner for owner, names in owners.items() if name in names]
+    if not found:
+        checks.known("axis", name, set().union(*owners.values()))
+    if len(found) > 1:
+        raise ValueError(
+            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
+        )
+    return found[0]
+
+
+def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
+    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
+
+    Raises
+    ------
+    ValueError
+        If they exceed the 65536 slots of a step (see `theory_sim.random`).
+    """
+    messages = sum(optimizer.draws_of_messages(problem.dim, workers))
+    count = workers * (1 + problem.draws) + optimizer.draws + messages
+    if count > _SLOTS:
+        raise ValueError(f"workers = {workers} need {count} uniforms per step, more than 65536; use fewer.")
+    return count
+
+
+def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Raise ValueError for an axis that no object knows, or a value that is refused whatever the other axes are."""
+    builders = {"optimizer": optimizer.replace, "schedule": optimizer.schedule.replace, "problem": problem.replace}
+    owner = {name: axis_owner(name, problem, optimizer) for name in axes}
+    for name, values in axes.items():
+        if owner[name] not in builders:
+            continue
+        build = builders[owner[name]]
+        others = {other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]}
+        # What is allowed of floats is an interval nearly everywhere; the rest is checked when lanes are built.
+        floats = values.dtype.kind == "f" and np.isfinite(values).all()
+        for value in [values.min().item(), values.max().item()] if floats else values.tolist():
+            refusal: Exception | None = None
+            for rest in itertools.chain([()], itertools.product(*others.values())):
+                try:
+                    build(**{name: value, **dict(zip(others, rest, strict=False))})
+                    break
+                except (ValueError, ArithmeticError) as error:
+                    refusal = refusal or error
+            else:
+                if isinstance(refusal, ValueError):
+                    raise refusal
+                raise ValueError(f"Axis {name!r} cannot be {value!r}: {refusal}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +182,17 @@ class Sweep:
     def __post_init__(self) -> None:
         for name, low in (("steps", 1), ("seeds", 1), ("workers", 1), ("entropy", 0)):
             object.__setattr__(self, name, checks.count(name, getattr(self, name), low))
+        if self.steps > _LONGEST:
+            raise ValueError(f"steps = {self.steps} is more than 2^53, which no machine takes; use fewer.")
         for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
             if not isinstance(value, noun):
-                raise TypeError(f"{value!r} is not a {noun.__name__}; call its constructor.")
-        checks.known("order", self.order, random.ORDERS)
-        workers = max(map(int, self.axes["workers"])) if len(self.axes.get("workers", ())) else self.workers
-        uniforms(self.problem, self.optimizer, workers)
+                article = "an" if noun is Optimizer else "a"
+                raise TypeError(f"{value!r} is not {article} {noun.__name__}; call its constructor.")
+        if not isinstance(self.axes, Mapping):
+            raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
+        if self.rule is not None and not isinstance(self.rule, Rule):
+            raise ValueError(f"rule = {self.rule!r} must be a Rule, such as Rule('distance', 0.05, 1.0).")
+        checks.known("order", self.order, ORDERS)
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -99,13 +202,19 @@ class Sweep:
                     f"first_hit = {self.first_hit} needs the measure {WATCHED!r}, which {self.problem.name} lacks; "
                     f"it has {', '.join(self.problem.measures) or 'none'}."
                 )
+        clash = set(self.problem.measures) & set(self.optimizer.measures)
+        if clash:
+            raise ValueError(f"{min(clash)!r} is a measure of {self.problem.name} and of {self.optimizer.name}; rename one.")
         for name, values in self.axes.items():
-            if name in grid.NAMES:
+            if name in OUTPUTS:
                 raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
-            if np.ndim(values) != 1 or len(values) == 0:
+            if np.ndim(values) != 1 or len(values) == 0 or np.ma.isMaskedArray(values):
                 raise ValueError(
                     f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values."
                 )
+        _check_axes(self.problem, self.optimizer, self.coordinates)
+        workers = [checks.count("workers", w) for w in self.coordinates.get("workers", np.array([])).tolist()]
+        uniforms(self.problem, self.optimizer, max(workers, default=self.workers))
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints
@@ -114,36 +223,30 @@ class Sweep:
         """Pickle the fields only: an executor rebuilds the lanes."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    @property
-    def random(self) -> bool:
-        """Whether seeds can differ: something in a run reads the random stream."""
-        sampled = random.ORDERS[self.order][1] and bool((self.lanes.size > 1).any())
-        return sampled or any(uniforms(self.problem, one, 1) > 1 for one in self.lanes.variants)
+    @cached_property
+    def job(self) -> Job:
+        """What the engine makes of this sweep: its lanes and its digest."""
+        from theory_sim.engine.job import Job
+
+        return Job(self)
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
         """The axes as arrays."""
         return {name: np.asarray(values) for name, values in self.axes.items()}
 
-    @cached_property
-    def lanes(self) -> Lanes:
-        """The arrays of all lanes, in C order over (axes ..., seed)."""
-        return expand(
-            self.problem,
-            self.optimizer,
-            self.coordinates,
-            seeds=self.seeds,
-            entropy=self.entropy,
-            order=self.order,
-            workers=self.workers,
-            x0=self.x0,
-            judged=self.rule is None,
-        )
-
     @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of (axes ..., seed)."""
         return (*(len(values) for values in self.axes.values()), self.seeds)
+
+    @property
+    def size(self) -> int:
+        """Number of lanes."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
 
     @property
     def judged(self) -> Rule | None:
@@ -153,13 +256,18 @@ class Sweep:
     @cached_property
     def plan(self) -> Plan:
         """When the run stops to record."""
-        if isinstance(self.checkpoints, (int, np.integer)):
-            number = checks.count("checkpoints", int(self.checkpoints), 0)
+        given = self.checkpoints
+        if isinstance(given, int | np.integer):
+            number = checks.count("checkpoints", int(given), 0)
+            if number > self.steps * 100 + 1000:
+                raise ValueError(f"checkpoints = {number} are more than the {self.steps} steps; give fewer.")
             points = (
                 np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
             )
+        elif isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+            raise ValueError(f"checkpoints = {given!r} must be a number or a list of numbers of updates.")
         else:
-            points = [checks.count("checkpoint", int(c)) for c in self.checkpoints]
+            points = [checks.count("checkpoint", c) for c in given]
             if points != sorted(set(points)) or points[-1:] > [self.steps]:
                 raise ValueError(
                     f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}."
@@ -173,70 +281,6 @@ class Sweep:
         """Return this sweep at a tier: the same object when full, fewer cells and steps when quick."""
         checks.known("tier", tier, TIERS)
         return replace(self, **self.quick, quick={}) if tier == "quick" and self.quick else self
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """Everything that determines the result, in plain JSON types."""
-        problem, optimizer = self.problem, self.optimizer
-        kernels = (
-            problem.gradient,
-            problem.measure,
-            *optimizer.kernels,
-            optimizer.schedule.kernel,
-            random.ORDERS[self.order][0],
-            random.uniform,
-            advance,
-        )
-        return {
-            "problem": {
-                "name": problem.name,
-                "constants": dict(problem.constants),
-                "parameters": dict(problem.parameters),
-                "dim": problem.dim,
-                "components": problem.components,
-                "draws": problem.draws,
-                "measures": problem.measures,
-            },
-            "optimizer": {
-                "name": optimizer.name,
-                "lr": optimizer.lr,
-                "hyper": dict(optimizer.hyper),
-                "variant": dict(optimizer.variant),
-                "rows": optimizer.rows,
-                "draws": optimizer.draws,
-                "distributed": optimizer.distributed,
-                "worker_rows": optimizer.worker_rows,
-                "nodes": optimizer.nodes,
-                "warmup": optimizer.warmup,
-                "sends": optimizer.sends,
-                "messages": [
-                    {"name": side.name, **side.hyper}
-                    for side in (optimizer.up, optimizer.down)
-                    if side is not None
-                ],
-            },
-            "initial": dict(optimizer.initial),
-            "schedule": {"name": optimizer.schedule.name, **optimizer.schedule.parameters},
-            "kernels": [digest(kernel) for kernel in kernels if kernel is not None],
-            "loop": fusion.digest(),
-            "axes": {name: values.tolist() for name, values in self.coordinates.items()},
-            "x0": np.asarray(problem.start if self.x0 is None else self.x0).tolist(),
-            "domain": problem.domain,
-            "order": self.order,
-            "seeds": self.seeds,
-            "entropy": self.entropy,
-            "workers": self.workers,
-            "steps": self.steps,
-            "checkpoints": self.plan.checkpoints,
-            "running": self.running,
-            "first_hit": self.first_hit,
-            "windows": self.plan.windows,
-        }
-
-    @cached_property
-    def digest(self) -> str:
-        """Return 16 hex digits of the SHA-256 of the spec."""
-        return hashlib.sha256(json.dumps(self.spec, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def run(
         self,
@@ -262,10 +306,9 @@ class Sweep:
         Returns
         -------
         xarray.Dataset
-            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.grid.assemble`.
+            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.
         """
-        records = execute.run(self, store, threads=threads, executor=executor, progress=progress)
-        return grid.assemble(self, records)
+        return self.job.run(store, threads=threads, executor=executor, progress=progress)
 
 
 def simulate(

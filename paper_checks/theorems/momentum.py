@@ -43,7 +43,7 @@ def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float]:
     if problem.draws == 0 and problem.components == 1 and "workers" not in problem.facts:
         found["variance"] = 0.0
     elif problem.family is sign.quadratic:
-        found["variance"] = problem.facts["sigma_2"] / problem.parameters["batch"]
+        found["variance"] = problem.facts["sigma_2"] / problem.arguments["batch"]
     if optimizer.name == "SGDM":
         ema = optimizer.variant["convention"] == "ema"
         found["alpha"] = optimizer.lr * (1.0 - optimizer.hyper["momentum"] if ema else 1.0)

@@ -58,7 +58,7 @@ def _noise(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     if problem.family in (sign.quadratic, sign.sparse_noise, separable.cosines, separable.logarithms):
         found["asymmetry"] = 0.0  # normal or uniform noise
     if problem.family is sign.skewed:
-        found["asymmetry"] = abs(1.0 - 2.0 * problem.parameters["p"])
+        found["asymmetry"] = abs(1.0 - 2.0 * problem.arguments["p"])
     return found
 
 
@@ -161,7 +161,7 @@ def _moments(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     """Second moment of the gradients where they are bounded, the minimiser, and curvature 0 where f is convex."""
     found = {} if problem.optimum is None else {"optimum": problem.optimum}
     if problem.family is sign.kink:
-        found |= {"second_moment": 2.0 * (1.0 + problem.parameters["eps"] ** 2), "mu": 0.0}
+        found |= {"second_moment": 2.0 * (1.0 + problem.arguments["eps"] ** 2), "mu": 0.0}
     if problem.family in (smooth.bounded, smooth.logcosh):
         found["second_moment"] = problem.dim * problem.facts["G"] ** 2
     if problem.family is smooth.logcosh:

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory_sim import checks, random
 from theory_sim.compressors.packing import pack, unpack
-from theory_sim.kernels import Kernel, check_arguments, compiled
+from theory_sim.rules import build, tile
+from theory_sim.rules.language import Rule
 
 FloatArray = NDArray[np.float64]
 Field = tuple[np.ndarray[Any, Any], int]
@@ -53,7 +54,7 @@ class Compressor:
     ----------
     name : str
     kernel : callable
-        Compress kernel ``(p, u, hyper, out)``; see `theory_sim.kernels`.
+        Compress kernel ``(p, u, hyper, out)``; see `theory_sim.rules.build`.
     hyper : mapping of str to float
         Rows of the kernel's ``hyper`` vector, in order.
     error : callable
@@ -85,7 +86,7 @@ class Compressor:
     """
 
     name: str
-    kernel: Kernel
+    kernel: Rule
     hyper: Mapping[str, float]
     error: Callable[[int], float]
     size: Callable[[int], float]
@@ -102,7 +103,11 @@ class Compressor:
     require: Callable[[int], None] = lambda d: None
 
     def __post_init__(self) -> None:
-        check_arguments("compress", self.kernel)
+        if not build.is_raw("compress", self.kernel):
+            raise ValueError(
+                f"The kernel of {self.name} must be a plain function of ({', '.join(build.ARGUMENTS['compress'])}); see "
+                "theory_sim.rules.build."
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the constructor and its arguments: codes are closures."""
@@ -162,7 +167,7 @@ class Compressor:
         rows = np.array([*self.hyper.values()], dtype=float)
         out = np.empty((x.size, 1))
         with np.errstate(all="ignore"):  # what overflows is reported below
-            compiled("compress", self.kernel)(x[:, None].copy(), u[:, None].copy(), rows, out)
+            build.compiled(tile.raw("compress", self.kernel))(x[:, None].copy(), u[:, None].copy(), rows, out)
         if not np.isfinite(out).all():
             raise ValueError(
                 f"x has entries in [{x.min():g}, {x.max():g}], outside the range of the code of {self}; "

@@ -11,7 +11,7 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, word_bits
 from theory_sim.compressors.packing import floats, words
-from theory_sim.kernels import compiled
+from theory_sim.rules import build, tile
 
 
 def low_rank_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
@@ -94,7 +94,7 @@ def low_rank(rank: int, rows: int = 0, word: int = 32) -> Compressor:
 
     def encode(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:
         out = np.empty((factors(len(x)), 1))
-        compiled("compress", low_rank_kernel)(
+        build.compiled(tile.raw("compress", low_rank_kernel))(
             x[:, None].copy(), u[:, None].copy(), np.array([rank, rows, width, 1.0]), out
         )
         return [(words(out[:, 0], width), width)]

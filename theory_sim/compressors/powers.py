@@ -10,7 +10,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray
-from theory_sim.kernels import Kernel
+from theory_sim.rules.language import Rule as Kernel
 
 
 def natural_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:

@@ -1,170 +1,112 @@
 """Adam and AMSGrad, with every variant found in the wild under those names.
 
-Bias correction divides the moments by c_t = 1 - beta**t.  The kernels keep c_t as a state row, c_t = beta c_{t-1}
-+ (1 - beta): a sum of positive terms, so nothing cancels for beta near 1 and no power is taken per step.
-
-A denominator of exactly 0 (no gradient seen yet, or v underflowed at the optimum) gives no move.
+Bias correction divides the moments by c_t = 1 - beta**t, kept as a state row, c_t = beta c_{t-1} + (1 - beta): a sum of
+positive terms, so nothing cancels for beta near 1 and no power is taken per step.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.schedule import CONSTANT, Schedule
 
 EPS_MODES = ("outside", "inside")
-AMSGRAD_VARIANTS = ("paper", "torch", "optax", "keras")
+Moments = tuple[float, ...]
 
 
-def adam_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x -= lr m / (sqrt(v + eps_inside) + eps_outside), moments uncorrected."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            # m_t = beta1 m_{t-1} + (1 - beta1) g_t
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            scale = math.sqrt(v + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t m_t / scale
-            x[i, lane] -= lr[lane] * m / scale
+def adam_rule(
+    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float, x: float, m: float, v: float
+) -> Moments:
+    """Kingma and Ba 2015, Algorithm 1, without the correction of the moments."""
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    return x - lr * m / nonzero(math.sqrt(v + eps_inside) + eps_outside), m, v
 
 
-def adam_corrected_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x -= lr mhat / (sqrt(vhat + eps_inside) + eps_outside) with mhat = m / (1 - beta1^t), vhat likewise."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            # m_t = beta1 m_{t-1} + (1 - beta1) g_t
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            # 1 - beta1^t and 1 - beta2^t
-            c1 = hyper[0, lane] * state[2, i, lane] + (1.0 - hyper[0, lane])
-            c2 = hyper[1, lane] * state[3, i, lane] + (1.0 - hyper[1, lane])
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = c1
-            state[3, i, lane] = c2
-            scale = math.sqrt(v / c2 + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t mhat_t / scale
-            x[i, lane] -= lr[lane] * (m / c1) / scale
+def corrected_rule(
+    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float,
+    x: float, m: float, v: float, c1: float, c2: float,
+) -> Moments:  # fmt: skip
+    """Kingma and Ba 2015, Algorithm 1."""
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = beta2 * c2 + (1.0 - beta2)
+    return x - lr * (m / c1) / nonzero(math.sqrt(v / c2 + eps_inside) + eps_outside), m, v, c1, c2
 
 
-def amsgrad_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _amsgrad(
+    g: float, t: int, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float, decay: float,
+    x: float, m: float, v: float, vhat: float, beta1_t: float,
+) -> Moments:  # fmt: skip
     """Reddi, Kale, Kumar 2018, Algorithm 2, with beta1_t = beta1 decay^(t-1)."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            beta1 = hyper[0, lane] if t == 1 else state[3, i, lane] * hyper[4, lane]
-            # m_t = beta1_t m_{t-1} + (1 - beta1_t) g_t
-            m = beta1 * state[0, i, lane] + (1.0 - beta1) * gradient
-            # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            # vhat_t = max(vhat_{t-1}, v_t)
-            top = max(state[2, i, lane], v)
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = top
-            state[3, i, lane] = beta1
-            scale = math.sqrt(top + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t m_t / scale
-            x[i, lane] -= lr[lane] * m / scale
+    beta1_t = beta1 if t == 1 else beta1_t * decay
+    m = beta1_t * m + (1.0 - beta1_t) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    vhat = max(vhat, v)
+    return x - lr * m / nonzero(math.sqrt(vhat + eps_inside) + eps_outside), m, v, vhat, beta1_t
 
 
-def amsgrad_torch_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _amsgrad_torch(
+    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float,
+    x: float, m: float, v: float, vhat: float, c1: float, c2: float,
+) -> Moments:  # fmt: skip
     """Maximum of the raw second moment, then both corrections, then eps (torch.optim.Adam(amsgrad=True))."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            top = max(state[2, i, lane], v)
-            c1 = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane])
-            c2 = hyper[1, lane] * state[4, i, lane] + (1.0 - hyper[1, lane])
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = top
-            state[3, i, lane] = c1
-            state[4, i, lane] = c2
-            scale = math.sqrt(top / c2 + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            x[i, lane] -= lr[lane] * (m / c1) / scale
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    vhat = max(vhat, v)
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = beta2 * c2 + (1.0 - beta2)
+    return x - lr * (m / c1) / nonzero(math.sqrt(vhat / c2 + eps_inside) + eps_outside), m, v, vhat, c1, c2
 
 
-def amsgrad_optax_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _amsgrad_optax(
+    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float,
+    x: float, m: float, v: float, vhat: float, c1: float, c2: float,
+) -> Moments:  # fmt: skip
     """Maximum of the bias-corrected second moment (optax.amsgrad)."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            c1 = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane])
-            c2 = hyper[1, lane] * state[4, i, lane] + (1.0 - hyper[1, lane])
-            top = max(state[2, i, lane], v / c2)
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = top
-            state[3, i, lane] = c1
-            state[4, i, lane] = c2
-            scale = math.sqrt(top + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            x[i, lane] -= lr[lane] * (m / c1) / scale
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = beta2 * c2 + (1.0 - beta2)
+    vhat = max(vhat, v / c2)
+    return x - lr * (m / c1) / nonzero(math.sqrt(vhat + eps_inside) + eps_outside), m, v, vhat, c1, c2
 
 
-def amsgrad_keras_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _amsgrad_keras(
+    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float,
+    x: float, m: float, v: float, vhat: float, c1: float, c2: float,
+) -> Moments:  # fmt: skip
     """Maximum of the raw second moment, eps added before the corrections (keras.optimizers.Adam(amsgrad=True))."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            top = max(state[2, i, lane], v)
-            c1 = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane])
-            c2 = hyper[1, lane] * state[4, i, lane] + (1.0 - hyper[1, lane])
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = top
-            state[3, i, lane] = c1
-            state[4, i, lane] = c2
-            scale = math.sqrt(top + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # alpha_t = lr sqrt(1 - beta2^t) / (1 - beta1^t)
-            x[i, lane] -= lr[lane] * (math.sqrt(c2) / c1) * m / scale
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    vhat = max(vhat, v)
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = beta2 * c2 + (1.0 - beta2)
+    alpha = math.sqrt(c2) / c1
+    return x - lr * alpha * m / nonzero(math.sqrt(vhat + eps_inside) + eps_outside), m, v, vhat, c1, c2
 
 
-def hyper_rows(beta1: float, beta2: float, eps: float, eps_mode: str) -> dict[str, float]:
-    """Return the rows of the Adam kernels; eps fills the row of its mode and 0 the other."""
+AMSGRAD_VARIANTS = {
+    "paper": _amsgrad,
+    "torch": _amsgrad_torch,
+    "optax": _amsgrad_optax,
+    "keras": _amsgrad_keras,
+}
+
+
+def of_eps(eps: float, eps_mode: str) -> dict[str, float]:
+    """Return the two hyperparameters of eps: the one of its mode, and 0 for the other."""
     checks.known("eps_mode", eps_mode, EPS_MODES)
     checks.number("eps", eps, 0.0)
-    return {
-        "beta1": checks.beta("beta1", beta1),
-        "beta2": checks.beta("beta2", beta2),
-        "eps_inside": eps if eps_mode == "inside" else 0.0,
-        "eps_outside": eps if eps_mode == "outside" else 0.0,
-    }
+    return {f"eps_{mode}": eps if mode == eps_mode else 0.0 for mode in ("inside", "outside")}
 
 
+@family
 def adam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -175,7 +117,7 @@ def adam(
     eps_mode: str = "outside",
     m0: float | str = 0.0,
     v0: float | str = 0.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1; without correction: Reddi et al. 2018, 1904.09237).
 
@@ -190,35 +132,22 @@ def adam(
     m0, v0 : float or {"mean_gradient", "max_square"}
         Initial moments; the names evaluate the component gradients at the start.
     schedule : Schedule
-        Default: constant.
     """
-    hyper = hyper_rows(beta1, beta2, eps, eps_mode)
-    checks.flag("bias_correction", bias_correction)
+    corrected = checks.flag("bias_correction", bias_correction)
     return Optimizer(
-        name="Adam",
-        step=adam_corrected_kernel if bias_correction else adam_kernel,
-        lr=lr,
-        hyper=hyper,
-        rows=("m", "v", "c1", "c2") if bias_correction else ("m", "v"),
-        schedule=schedule or constant(),
+        "Adam",
+        corrected_rule if corrected else adam_rule,
+        lr,
+        {**of_beta(beta1=beta1, beta2=beta2), **of_eps(eps, eps_mode)},
+        rows=("m", "v", "c1", "c2") if corrected else ("m", "v"),
+        schedule=schedule,
         initial={"m": m0, "v": v0},
-        variant={"bias_correction": str(bool(bias_correction)).lower(), "eps_mode": eps_mode},
-        paper="kingma2015" if bias_correction else "reddi2018",
-        family=adam,
-        arguments={
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "bias_correction": bias_correction,
-            "eps_mode": eps_mode,
-            "m0": m0,
-            "v0": v0,
-            "schedule": schedule,
-        },
+        variant={"bias_correction": str(corrected).lower(), "eps_mode": eps_mode},
+        paper="kingma2015" if corrected else "reddi2018",
     )
 
 
+@family
 def amsgrad(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -228,7 +157,7 @@ def amsgrad(
     variant: str = "paper",
     decay: float = 1.0,
     eps_mode: str = "outside",
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """AMSGrad (Reddi, Kale, Kumar 2018, arXiv:1904.09237, Algorithm 2) and its three library versions.
 
@@ -246,36 +175,19 @@ def amsgrad(
     """
     checks.known("variant", variant, AMSGRAD_VARIANTS)
     checks.number("decay", decay, 0.0, 1.0, open_low=True)
-    if decay != 1.0 and variant != "paper":
-        raise ValueError(f"decay = {decay} is defined for variant='paper' only, not {variant!r}.")
-    hyper = hyper_rows(beta1, beta2, eps, eps_mode)
-    kernels = {
-        "paper": amsgrad_kernel,
-        "torch": amsgrad_torch_kernel,
-        "optax": amsgrad_optax_kernel,
-        "keras": amsgrad_keras_kernel,
-    }
     paper = variant == "paper"
+    if decay != 1.0 and not paper:
+        raise ValueError(f"decay = {decay} is defined for variant='paper' only, not {variant!r}.")
+    hyper = {**of_beta(beta1=beta1, beta2=beta2), **of_eps(eps, eps_mode)}
     return Optimizer(
-        name="AMSGrad",
-        step=kernels[variant],
-        lr=lr,
-        hyper={**hyper, "decay": decay} if paper else hyper,
+        "AMSGrad",
+        AMSGRAD_VARIANTS[variant],
+        lr,
+        {**hyper, "decay": decay} if paper else hyper,
         rows=("m", "v", "vhat", "beta1_t") if paper else ("m", "v", "vhat", "c1", "c2"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         variant={"variant": variant, "eps_mode": eps_mode},
         paper="reddi2018",
-        family=amsgrad,
-        arguments={
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "variant": variant,
-            "decay": decay,
-            "eps_mode": eps_mode,
-            "schedule": schedule,
-        },
     )
 
 

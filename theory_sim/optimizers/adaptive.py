@@ -1,136 +1,81 @@
-"""Relatives of Adam that change the second moment: AdaGrad, RMSProp, Generic Adam, AdamNC, ADOPT, Adam without EMA.
-
-A denominator of exactly 0 gives no move, as in `theory_sim.optimizers.adam`.
-"""
+"""Relatives of Adam that change the second moment: AdaGrad, RMSProp, Generic Adam, AdamNC, ADOPT, Adam without EMA."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.optimizers.adam import EPS_MODES
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.adam import Moments, of_eps
+from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.schedule import CONSTANT, Schedule
 
 
-def adagrad_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x -= lr g / (sqrt(sum of g^2) + eps)."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            # v_t = v_{t-1} + g_t^2
-            v = state[0, i, lane] + g[0, i, lane] * g[0, i, lane]
-            state[0, i, lane] = v
-            scale = math.sqrt(v) + hyper[0, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t g_t / scale
-            x[i, lane] -= lr[lane] * g[0, i, lane] / scale
+def _adagrad(g: float, lr: float, eps: float, x: float, v: float) -> Moments:
+    v = v + g * g
+    return x - lr * g / nonzero(math.sqrt(v) + eps), v
 
 
-def rmsprop_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """Adam with beta1 = 0, moments uncorrected."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-            v = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient * gradient
-            state[0, i, lane] = v
-            scale = math.sqrt(v + hyper[1, lane]) + hyper[2, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t g_t / scale
-            x[i, lane] -= lr[lane] * gradient / scale
+def _rmsprop(
+    g: float, lr: float, beta2: float, eps_inside: float, eps_outside: float, x: float, v: float
+) -> Moments:
+    v = beta2 * v + (1.0 - beta2) * g * g
+    return x - lr * g / nonzero(math.sqrt(v + eps_inside) + eps_outside), v
 
 
-def generic_adam_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _generic_adam(
+    g: float, t: int, lr: float, beta1: float, decay: float, c: float, r: float,
+    x: float, m: float, v: float, beta1_t: float,
+) -> Moments:  # fmt: skip
     """Generic Adam with theta_t = 1 - min(c/t^r, 1) and beta_t = beta1 decay^(t-1)."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        # 1 - theta_t
-        share = min(hyper[2, lane] * float(t) ** -hyper[3, lane], 1.0)
-        for i in range(d):
-            gradient = g[0, i, lane]
-            beta1 = hyper[0, lane] if t == 1 else state[2, i, lane] * hyper[1, lane]
-            # v_t = theta_t v_{t-1} + (1 - theta_t) g_t^2
-            v = (1.0 - share) * state[1, i, lane] + share * gradient * gradient
-            # m_t = beta_t m_{t-1} + (1 - beta_t) g_t
-            m = beta1 * state[0, i, lane] + (1.0 - beta1) * gradient
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            state[2, i, lane] = beta1
-            scale = math.sqrt(v)
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr_t m_t / sqrt(v_t)
-            x[i, lane] -= lr[lane] * m / scale
+    share = min(c * float(t) ** -r, 1.0)  # 1 - theta_t
+    beta1_t = beta1 if t == 1 else beta1_t * decay
+    v = (1.0 - share) * v + share * g * g
+    m = beta1_t * m + (1.0 - beta1_t) * g
+    return x - lr * m / nonzero(math.sqrt(v)), m, v, beta1_t
 
 
-def adopt_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
+def _adopt(
+    g: float, t: int, lr: float, beta1: float, beta2: float, eps: float, x: float, m: float, v: float
+) -> Moments:
     """ADOPT; step 1 only sets v_0 = g_0^2."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            if t == 1:
-                state[1, i, lane] = gradient * gradient
-            else:
-                scale = max(math.sqrt(state[1, i, lane]), hyper[2, lane])
-                if scale == 0.0:
-                    scale = math.inf
-                # m_t = beta1 m_{t-1} + (1 - beta1) g_t / max(sqrt(v_{t-1}), eps)
-                m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient / scale
-                state[0, i, lane] = m
-                # x_t = x_{t-1} - lr_t m_t
-                x[i, lane] -= lr[lane] * m
-                # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-                state[1, i, lane] = (
-                    hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-                )
+    scale = nonzero(max(math.sqrt(v), eps))
+    first = t == 1
+    m = m if first else beta1 * m + (1.0 - beta1) * g / scale
+    return x if first else x - lr * m, m, g * g if first else beta2 * v + (1.0 - beta2) * g * g
 
 
-def accumulating_adam_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """Adam without momentum of Defossez et al., eq. (2.2) to (2.4)."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = g[0, i, lane]
-            # v_n = beta2 v_{n-1} + g_n^2
-            v = hyper[0, lane] * state[0, i, lane] + gradient * gradient
-            # (1 - beta2^n) / (1 - beta2) = sum_{j<n} beta2^j
-            weights = hyper[0, lane] * state[1, i, lane] + 1.0
-            state[0, i, lane] = v
-            state[1, i, lane] = weights
-            # x_n = x_{n-1} - alpha_n g_n / sqrt(eps + v_n), alpha_n = alpha sqrt((1 - beta2^n) / (1 - beta2))
-            scale = math.sqrt(hyper[1, lane] + v)
-            if scale == 0.0:
-                scale = math.inf
-            x[i, lane] -= lr[lane] * math.sqrt(weights) * gradient / scale
+def _accumulating_adam(
+    g: float, lr: float, beta2: float, eps: float, x: float, v: float, weights: float
+) -> Moments:
+    """Adam without momentum of Defossez et al., eq. (2.2) to (2.4): v sums, and so does the step."""
+    v = beta2 * v + g * g
+    weights = beta2 * weights + 1.0  # (1 - beta2^n)/(1 - beta2)
+    return x - lr * math.sqrt(weights) * g / nonzero(math.sqrt(eps + v)), v, weights
 
 
+@family
 def adagrad(
-    lr: float = 0.01, eps: float = 0.0, *, v0: float = 0.0, schedule: Schedule | None = None
+    lr: float = 0.01, eps: float = 0.0, *, v0: float = 0.0, schedule: Schedule = CONSTANT
 ) -> Optimizer:
     """AdaGrad in the sum form (Duchi, Hazan, Singer 2011).
 
     Reddi et al. 2018 write it with the mean of squares and alpha/sqrt(t): the same iterates.
     """
     return Optimizer(
-        name="AdaGrad",
-        step=adagrad_kernel,
-        lr=lr,
-        hyper={"eps": checks.number("eps", eps, 0.0)},
+        "AdaGrad",
+        _adagrad,
+        lr,
+        {"eps": checks.number("eps", eps, 0.0)},
         rows=("v",),
-        schedule=schedule or constant(),
+        schedule=schedule,
         initial={"v": v0},
         paper="duchi2011",
-        family=adagrad,
-        arguments={"lr": lr, "eps": eps, "v0": v0, "schedule": schedule},
     )
 
 
+@family
 def rmsprop(
     lr: float = 0.001,
     beta2: float = 0.99,
@@ -138,37 +83,23 @@ def rmsprop(
     *,
     eps_mode: str = "outside",
     v0: float | str = 0.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """RMSProp without centring or momentum (Tieleman and Hinton 2012): Adam with beta1 = 0, uncorrected."""
-    checks.known("eps_mode", eps_mode, EPS_MODES)
-    checks.number("eps", eps, 0.0)
     return Optimizer(
-        name="RMSProp",
-        step=rmsprop_kernel,
-        lr=lr,
-        hyper={
-            "beta2": checks.beta("beta2", beta2),
-            "eps_inside": eps if eps_mode == "inside" else 0.0,
-            "eps_outside": eps if eps_mode == "outside" else 0.0,
-        },
+        "RMSProp",
+        _rmsprop,
+        lr,
+        {**of_beta(beta2=beta2), **of_eps(eps, eps_mode)},
         rows=("v",),
-        schedule=schedule or constant(),
+        schedule=schedule,
         initial={"v": v0},
         variant={"eps_mode": eps_mode},
         paper="tieleman2012",
-        family=rmsprop,
-        arguments={
-            "lr": lr,
-            "beta2": beta2,
-            "eps": eps,
-            "eps_mode": eps_mode,
-            "v0": v0,
-            "schedule": schedule,
-        },
     )
 
 
+@family
 def generic_adam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -177,7 +108,7 @@ def generic_adam(
     *,
     decay: float = 1.0,
     v0: float = 0.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Generic Adam with theta_t = 1 - c/t^r (Zou et al. 2019, arXiv:1811.09358, Algorithm 1; Chen et al. 2022).
 
@@ -193,92 +124,86 @@ def generic_adam(
     schedule : Schedule
     """
     return Optimizer(
-        name="Generic Adam",
-        step=generic_adam_kernel,
-        lr=lr,
-        hyper={
+        "Generic Adam",
+        _generic_adam,
+        lr,
+        {
             "beta1": checks.beta("beta1", beta1),
             "decay": checks.number("decay", decay, 0.0, 1.0, open_low=True),
             "c": checks.number("c", c, 0.0, open_low=True),
             "r": checks.number("r", r, 0.0),
         },
         rows=("m", "v", "beta1_t"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         initial={"v": v0},
         paper="zou2019",
-        family=generic_adam,
-        arguments={"lr": lr, "beta1": beta1, "c": c, "r": r, "decay": decay, "v0": v0, "schedule": schedule},
     )
 
 
+@family
 def adam_nc(
     lr: float = 0.001,
     beta1: float = 0.9,
     *,
     decay: float = 1.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """AdamNC with beta2_t = 1 - 1/t, so v_t is the mean of squares (Reddi et al. 2018, Algorithm 3)."""
     return Optimizer(
-        name="AdamNC",
-        step=generic_adam_kernel,
-        lr=lr,
-        hyper=generic_adam(lr, beta1, decay=decay).hyper,
+        "AdamNC",
+        _generic_adam,
+        lr,
+        generic_adam(lr, beta1, decay=decay).hyper,
         rows=("m", "v", "beta1_t"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         paper="reddi2018",
-        family=adam_nc,
-        arguments={"lr": lr, "beta1": beta1, "decay": decay, "schedule": schedule},
     )
 
 
+@family
 def adopt(
     lr: float = 0.001,
     beta1: float = 0.9,
     beta2: float = 0.9999,
     eps: float = 1e-6,
     *,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
 
     Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here, schedules included.
     """
     return Optimizer(
-        name="ADOPT",
-        step=adopt_kernel,
-        lr=lr,
-        hyper={
-            "beta1": checks.beta("beta1", beta1),
-            "beta2": checks.beta("beta2", beta2),
+        "ADOPT",
+        _adopt,
+        lr,
+        {
+            **of_beta(beta1=beta1, beta2=beta2),
             "eps": checks.number("eps", eps, 0.0),
         },
         rows=("m", "v"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         paper="taniguchi2024",
-        family=adopt,
-        arguments={"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "schedule": schedule},
     )
 
 
+@family
 def accumulating_adam(
     lr: float = 0.001,
     beta2: float = 0.999,
     eps: float = 1e-8,
     *,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Adam without momentum as analysed by Defossez, Bottou, Bach, Usunier (arXiv:2003.02395, section 2.2)."""
     return Optimizer(
-        name="Accumulating Adam",
-        step=accumulating_adam_kernel,
-        lr=lr,
-        hyper={"beta2": checks.beta("beta2", beta2), "eps": checks.number("eps", eps, 0.0)},
+        "Accumulating Adam",
+        _accumulating_adam,
+        lr,
+        {"beta2": checks.beta("beta2", beta2), "eps": checks.number("eps", eps, 0.0)},
         rows=("v", "weights"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         paper="defossez2022",
-        family=accumulating_adam,
-        arguments={"lr": lr, "beta2": beta2, "eps": eps, "schedule": schedule},
     )
 
 

@@ -15,8 +15,10 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.parts import zero_or_one
+from theory_sim.schedule import CONSTANT, Schedule
 
 COMPRESSIONS = ("scaled_sign", "none")
 Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]
@@ -86,29 +88,15 @@ def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x
 
 
 def choco_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
+    g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any
 ) -> None:
     """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, then (i, j, w_ij) per edge; none is the ring."""
-    if t == 0:
-        return
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
     ring = hyper.shape[0] == 2
     edges = nodes if ring else (hyper.shape[0] - 2) // 3
-    draws = up_noise.shape[0] // nodes
+    draws = up.noise.shape[0] // nodes
     for i in range(rows):
         for lane in range(lanes):
             # x_i^(t+1/2) = x_i^t - lr_t g_i^t
@@ -118,7 +106,8 @@ def choco_kernel(
         first = node * d
         last = first + d
         # q_i = Q(x_i - xhat_i)
-        up(state[1, first:last], up_noise[node * draws : (node + 1) * draws], up_hyper, state[2, first:last])
+        uniforms = up.noise[node * draws : (node + 1) * draws]
+        up.send(state[1, first:last], uniforms, up.hyper, state[2, first:last])
     for i in range(rows):
         for lane in range(lanes):
             # xhat_i = xhat_i + q_i
@@ -183,6 +172,7 @@ def _plain(matrix: Matrix | None) -> tuple[tuple[float, ...], ...] | None:
     return None if matrix is None else tuple(map(tuple, np.asarray(matrix, dtype=float).tolist()))
 
 
+@family
 def gossip_signum(
     lr: float = 0.01,
     nodes: int = 4,
@@ -193,7 +183,7 @@ def gossip_signum(
     compression: str = "scaled_sign",
     matrix: Matrix | None = None,
     at_zero: float = 0.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Signum on n nodes with momentum tracking and compressed gossip.
 
@@ -225,41 +215,28 @@ def gossip_signum(
     """
     checks.count("nodes", nodes)
     checks.known("compression", compression, COMPRESSIONS)
-    if at_zero not in (0.0, 1.0):
-        raise ValueError(f"at_zero = {at_zero!r} must be 0 (numpy's sign) or 1 (ties count as positive).")
     return Optimizer(
-        name="Gossip Signum",
-        step=gossip_kernel,
-        lr=lr,
-        hyper={
+        "Gossip Signum",
+        gossip_kernel,
+        lr,
+        {
             "nodes": float(nodes),
             "beta": checks.beta("beta", beta),
             "rounds": float(checks.count("rounds", rounds, 0)),
             "mixing": checks.number("mixing", mixing, 0.0, 1.0),
             "compressed": float(compression != "none"),
-            "at_zero": float(at_zero),
+            "at_zero": zero_or_one(at_zero),
             **_edge_rows(matrix, nodes),
         },
         rows=("m", "u", "public", "workspace"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         variant={"compression": compression, "nodes": str(nodes)},
         nodes=nodes,
         paper="sun2023",
-        family=gossip_signum,
-        arguments={
-            "lr": lr,
-            "nodes": nodes,
-            "beta": beta,
-            "rounds": rounds,
-            "mixing": mixing,
-            "compression": compression,
-            "matrix": _plain(matrix),
-            "at_zero": at_zero,
-            "schedule": schedule,
-        },
     )
 
 
+@family
 def choco(
     lr: float = 0.01,
     nodes: int = 4,
@@ -267,7 +244,7 @@ def choco(
     mixing: float = 0.3,
     up: Compressor | None = None,
     matrix: Matrix | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """CHOCO-SGD (Koloskova, Stich, Jaggi 2019, arXiv:1902.00340 and 1907.09356, Algorithm 1) on n nodes.
 
@@ -294,30 +271,21 @@ def choco(
     """
     checks.count("nodes", nodes)
     return Optimizer(
-        name="CHOCO-SGD",
-        step=choco_kernel,
-        lr=lr,
-        hyper={
+        "CHOCO-SGD",
+        choco_kernel,
+        lr,
+        {
             "nodes": float(nodes),
             "mixing": checks.number("mixing", mixing, 0.0, 1.0, open_low=True),
             **_edge_rows(matrix, nodes),
         },
         rows=("public", "difference", "message"),
-        schedule=schedule or constant(),
+        schedule=schedule,
         variant={"nodes": str(nodes)},
         up=up or l1_sign(),
         down=identity(),
         nodes=nodes,
         paper="choco2019",
-        family=choco,
-        arguments={
-            "lr": lr,
-            "nodes": nodes,
-            "mixing": mixing,
-            "up": up,
-            "matrix": _plain(matrix),
-            "schedule": schedule,
-        },
     )
 
 

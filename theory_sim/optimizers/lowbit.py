@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from theory_sim import checks
 from theory_sim.compressors import dynamic8
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.schedule import CONSTANT, Schedule
 
 
-def eight_bit_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Rows: m, v as stored, c1, c2, workspace.  Hyper rows: beta1, beta2, eps.  `up` codes m, `down` codes v."""
-    if t == 0:
-        return
-    d, lanes = x.shape
-    for lane in range(lanes):
-        state[2, 0, lane] = hyper[0, lane] * state[2, 0, lane] + (1.0 - hyper[0, lane])
-        state[3, 0, lane] = hyper[1, lane] * state[3, 0, lane] + (1.0 - hyper[1, lane])
-    for i in range(d):
-        for lane in range(lanes):
-            # m_t = beta1 m_{t-1} + (1 - beta1) g_t; v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-            gradient = g[0, i, lane]
-            m = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            state[0, i, lane] = m
-            state[1, i, lane] = v
-            scale = math.sqrt(v / state[3, 0, lane]) + hyper[2, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x_{t+1} = x_t - lr mhat_t / (sqrt(vhat_t) + eps)
-            x[i, lane] -= lr[lane] / state[2, 0, lane] * m / scale
-    # store Q(m_t) and Q(v_t)
-    up(state[0], up_noise, up_hyper, state[4])
-    for i in range(d):
-        for lane in range(lanes):
-            state[0, i, lane] = state[4, i, lane]
-    down(state[1], down_noise, down_hyper, state[4])
-    for i in range(d):
-        for lane in range(lanes):
-            state[1, i, lane] = state[4, i, lane]
+def _corrections(beta1: float, beta2: float, c1: float, c2: float) -> tuple[float, float]:
+    """1 - beta1^t and 1 - beta2^t."""
+    return beta1 * c1 + (1.0 - beta1), beta2 * c2 + (1.0 - beta2)
 
 
+def _adam(
+    g: float, lr: float, beta1: float, beta2: float, eps: float, c1: float, c2: float, x: float, m: float, v: float
+) -> tuple[float, float, float]:
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    return x - lr / c1 * m / nonzero(math.sqrt(v / c2) + eps), m, v
+
+
+@family
 def eight_bit_adam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -66,7 +35,7 @@ def eight_bit_adam(
     *,
     up: Compressor | None = None,
     down: Compressor | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """8-bit Adam (Dettmers et al. 2022, arXiv:2110.02861): both moments pass through an 8-bit code after every step.
 
@@ -81,30 +50,21 @@ def eight_bit_adam(
     schedule : Schedule
     """
     return Optimizer(
-        name="8-bit Adam",
-        step=eight_bit_kernel,
-        lr=lr,
-        hyper={
-            "beta1": checks.beta("beta1", beta1),
-            "beta2": checks.beta("beta2", beta2),
+        "8-bit Adam",
+        _adam,
+        lr,
+        {
+            **of_beta(beta1=beta1, beta2=beta2),
             "eps": checks.number("eps", eps, 0.0),
         },
-        rows=("m", "v", "c1", "c2", "workspace"),
-        schedule=schedule or constant(),
+        rows=("m", "v", "c1", "c2"),
+        once=_corrections,
+        shared=("c1", "c2"),
+        schedule=schedule,
         up=up or dynamic8(),
         down=down or dynamic8(signed=False),
-        sends=False,
+        stored=("m", "v"),
         paper="dettmers2022",
-        family=eight_bit_adam,
-        arguments={
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "up": up,
-            "down": down,
-            "schedule": schedule,
-        },
     )
 
 

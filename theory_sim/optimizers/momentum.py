@@ -2,72 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.schedule import Schedule, constant
-
-CONVENTIONS = ("heavy_ball", "ema")
+from theory_sim.schedule import CONSTANT, Schedule
 
 
-def sgd_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x -= lr g."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            # x_{t+1} = x_t - lr_t g_t
-            x[i, lane] -= lr[lane] * g[0, i, lane]
+def _sgd(g: float, lr: float, x: float) -> float:
+    return x - lr * g
 
 
-def heavy_ball_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """m = momentum m + g; x -= lr m."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            # m_t = momentum m_{t-1} + g_t
-            state[0, i, lane] = hyper[0, lane] * state[0, i, lane] + g[0, i, lane]
-            # x_{t+1} = x_t - lr_t m_t
-            x[i, lane] -= lr[lane] * state[0, i, lane]
+def _heavy_ball(g: float, lr: float, momentum: float, x: float, m: float) -> tuple[float, float]:
+    m = momentum * m + g
+    return x - lr * m, m
 
 
-def ema_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """m = momentum m + (1 - momentum) g; x -= lr m."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            # m_t = momentum m_{t-1} + (1 - momentum) g_t
-            state[0, i, lane] = hyper[0, lane] * state[0, i, lane] + (1.0 - hyper[0, lane]) * g[0, i, lane]
-            # x_{t+1} = x_t - lr_t m_t
-            x[i, lane] -= lr[lane] * state[0, i, lane]
+def _ema(g: float, lr: float, momentum: float, x: float, m: float) -> tuple[float, float]:
+    m = momentum * m + (1.0 - momentum) * g
+    return x - lr * m, m
 
 
-def gd(lr: float = 0.01, *, schedule: Schedule | None = None) -> Optimizer:
+CONVENTIONS = {"heavy_ball": _heavy_ball, "ema": _ema}
+
+
+@family
+def gd(lr: float = 0.01, *, schedule: Schedule = CONSTANT) -> Optimizer:
     """Gradient descent: `sgd`, under the name it has when the problem has one component and no noise."""
-    return replace(sgd(lr, schedule=schedule), name="GD", family=gd)
+    return Optimizer("GD", _sgd, lr, schedule=schedule, paper="robbins1951")
 
 
-def sgd(lr: float = 0.01, *, schedule: Schedule | None = None) -> Optimizer:
+@family
+def sgd(lr: float = 0.01, *, schedule: Schedule = CONSTANT) -> Optimizer:
     """Stochastic gradient descent."""
-    return Optimizer(
-        name="SGD",
-        step=sgd_kernel,
-        lr=lr,
-        schedule=schedule or constant(),
-        paper="robbins1951",
-        family=sgd,
-        arguments={"lr": lr, "schedule": schedule},
-    )
+    return Optimizer("SGD", _sgd, lr, schedule=schedule, paper="robbins1951")
 
 
+@family
 def sgdm(
     lr: float = 0.01,
     momentum: float = 0.9,
     *,
     convention: str = "heavy_ball",
     m0: float | str = 0.0,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """SGD with momentum (Polyak 1964).
 
@@ -84,17 +61,15 @@ def sgdm(
     """
     checks.known("convention", convention, CONVENTIONS)
     return Optimizer(
-        name="SGDM",
-        step=heavy_ball_kernel if convention == "heavy_ball" else ema_kernel,
-        lr=lr,
-        hyper={"momentum": checks.beta("momentum", momentum)},
+        "SGDM",
+        CONVENTIONS[convention],
+        lr,
+        {"momentum": checks.beta("momentum", momentum)},
         rows=("m",),
-        schedule=schedule or constant(),
+        schedule=schedule,
         initial={"m": m0},
         variant={"convention": convention},
         paper="polyak1964",
-        family=sgdm,
-        arguments={"lr": lr, "momentum": momentum, "convention": convention, "m0": m0, "schedule": schedule},
     )
 
 

@@ -16,143 +16,94 @@ from typing import Any
 from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign, log_levels
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.optimizers.adam import EPS_MODES
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.adam import of_eps
+from theory_sim.optimizers.feedback import feed_back, move_by_reply, unsent
+from theory_sim.optimizers.parts import largest, nonzero, of_beta
+from theory_sim.rules.language import Round, Stage
+from theory_sim.schedule import CONSTANT, Schedule
 
 
-def local_moments_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Rows: workspace, mean update b, E or the full-precision weights; c1, c2, theta_t, alpha_t/c1, 1/c2 in coordinate 0.
-
-    Then per worker m, v, e[, vhat].  Hyper rows: beta1, beta2, eps inside, eps outside, theta; flags: corrected, amsgrad, error_feedback, weights.
-    """
-    d, lanes = x.shape
-    amsgrad = hyper[6, 0] > 0.0
-    weights = hyper[8, 0] > 0.0
-    if t == 0:
-        if weights:
-            for i in range(d):
-                for lane in range(lanes):
-                    state[2, i, lane] = x[i, lane]
-            # y_1 = Q_x(x_1)
-            down(state[2], down_noise, down_hyper, x)
-        return
-    workers = g.shape[0]
-    draws = up_noise.shape[0] // workers
-    owned = 4 if amsgrad else 3
-    over_t = 1.0 / t
-    for i in range(d):
-        for lane in range(lanes):
-            state[1, i, lane] = 0.0
-    for lane in range(lanes):
-        beta2 = hyper[1, lane] if hyper[4, lane] == 0.0 else 1.0 - hyper[4, lane] * over_t
-        c1 = hyper[0, lane] * state[3, 0, lane] + (1.0 - hyper[0, lane])
-        c2 = beta2 * state[4, 0, lane] + (1.0 - beta2)
-        corrected = hyper[5, 0] > 0.0
-        state[3, 0, lane] = c1
-        state[4, 0, lane] = c2
-        state[5, 0, lane] = beta2
-        state[6, 0, lane] = lr[lane] / c1 if corrected else lr[lane]
-        state[7, 0, lane] = 1.0 / c2 if corrected else 1.0
-    for j in range(workers):
-        own = 8 + owned * j
-        root = own + 3 if amsgrad else own + 1
-        for i in range(d):
-            for lane in range(lanes):
-                gradient = g[j, i, lane]
-                beta2 = state[5, 0, lane]
-                # v_t = theta_t v_{t-1} + (1 - theta_t) g_t^2
-                v = beta2 * state[own + 1, i, lane] + (1.0 - beta2) * gradient * gradient
-                # m_t = beta m_{t-1} + (1 - beta) g_t
-                m = hyper[0, lane] * state[own, i, lane] + (1.0 - hyper[0, lane]) * gradient
-                state[own, i, lane] = m
-                state[own + 1, i, lane] = v
-            if amsgrad:
-                for lane in range(lanes):
-                    # vhat_t = max(vhat_{t-1}, v_t), where a NaN in v_t must not be lost
-                    v = state[own + 1, i, lane]
-                    state[root, i, lane] = max(state[root, i, lane], v) + 0.0 * v
-            for lane in range(lanes):
-                scale = math.sqrt(state[root, i, lane] * state[7, 0, lane] + hyper[2, lane]) + hyper[3, lane]
-                if scale == 0.0:
-                    scale = math.inf
-                # u_t = alpha_t m_t / sqrt(v_t + eps); p_t = u_t + e_t
-                update = state[6, 0, lane] * state[own, i, lane] / scale
-                state[own + 2, i, lane] = update + hyper[7, 0] * state[own + 2, i, lane]
-        # c_t = Q_g(u_t + e_t)
-        up(state[own + 2], up_noise[j * draws : (j + 1) * draws], up_hyper, state[0])
-        for i in range(d):
-            for lane in range(lanes):
-                # e_{t+1} = u_t + e_t - c_t
-                state[own + 2, i, lane] -= state[0, i, lane]
-                state[1, i, lane] += state[0, i, lane]
-    if weights:
-        for i in range(d):
-            for lane in range(lanes):
-                # x_{t+1} = x_t - mean c_t
-                state[2, i, lane] -= state[1, i, lane] / workers
-        # y_{t+1} = Q_x(x_{t+1})
-        down(state[2], down_noise, down_hyper, x)
-        return
-    for i in range(d):
-        for lane in range(lanes):
-            state[2, i, lane] = state[1, i, lane] / workers + hyper[7, 0] * state[2, i, lane]
-    # b_t = Q_s(a_t + E_t)
-    down(state[2], down_noise, down_hyper, state[0])
-    for i in range(d):
-        for lane in range(lanes):
-            # E_{t+1} = a_t + E_t - b_t; x_{t+1} = x_t - b_t
-            state[2, i, lane] -= state[0, i, lane]
-            x[i, lane] -= state[0, i, lane]
+def _weights(
+    t: int, lr: float, beta1: float, beta2: float, theta: float, bias_correction: float, c1: float, c2: float
+) -> tuple[float, ...]:
+    """theta_t and the corrections c1, c2, with alpha_t/c1 and 1/c2 as the coordinates need them."""
+    theta_t = beta2 if theta == 0.0 else 1.0 - theta * (1.0 / t)
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = theta_t * c2 + (1.0 - theta_t)
+    corrected = bias_correction > 0.0
+    return c1, c2, theta_t, lr / c1 if corrected else lr, 1.0 / c2 if corrected else 1.0
 
 
-def _local_moments(weights: bool, arguments: dict[str, Any], **fields: Any) -> Optimizer:
-    """Return the optimizer that the two constructors share, from their checked arguments."""
-    amsgrad, mode = checks.flag("amsgrad", arguments["amsgrad"]), arguments["eps_mode"]
-    checks.known("eps_mode", mode, EPS_MODES)
-    eps = checks.number("eps", arguments["eps"], 0.0)
-    flags = {
-        "corrected": checks.flag("bias_correction", arguments["bias_correction"]),
-        "amsgrad": amsgrad,
-        "error_feedback": checks.flag("error_feedback", arguments["error_feedback"]),
-        "weights": weights,
-    }
-    theta = arguments["theta"]
+def _update(
+    g: float, beta1: float, eps_inside: float, eps_outside: float, error_feedback: float, theta_t: float,
+    rate: float, boost: float, m: float, v: float, e: float,
+) -> tuple[float, ...]:  # fmt: skip
+    """p_t = u_t + e_t with u_t = alpha_t m_t / sqrt(v_t + eps)."""
+    v = theta_t * v + (1.0 - theta_t) * g * g
+    m = beta1 * m + (1.0 - beta1) * g
+    update = rate * m / nonzero(math.sqrt(v * boost + eps_inside) + eps_outside)
+    return update + error_feedback * e, m, v
+
+
+def _amsgrad_update(
+    g: float, beta1: float, eps_inside: float, eps_outside: float, error_feedback: float, theta_t: float,
+    rate: float, boost: float, m: float, v: float, e: float, vhat: float,
+) -> tuple[float, ...]:  # fmt: skip
+    v = theta_t * v + (1.0 - theta_t) * g * g
+    m = beta1 * m + (1.0 - beta1) * g
+    vhat = largest(vhat, v)
+    update = rate * m / nonzero(math.sqrt(vhat * boost + eps_inside) + eps_outside)
+    return update + error_feedback * e, m, v, vhat
+
+
+def _begin(x: float) -> tuple[float, float]:
+    """y_1 = Q_x(x_1)."""
+    return x, x
+
+
+def _step_weights(mean: float, weights: float) -> tuple[float, float]:
+    """x_{t+1} = x_t - mean c_t; y_{t+1} = Q_x(x_{t+1})."""
+    weights = weights - mean
+    return weights, weights
+
+
+def _receive(reply: float) -> float:
+    return reply
+
+
+def _local_moments(
+    name: str, weights: bool, amsgrad: bool, hyper: dict[str, float], flags: dict[str, bool], eps_mode: str, **fields: Any
+) -> Optimizer:
+    """Return the optimizer that the two constructors share."""
+    send = Stage(_amsgrad_update, ("p", "m", "v", "vhat")) if amsgrad else Stage(_update, ("p", "m", "v"))
+    keep = Stage(unsent, ("e",))
+    to_weights = Round(
+        send, Stage(_receive, ("x",)), keep, Stage(_step_weights, ("p", "weights")), Stage(_begin, ("p", "weights"))
+    )
+    by_updates = Round(send, Stage(move_by_reply, ("x", "E")), keep, Stage(feed_back, ("p",)))
+    shared = ("c1", "c2", "theta_t", "rate", "boost")
+    named = {"amsgrad": amsgrad, **flags, "weights": weights}
     return Optimizer(
-        step=local_moments_kernel,
-        lr=arguments["lr"],
-        hyper={
-            "beta1": checks.beta("beta1", arguments["beta1"]),
-            "beta2": checks.beta("beta2", arguments["beta2"]),
-            "eps_inside": eps if mode == "inside" else 0.0,
-            "eps_outside": eps if mode == "outside" else 0.0,
-            "theta": 0.0 if theta is None else checks.number("theta", theta, 0.0, 1.0, open_low=True),
-            **{name: float(value) for name, value in flags.items()},
-        },
-        rows=("workspace", "update", "weights" if weights else "E", "c1", "c2", "theta", "rate", "boost"),
+        name,
+        to_weights if weights else by_updates,
+        hyper={**hyper, **{name: float(checks.flag(name, value)) for name, value in flags.items()}},
+        rows=("weights" if weights else "E", *shared),
         worker_rows=("m", "v", "e", "vhat") if amsgrad else ("m", "v", "e"),
-        schedule=arguments["schedule"] or constant(),
-        variant={"eps_mode": mode, **{name: str(bool(value)) for name, value in flags.items()}},
-        distributed=True,
-        arguments=arguments,
+        once=_weights,
+        shared=shared,
+        variant={"eps_mode": eps_mode, **{name: str(bool(value)) for name, value in named.items()}},
         **fields,
     )
 
 
+def _hyper(beta1: float, beta2: float, eps: float, theta: float | None, eps_mode: str) -> dict[str, float]:
+    own = 0.0 if theta is None else checks.number("theta", theta, 0.0, 1.0, open_low=True)
+    return {**of_beta(beta1=beta1, beta2=beta2), **of_eps(eps, eps_mode), "theta": own}
+
+
+@family
 def qadam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -166,7 +117,7 @@ def qadam(
     bias_correction: bool = False,
     eps_mode: str = "inside",
     error_feedback: bool = True,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """QAdam (Chen, Shen, Huang, Liu 2021, arXiv:2004.14180): quantized updates up, quantized weights down.
 
@@ -193,30 +144,22 @@ def qadam(
     schedule : Schedule
     """
     return _local_moments(
+        "QAdam",
         True,
-        {
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "up": up,
-            "down": down,
-            "theta": theta,
-            "amsgrad": amsgrad,
-            "bias_correction": bias_correction,
-            "eps_mode": eps_mode,
-            "error_feedback": error_feedback,
-            "schedule": schedule,
-        },
-        name="QAdam",
+        checks.flag("amsgrad", amsgrad),
+        _hyper(beta1, beta2, eps, theta, eps_mode),
+        {"bias_correction": bias_correction, "error_feedback": error_feedback},
+        eps_mode,
+        lr=lr,
+        schedule=schedule,
         up=up or log_levels(k=2),
         down=down or identity(),
         boxless=True,
         paper="qadam2021",
-        family=qadam,
     )
 
 
+@family
 def efficient_adam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -230,7 +173,7 @@ def efficient_adam(
     bias_correction: bool = False,
     eps_mode: str = "inside",
     error_feedback: bool = True,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Efficient-Adam (Chen, Shen, Liu, Luo 2023, arXiv:2205.14473): updates compressed both ways, feedback both ways.
 
@@ -246,26 +189,17 @@ def efficient_adam(
         As for `qadam`; error_feedback=False forgets e and E.
     """
     return _local_moments(
+        "Efficient-Adam",
         False,
-        {
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "up": up,
-            "down": down,
-            "theta": theta,
-            "amsgrad": amsgrad,
-            "bias_correction": bias_correction,
-            "eps_mode": eps_mode,
-            "error_feedback": error_feedback,
-            "schedule": schedule,
-        },
-        name="Efficient-Adam",
+        checks.flag("amsgrad", amsgrad),
+        _hyper(beta1, beta2, eps, theta, eps_mode),
+        {"bias_correction": bias_correction, "error_feedback": error_feedback},
+        eps_mode,
+        lr=lr,
+        schedule=schedule,
         up=up or l1_sign(),
         down=down or up or l1_sign(),
         paper="efficientadam2023",
-        family=efficient_adam,
     )
 
 

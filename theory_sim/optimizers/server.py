@@ -7,146 +7,79 @@ Adam on the mean gradient, that is on a mini-batch of one sample per worker.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign, rms_sign
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
-from theory_sim.optimizers.adam import EPS_MODES
-from theory_sim.schedule import Schedule, constant
+from theory_sim.optimizers.adam import of_eps
+from theory_sim.optimizers.feedback import unsent
+from theory_sim.optimizers.parts import largest, nonzero, of_beta
+from theory_sim.rules.language import Round, Stage
+from theory_sim.schedule import CONSTANT, Schedule
 
 
-def comp_ams_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Rows: workspace, mean gradient, m, v, vhat, c1, c2; per worker e.
-
-    Hyper rows: beta1, beta2, eps inside, eps outside; flags: corrected, amsgrad, error_feedback.
-    """
-    if t == 0:
-        return
-    workers = g.shape[0]
-    d, lanes = x.shape
-    draws = up_noise.shape[0] // workers
-    for i in range(d):
-        for lane in range(lanes):
-            state[1, i, lane] = 0.0
-    for lane in range(lanes):
-        c1 = hyper[0, lane] * state[5, 0, lane] + (1.0 - hyper[0, lane])
-        c2 = hyper[1, lane] * state[6, 0, lane] + (1.0 - hyper[1, lane])
-        state[5, 0, lane] = c1 if hyper[4, 0] > 0.0 else 1.0
-        state[6, 0, lane] = c2 if hyper[4, 0] > 0.0 else 1.0
-    for j in range(workers):
-        e = 7 + j
-        for i in range(d):
-            for lane in range(lanes):
-                state[e, i, lane] = g[j, i, lane] + hyper[6, 0] * state[e, i, lane]
-        # gt_i = C(g_i + e_i)
-        up(state[e], up_noise[j * draws : (j + 1) * draws], up_hyper, state[0])
-        for i in range(d):
-            for lane in range(lanes):
-                # e_i = e_i + g_i - gt_i
-                state[e, i, lane] -= state[0, i, lane]
-                state[1, i, lane] += state[0, i, lane]
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = state[1, i, lane] / workers
-            m = hyper[0, lane] * state[2, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[3, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            state[2, i, lane] = m
-            state[3, i, lane] = v
-            if hyper[5, 0] > 0.0:
-                # vhat_t = max(vhat_{t-1}, v_t); a NaN in v must not be lost
-                v = max(state[4, i, lane], v) + 0.0 * v
-                state[4, i, lane] = v
-            scale = math.sqrt(v / state[6, 0, lane] + hyper[2, lane]) + hyper[3, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # theta_{t+1} = theta_t - lr m_t / sqrt(vhat_t + eps)
-            x[i, lane] -= lr[lane] / state[5, 0, lane] * m / scale
+def _gradient(g: float, error_feedback: float, e: float) -> float:
+    return g + error_feedback * e
 
 
-def onebit_adam_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Rows: workspace, mean message and server error E, m, v; per worker e.  Hyper rows: beta1, beta2, eps, warmup."""
-    if t == 0:
-        return
-    workers = g.shape[0]
-    d, lanes = x.shape
-    draws = up_noise.shape[0] // workers
-    warm = t <= hyper[3, 0]
-    for i in range(d):
-        for lane in range(lanes):
-            state[1, i, lane] = 0.0
-    for j in range(workers):
-        e = 5 + j
-        if warm:
-            for i in range(d):
-                for lane in range(lanes):
-                    state[1, i, lane] += g[j, i, lane]
-        else:
-            for i in range(d):
-                for lane in range(lanes):
-                    # p_i = beta1 m + (1 - beta1) g_i + e_i
-                    m = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane]) * g[j, i, lane]
-                    state[e, i, lane] += m
-            up(state[e], up_noise[j * draws : (j + 1) * draws], up_hyper, state[0])
-            for i in range(d):
-                for lane in range(lanes):
-                    # e_i = p_i - C(p_i)
-                    state[e, i, lane] -= state[0, i, lane]
-                    state[1, i, lane] += state[0, i, lane]
-    if warm:
-        for i in range(d):
-            for lane in range(lanes):
-                gradient = state[1, i, lane] / workers
-                state[3, i, lane] = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane]) * gradient
-                v = hyper[1, lane] * state[4, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-                state[4, i, lane] = v
-    else:
-        for i in range(d):
-            for lane in range(lanes):
-                state[2, i, lane] += state[1, i, lane] / workers
-        # m = C(mean C(p_i) + E), with v frozen
-        down(state[2], down_noise, down_hyper, state[3])
-        for i in range(d):
-            for lane in range(lanes):
-                state[2, i, lane] -= state[3, i, lane]
-    for i in range(d):
-        for lane in range(lanes):
-            scale = math.sqrt(state[4, i, lane]) + hyper[2, lane]
-            if scale == 0.0:
-                scale = math.inf
-            # x = x - lr m / (sqrt(v_warmup) + eps)
-            x[i, lane] -= lr[lane] * state[3, i, lane] / scale
+def _corrections(
+    beta1: float, beta2: float, bias_correction: float, c1: float, c2: float
+) -> tuple[float, float]:
+    """1 - beta1^t and 1 - beta2^t, or 1 without correction."""
+    c1 = beta1 * c1 + (1.0 - beta1)
+    c2 = beta2 * c2 + (1.0 - beta2)
+    return c1 if bias_correction > 0.0 else 1.0, c2 if bias_correction > 0.0 else 1.0
 
 
+def _server(
+    mean: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float, amsgrad: float,
+    c1: float, c2: float, x: float, m: float, v: float, vhat: float,
+) -> tuple[float, ...]:  # fmt: skip
+    """theta_{t+1} = theta_t - lr m_t / sqrt(vhat_t + eps), the moments being those of the mean message."""
+    m = beta1 * m + (1.0 - beta1) * mean
+    v = beta2 * v + (1.0 - beta2) * mean * mean
+    vhat = largest(vhat, v) if amsgrad > 0.0 else vhat
+    top = vhat if amsgrad > 0.0 else v
+    return x - lr / c1 * m / nonzero(math.sqrt(top / c2 + eps_inside) + eps_outside), m, v, vhat
+
+
+COMP_AMS = Round(
+    send=Stage(_gradient, ("p",)), keep=Stage(unsent, ("e",)), apply=Stage(_server, ("x", "m", "v", "vhat"))
+)
+
+
+def _momentum(g: float, t: int, beta1: float, warmup: float, m: float, e: float) -> float:
+    """p_i = beta1 m + (1 - beta1) g_i + e_i, and the gradient itself while v is warmed up."""
+    return g if t <= warmup else e + (beta1 * m + (1.0 - beta1) * g)
+
+
+def _warm(
+    mean: float, t: int, beta1: float, beta2: float, warmup: float, E: float, m: float, v: float
+) -> tuple[float, float]:
+    """Adam's moments while v is warmed up; then v is frozen and the mean momentum is sent back."""
+    warm = t <= warmup
+    p = beta1 * m + (1.0 - beta1) * mean if warm else E + mean
+    return p, beta2 * v + (1.0 - beta2) * mean * mean if warm else v
+
+
+def _frozen(
+    p: float, reply: float, lr: float, eps: float, x: float, v: float
+) -> tuple[float, float, float]:
+    """m = C(p) and x = x - lr m / (sqrt(v_warmup) + eps); the server keeps p - C(p)."""
+    return x - lr * reply / nonzero(math.sqrt(v) + eps), reply, p - reply
+
+
+ONEBIT_ADAM = Round(
+    send=Stage(_momentum, ("p",)),
+    keep=Stage(unsent, ("e",)),
+    reply=Stage(_warm, ("p", "v")),
+    apply=Stage(_frozen, ("x", "m", "E")),
+)
+
+
+@family
 def comp_ams(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -158,7 +91,7 @@ def comp_ams(
     bias_correction: bool = False,
     eps_mode: str = "inside",
     error_feedback: bool = True,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """COMP-AMS (Li, Karimi, Li 2022, arXiv:2205.05632, Algorithm 2): compressed gradients, AMSGrad on the server.
 
@@ -179,48 +112,33 @@ def comp_ams(
         False forgets e.
     schedule : Schedule
     """
-    checks.known("eps_mode", eps_mode, EPS_MODES)
-    eps = checks.number("eps", eps, 0.0)
     flags = {
-        "corrected": checks.flag("bias_correction", bias_correction),
+        "bias_correction": checks.flag("bias_correction", bias_correction),
         "amsgrad": checks.flag("amsgrad", amsgrad),
         "error_feedback": checks.flag("error_feedback", error_feedback),
     }
     return Optimizer(
-        name="COMP-AMS" if amsgrad else "server Adam",
-        step=comp_ams_kernel,
-        lr=lr,
-        hyper={
-            "beta1": checks.beta("beta1", beta1),
-            "beta2": checks.beta("beta2", beta2),
-            "eps_inside": eps if eps_mode == "inside" else 0.0,
-            "eps_outside": eps if eps_mode == "outside" else 0.0,
+        "COMP-AMS" if amsgrad else "server Adam",
+        COMP_AMS,
+        lr,
+        {
+            **of_beta(beta1=beta1, beta2=beta2),
+            **of_eps(eps, eps_mode),
             **{name: float(value) for name, value in flags.items()},
         },
-        rows=("workspace", "gradient", "m", "v", "vhat", "c1", "c2"),
+        rows=("m", "v", "vhat", "c1", "c2"),
         worker_rows=("e",),
-        schedule=schedule or constant(),
+        once=_corrections,
+        shared=("c1", "c2"),
+        schedule=schedule,
         variant={"eps_mode": eps_mode, **{name: str(value) for name, value in flags.items()}},
-        distributed=True,
         up=up or l1_sign(),
         down=identity(),
         paper="compams2022",
-        family=comp_ams,
-        arguments={
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "up": up,
-            "amsgrad": amsgrad,
-            "bias_correction": bias_correction,
-            "eps_mode": eps_mode,
-            "error_feedback": error_feedback,
-            "schedule": schedule,
-        },
     )
 
 
+@family
 def onebit_adam(
     lr: float = 0.001,
     beta1: float = 0.9,
@@ -230,7 +148,7 @@ def onebit_adam(
     warmup: int = 100,
     up: Compressor | None = None,
     down: Compressor | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """1-bit Adam (Tang et al. 2021, arXiv:2102.02888, Algorithm 1): Adam, then compressed momentum with v frozen.
 
@@ -249,35 +167,22 @@ def onebit_adam(
     """
     warm = checks.count("warmup", warmup)
     return Optimizer(
-        name="1-bit Adam",
-        step=onebit_adam_kernel,
-        lr=lr,
-        hyper={
-            "beta1": checks.beta("beta1", beta1),
-            "beta2": checks.beta("beta2", beta2),
+        "1-bit Adam",
+        ONEBIT_ADAM,
+        lr,
+        {
+            **of_beta(beta1=beta1, beta2=beta2),
             "eps": checks.number("eps", eps, 0.0),
             "warmup": float(warm),
         },
-        rows=("workspace", "message", "E", "m", "v"),
+        rows=("E", "m", "v"),
         worker_rows=("e",),
-        schedule=schedule or constant(),
+        schedule=schedule,
         variant={"warmup": str(warm)},
-        distributed=True,
         up=up or rms_sign(),
         down=down or up or rms_sign(),
         warmup=warm,
         paper="onebitadam2021",
-        family=onebit_adam,
-        arguments={
-            "lr": lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": eps,
-            "warmup": warmup,
-            "up": up,
-            "down": down,
-            "schedule": schedule,
-        },
     )
 
 

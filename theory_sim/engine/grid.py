@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from theory_sim.sweep import Sweep
 
 
-NAMES = frozenset(
-    {"seed", "row", "checkpoint", "coordinate", "window_end", "x", "x_final", "state_final", "status"}
-    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
-    | {"diverged_fraction", "diverged_low", "diverged_high"}
-)
-
-
 def save(grid: xr.Dataset, path: Path) -> None:
     """Write a grid as classic netCDF, which knows no 64-bit integers: larger ones become floats."""
     limit = np.iinfo(np.int32).max
@@ -45,7 +38,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     ----------
     sweep : Sweep
     records : mapping of str to ndarray
-        What `theory_sim.simulate.run_tile` returns, for all N lanes.
+        What `theory_sim.engine.tiles.run_tile` returns, for all N lanes.
 
     Returns
     -------
@@ -86,19 +79,20 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         "nonfinite_step": (cells, folded(np.where(finite, -1, records["stopped"]))),
     }
     names = [*sweep.optimizer.rows]
-    for j in range(int(sweep.lanes.workers.max())):
+    for j in range(int(sweep.job.lanes.workers.max())):
         names += [f"{row}_{j}" for row in sweep.optimizer.worker_rows]
     if names:
         data["state_final"] = ((*cells, "row", *coordinate), folded(state))
     if sweep.optimizer.up is not None:
-        sent = np.stack([sweep.lanes.bits(c) for c in plan.checkpoints], axis=1)
+        sent = np.stack([sweep.job.lanes.bits(c) for c in plan.checkpoints], axis=1)
         for side, way in enumerate(("bits_up", "bits_down")):
             values = folded(sent[..., side])
             data[way] = ((*cells, "checkpoint"), values) if many else (cells, values[last])
     if many:
         data["x"] = ((*cells, "checkpoint", *coordinate), x)
-    for k, measure in enumerate(problem.measures):
-        if measure not in problem.online:
+    online = {*problem.online, *sweep.optimizer.online}
+    for k, measure in enumerate((*problem.measures, *sweep.optimizer.measures)):
+        if measure not in online:
             values = folded(records["measures"][..., k])
             data[f"{measure}_final"] = (cells, values[last])
             if many:
@@ -124,7 +118,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     data["verdict"] = (cells, folded(verdict))
     diverged = (folded(verdict) == Verdict.DIVERGED.value).sum(axis=-1)
     # Lanes without randomness are one observation, however many seeds repeat it.
-    trials = sweep.seeds if sweep.random else 1
+    trials = sweep.seeds if sweep.job.random else 1
     low, high = wilson(diverged * trials / sweep.seeds, trials)
     data["diverged_fraction"] = (axes, diverged / sweep.seeds)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
@@ -147,12 +141,12 @@ def provenance(sweep: Sweep) -> dict[str, str]:
         "python": platform.python_version(),
         "problem": str(sweep.problem),
         "optimizer": str(sweep.optimizer),
-        "digest": sweep.digest,
+        "digest": sweep.job.digest,
         "order": sweep.order,
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
         "seeds": str(sweep.seeds),
-        "workers": " ".join(map(str, np.unique(sweep.lanes.workers))),
+        "workers": " ".join(map(str, np.unique(sweep.job.lanes.workers))),
         "x0": str(sweep.problem.start if sweep.x0 is None else sweep.x0),
         "rule": str(sweep.judged),
         "references": " ".join(

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks, random
+from theory_sim.engine.evaluate import component_gradients
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
+from theory_sim.sweep import axis_owner, uniforms
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +27,7 @@ class Lanes:
     problem, optimizer
         The base objects: their kernels, variant and domain are common to all lanes.
     order : str
-        Key of `theory_sim.random.ORDERS`.
+        Key of `theory_sim.order.ORDERS`.
     workers (N,)
         Gradients drawn per step.
     group (N,)
@@ -67,26 +69,7 @@ class Lanes:
 
 
 # What the lanes of a sweep share, whatever its axes are.
-_STRUCTURE = ("step", "rows", "worker_rows", "initial", "draws", "distributed", "sends")
-
-
-def _owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
-    """Return which object an axis belongs to: problem, optimizer, schedule, start or workers."""
-    owners = {
-        "optimizer": set(optimizer.axes),
-        "schedule": set(optimizer.schedule.parameters),
-        "problem": set(problem.axes),
-        "start": {"x0"},
-        "workers": {"workers"},
-    }
-    found = [owner for owner, names in owners.items() if name in names]
-    if not found:
-        checks.known("axis", name, set().union(*owners.values()))
-    if len(found) > 1:
-        raise ValueError(
-            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
-        )
-    return found[0]
+_STRUCTURE = ("step", "rows", "worker_rows", "initial", "draws", "distributed", "stored", "measures", "boxless")
 
 
 def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
@@ -96,21 +79,6 @@ def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
                 f"{what} changes {name} of {base.name} from {getattr(base, name)!r} to {getattr(other, name)!r}; "
                 "use one sweep per value."
             )
-
-
-def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
-    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
-
-    Raises
-    ------
-    ValueError
-        If they exceed the 65536 slots of a step (see `theory_sim.random`).
-    """
-    messages = sum(optimizer.draws_of_messages(problem.dim, workers))
-    count = workers * (1 + problem.draws) + optimizer.draws + messages
-    if count > 65536:
-        raise ValueError(f"workers = {workers} need {count} uniforms per step, more than 65536; use fewer.")
-    return count
 
 
 def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
@@ -131,7 +99,7 @@ def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
     optimizer.up.require(d // (optimizer.nodes or 1))
     optimizer.down.require(d)
     rows = [tuple(side.hyper.values()) for side in (optimizer.up, optimizer.down)]
-    return (optimizer.kernels, *rows, optimizer.draws_of_messages(d, 1), variant)
+    return (optimizer.up.kernel, optimizer.down.kernel, *rows, optimizer.draws_of_messages(d, 1), variant)
 
 
 def _start(problem: Problem, x0: Any) -> Array:
@@ -155,7 +123,7 @@ def _initial_state(problem: Problem, optimizer: Optimizer, x0: Array) -> Array:
                     f"Initial {row} = {value!r} needs gradients without noise, and {problem.name} draws noise; "
                     "give a number."
                 )
-            gradients = problem.gradients(x0)
+            gradients = component_gradients(problem, x0)
             state[i] = gradients.mean(axis=0) if value == "mean_gradient" else (gradients**2).max(axis=0)
         else:
             state[i] = value
@@ -181,7 +149,7 @@ def expand(
     ValueError
         For an axis that no object knows, a value that breaks a rule, or an axis that would change a kernel.
     """
-    owner = {name: _owner(name, problem, optimizer) for name in axes}
+    owner = {name: axis_owner(name, problem, optimizer) for name in axes}
     shape = (*(len(values) for values in axes.values()), seeds)
     cells = np.indices(shape).reshape(len(shape), -1)  # (axes + 1, N)
     position = dict(zip(axes, cells, strict=False))
@@ -258,6 +226,8 @@ def expand(
         start = value.pop("x0", x0)
         one = problem.replace(**value) if value else problem
         _same_code(problem, one, ("gradient", "measure", "dim", "draws", "domain"), f"Axis {names}")
+        if one.source != problem.source:
+            raise ValueError(f"Axis {names} changes the constants of {problem.name}; use one sweep per value.")
         if judged and one.rule != problem.rule:
             raise ValueError(
                 f"Axis {names} changes the verdict rule of {problem.name}; give the sweep a rule."
@@ -271,7 +241,7 @@ def expand(
                 f"workers = {gradients[gradients != needed][0]}: {one.name} has one objective for each of {needed:g} "
                 f"workers; use workers={needed:g}."
             )
-    constants = np.array([[*one.constants.values()] for one in problems], dtype=float).reshape(
+    constants = np.array([[*one.theta.values()] for one in problems], dtype=float).reshape(
         len(problems), -1
     )
     keys = np.array([random.key(entropy, seed) for seed in range(seeds)], dtype=np.uint64)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.simulate import run_tile, tile_width
-from theory_sim.store import Store
+from theory_sim.engine.store import Store
+from theory_sim.engine.tiles import WORTH, Pair, pair_of, run_tile, tile_width
+from theory_sim.rules import build
 
 if TYPE_CHECKING:
     from theory_sim.sweep import Sweep
@@ -27,17 +28,17 @@ _CHUNK_LANES = 1 << 16  # a stored chunk is written whole, however few steps it 
 
 def width_of(sweep: Sweep) -> int:
     """Return the tile width of a sweep, from the float64 rows one lane touches per step."""
-    d, w = sweep.problem.dim, int(sweep.lanes.workers.max())
+    d, w = sweep.problem.dim, int(sweep.job.lanes.workers.max())
     state = len(sweep.optimizer.rows) + w * len(sweep.optimizer.worker_rows)
-    rows = d * (2 + state + w) + len(sweep.optimizer.hyper) + len(sweep.problem.constants)
+    rows = d * (2 + state + w) + len(sweep.optimizer.hyper) + len(sweep.problem.theta)
     return tile_width(rows + w * (1 + sweep.problem.draws) + 4)
 
 
 def chunk_lanes(sweep: Sweep) -> int:
     """Return the lanes per stored chunk: a multiple of the tile width."""
     width = width_of(sweep)
-    work = sweep.steps * sweep.problem.dim * int(sweep.lanes.workers.max())
-    lanes = min(max(int(_CHUNK_WORK / work), 4 * width), _CHUNK_LANES, sweep.lanes.count)
+    work = sweep.steps * sweep.problem.dim * int(sweep.job.lanes.workers.max())
+    lanes = min(max(int(_CHUNK_WORK / work), 4 * width), _CHUNK_LANES, sweep.job.lanes.count)
     return -(-lanes // width) * width
 
 
@@ -49,6 +50,19 @@ def _tiles(group: np.ndarray[Any, Any], width: int, threads: int) -> list[np.nda
     return [lanes[a : a + width] for lanes in members for a in range(0, len(lanes), width)]
 
 
+def pair_for(sweep: Sweep, threads: int) -> Pair | None:
+    """Return the kernel of gradient and step where it pays: for much work, or where it is compiled already."""
+    lanes = sweep.job.lanes
+    width = min(width_of(sweep), -(-lanes.count // (32 * threads)) * 32)
+    if lanes.count < 16:
+        return None
+    pair = pair_of(lanes, width)
+    if pair is None:
+        return None
+    much = lanes.count * sweep.steps * sweep.problem.dim >= WORTH
+    return pair if much or build.is_cached(pair.source) else None
+
+
 def run_chunk(
     sweep: Sweep,
     start: int,
@@ -57,16 +71,22 @@ def run_chunk(
     report: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Run lanes start ... stop-1 in this process; `report` receives the number of lanes as tiles finish."""
-    lanes, plan = sweep.lanes, sweep.plan
+    lanes, plan = sweep.job.lanes, sweep.plan
+    pair = pair_for(sweep, threads)
     tiles = _tiles(lanes.group[start:stop], width_of(sweep), threads)
+    halt = np.zeros((len(tiles), 2), np.int64)
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(run_tile, lanes, plan, start + tile) for tile in tiles]
+        futures = [
+            pool.submit(run_tile, lanes, plan, start + tile, pair=pair, halt=own)
+            for tile, own in zip(tiles, halt, strict=True)
+        ]
         sizes = dict(zip(futures, map(len, tiles), strict=True))
         try:
             for future in as_completed(futures):
                 if report is not None and future.exception() is None:
                     report(sizes[future])
-        except BaseException:  # an interrupt waits for the running tiles only
+        except BaseException:  # an interrupt stops the running tiles too
+            halt[:, 0] = 1
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         parts = [future.result() for future in futures]
@@ -85,9 +105,9 @@ def run(
     """Run all chunks of a sweep that the store lacks and return the records of every lane."""
     own = (os.cpu_count() or 1) if executor is None else 1
     workers = checks.count("threads", own if threads is None else threads)
-    total, size = sweep.lanes.count, chunk_lanes(sweep)
+    total, size = sweep.job.lanes.count, chunk_lanes(sweep)
     ranges = [(a, min(a + size, total)) for a in range(0, total, size)]
-    kept = Store(Path(store), sweep.digest, sweep.spec, total, size) if store is not None else None
+    kept = Store(Path(store), sweep.job.digest, sweep.job.spec, total, size) if store is not None else None
     parts: dict[int, Records] = {}
     for i, (a, b) in enumerate(ranges):
         if kept is not None and (found := kept.read(i, a, b)) is not None:
@@ -125,15 +145,15 @@ def seconds(sweep: Sweep) -> float:
     """Estimate the wall time of a sweep on this machine from a timed pilot of one tile of each group."""
     from dataclasses import replace
 
-    width = min(width_of(sweep), sweep.lanes.count)
+    width = min(width_of(sweep), sweep.job.lanes.count)
     steps = min(sweep.steps, 2000)
     pilot = replace(sweep, steps=steps, checkpoints=0)
     total = 0.0
-    for group in np.unique(pilot.lanes.group):
-        members = np.flatnonzero(pilot.lanes.group == group)
+    for group in np.unique(pilot.job.lanes.group):
+        members = np.flatnonzero(pilot.job.lanes.group == group)
         tile = members[:width]
-        run_tile(pilot.lanes, pilot.plan, tile)  # compiles
+        run_tile(pilot.job.lanes, pilot.plan, tile)  # compiles
         begin = time.perf_counter()
-        run_tile(pilot.lanes, pilot.plan, tile)
+        run_tile(pilot.job.lanes, pilot.plan, tile)
         total += (time.perf_counter() - begin) / (steps * len(tile)) * sweep.steps * len(members)
-    return total / min(os.cpu_count() or 1, -(-sweep.lanes.count // 32))
+    return total / min(os.cpu_count() or 1, -(-sweep.job.lanes.count // 32))

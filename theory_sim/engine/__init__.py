@@ -1,0 +1,1 @@
+"""From nouns to numbers: lanes, the lane loop, chunks, the store and the labelled grid."""

@@ -1,0 +1,104 @@
+"""A sweep as work: its lanes, what identifies its result, and running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theory_sim import random
+from theory_sim.engine import grid, loop, memory, run
+from theory_sim.engine.lanes import Lanes, expand
+from theory_sim.order import order
+from theory_sim.rules.digest import digest
+from theory_sim.sweep import uniforms
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from theory_sim.sweep import Sweep
+
+
+class Job:
+    """What the engine makes of a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """The arrays of all lanes, in C order over (axes ..., seed)."""
+        sweep = self.sweep
+        memory.require(sweep)
+        return expand(
+            sweep.problem,
+            sweep.optimizer,
+            sweep.coordinates,
+            seeds=sweep.seeds,
+            entropy=sweep.entropy,
+            order=sweep.order,
+            workers=sweep.workers,
+            x0=sweep.x0,
+            judged=sweep.rule is None,
+        )
+
+    @property
+    def random(self) -> bool:
+        """Whether seeds can differ: something in a run reads the random stream."""
+        sampled = order(self.sweep.order).draws and bool((self.lanes.size > 1).any())
+        return sampled or any(uniforms(self.sweep.problem, one, 1) > 1 for one in self.lanes.variants)
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """What the result is of, for people, in plain JSON types."""
+        sweep, optimizer = self.sweep, self.sweep.optimizer
+        return {
+            "problem": str(sweep.problem),
+            "optimizer": str(optimizer),
+            "axes": {name: values.tolist() for name, values in sweep.coordinates.items()},
+            "order": sweep.order,
+            "seeds": sweep.seeds,
+            "entropy": sweep.entropy,
+            "steps": sweep.steps,
+            "checkpoints": list(sweep.plan.checkpoints),
+            "windows": list(sweep.plan.windows),
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits of all that determines the result: the arrays of the lanes and the kernels that are run."""
+        sweep, lanes, plan = self.sweep, self.lanes, self.sweep.plan
+        optimizer, problem = sweep.optimizer, sweep.problem
+        sources = [optimizer.source, optimizer.watch, *problem.source, optimizer.schedule.source]
+        texts = [(one[0] if isinstance(one, tuple) else one).digest for one in sources]
+        messages = [
+            (side.kernel, tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
+            for variant in lanes.variants
+            for side in (variant.up, variant.down)
+            if side is not None
+        ]
+        arrays = (lanes.lr, lanes.hyper, lanes.schedule, lanes.theta, lanes.size, lanes.key, lanes.x0, lanes.state)
+        shape = (lanes.workers, lanes.group, lanes.variant, problem.dim, problem.draws, optimizer.draws)
+        names = (problem.measures, optimizer.measures, optimizer.rows, optimizer.worker_rows)
+        structure = (optimizer.warmup, optimizer.nodes, optimizer.sees_workers, problem.domain, problem.online)
+        plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
+        engine = (loop.advance, random.uniform, order(sweep.order).kernel)
+        return digest(texts, messages, arrays, shape, names, structure, plans, engine)
+
+    def run(
+        self,
+        store: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        executor: Any = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> xr.Dataset:
+        """Run every lane and return the labelled results; see `theory_sim.Sweep.run`."""
+        records = run.run(self.sweep, store, threads=threads, executor=executor, progress=progress)
+        return grid.assemble(self.sweep, records)

@@ -1,0 +1,222 @@
+"""The lane loop: every run of the suite goes through `advance`, one compiled call for a tile."""
+
+from __future__ import annotations
+
+import math
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from theory_sim.rules.build import OPTIONS, Limits, Record, Tile, jitting, rebound_jitted, signature, tile_types
+from theory_sim.rules.observe import observe
+
+_HUGE = sys.float_info.max
+
+Array = np.ndarray[Any, Any]
+
+
+def halted(t: int, x: Array, stopped: Array, escaped: Array) -> int:
+    """Mark the lanes whose iterate after step t is not finite, make them NaN, and return how many are new."""
+    d, lanes = x.shape
+    new = 0
+    for lane in range(lanes):
+        bad = 0
+        infinite = 0
+        for i in range(d):
+            bad += not (abs(x[i, lane]) <= _HUGE)
+            infinite += abs(x[i, lane]) > _HUGE
+        if bad > 0 and stopped[lane] == 0:
+            stopped[lane] = t
+            escaped[lane] = infinite > 0
+            new += 1
+        if stopped[lane] > 0:
+            for i in range(d):
+                x[i, lane] = math.nan
+    return new
+
+
+def advance(
+    pair: Any,
+    step: Any,
+    gradient: Any,
+    measure: Any,
+    watch: Any,
+    schedule: Any,
+    sampler: Any,
+    uniform: Any,
+    up: Any,
+    down: Any,
+    tile: Tile,
+    limits: Limits,
+    record: Record,
+) -> None:
+    """Run one tile from x_1 to the last stop, in place, and record on the way."""
+    lr0, lr, parameters, factor = tile.lr0, tile.lr, tile.parameters, tile.factor
+    hyper, theta, size, key = tile.hyper, tile.theta, tile.size, tile.key
+    u, table, idx, noise, own_noise = tile.u, tile.table, tile.idx, tile.noise, tile.own_noise
+    up_hyper, up_noise, down_hyper, down_noise = tile.up_hyper, tile.up_noise, tile.down_hyper, tile.down_noise
+    g, mean, state, x, work = tile.g, tile.mean, tile.state, tile.x, tile.work
+    stopped, halt = tile.stopped, tile.halt
+    hits, path, row, total, sums = record.hits, record.path, record.row, record.total, record.sums
+    low, high, target, watched = limits.low, limits.high, limits.target, limits.watched
+    own = limits.measures
+    d, lanes = x.shape
+    workers = g.shape[0]
+    averaged = mean.shape[0] == 1 and workers > 1
+    boxed = low > -math.inf or high < math.inf
+    slot = workers + noise.shape[0]
+    messages = slot + own_noise.shape[0]
+    many = row.shape[0]
+    index = -1
+    done = 0
+    dead = 0
+    saved = 0
+
+    if limits.begins:
+        schedule(1, parameters, factor)
+        for lane in range(lanes):
+            lr[lane] = lr0[lane] * factor[lane if factor.shape[0] > 1 else 0]
+        step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
+    if many > 0:
+        measure(x, 1, idx, noise, theta, row[:own], work)
+        watch(g, 1, lr, hyper, state, x, row[own:], work)
+        record.first[:, :] = row
+
+    for s in range(record.stops.shape[0]):
+        edge = record.stops[s]
+        accumulate = many > 0 and (limits.running > 0 or watched >= 0)
+        for w in range(record.edges.shape[0]):
+            accumulate |= many > 0 and record.edges[w, 0] <= done and edge <= record.edges[w, 1]
+        if accumulate:
+            total[:, :] = 0.0
+        begin = done + 1
+        if limits.paired:
+            while begin <= edge and dead < lanes:
+                begin = pair(
+                    measure, watch, schedule, sampler, uniform, tile, limits, record, begin, edge, dead, accumulate
+                )
+                if begin == 0:
+                    break
+                dead += halted(begin, x, stopped, tile.escaped)
+                begin += 1
+            begin = edge + 1
+        for t in range(begin, edge + 1):
+            if dead == lanes or halt[0] > 0:
+                break
+            halt[1] = t
+            if u.shape[0] > 0:
+                uniform(t, 0, key, u)
+            if limits.lockstep:
+                index = index + 1 if index + 1 < size[0] else 0
+                idx[:, :] = index
+            elif limits.sampled:
+                sampler(t, size, u, table, idx)
+            if noise.shape[0] > 0:
+                uniform(t, workers, key, noise)
+            if limits.varying or t == 1:
+                schedule(t, parameters, factor)
+                if factor.shape[0] == 1:
+                    common = factor[0]
+                    for lane in range(lanes):
+                        lr[lane] = lr0[lane] * common
+                else:
+                    for lane in range(lanes):
+                        lr[lane] = lr0[lane] * factor[lane]
+            gradient(x, t, idx, noise, theta, g, work)
+            if accumulate:
+                observe(measure, watch, t, tile, limits, record)
+            if averaged:
+                for i in range(d):
+                    for lane in range(lanes):
+                        mean[0, i, lane] = g[0, i, lane]
+                    for j in range(1, workers):
+                        for lane in range(lanes):
+                            mean[0, i, lane] += g[j, i, lane]
+                    for lane in range(lanes):
+                        mean[0, i, lane] /= workers
+            if own_noise.shape[0] > 0:
+                uniform(t, slot, key, own_noise)
+            if up_noise.shape[0] > 0:
+                uniform(t, messages, key, up_noise)
+            if down_noise.shape[0] > 0:
+                uniform(t, messages + up_noise.shape[0], key, down_noise)
+            seen = mean if averaged else g
+            step(
+                seen, t, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work
+            )  # fmt: skip
+            fresh = 0
+            for i in range(d):
+                for lane in range(lanes):
+                    point = x[i, lane]
+                    gone = stopped[lane] > 0
+                    bad = not (abs(point) <= _HUGE)
+                    fresh += bad & (not gone)
+                    # A box must not turn infinity into a clean corner; without one, infinity is for the record.
+                    x[i, lane] = math.nan if gone | (bad & boxed) else min(max(point, low), high)
+            if fresh > 0:
+                dead += halted(t, x, stopped, tile.escaped)
+
+        # A moment that overflowed freezes x at a finite value; that is no result either.
+        for lane in range(lanes):
+            bad_rows = 0
+            for r in range(state.shape[0]):
+                for i in range(d):
+                    bad_rows += not (abs(state[r, i, lane]) <= _HUGE)
+            if bad_rows > 0 and stopped[lane] == 0:
+                stopped[lane] = edge
+                dead += 1
+                for i in range(d):
+                    x[i, lane] = math.nan
+        for w in range(record.edges.shape[0]):
+            if accumulate and record.edges[w, 0] <= done and edge <= record.edges[w, 1]:
+                length = record.edges[w, 1] - record.edges[w, 0]
+                for k in range(many):
+                    for lane in range(lanes):
+                        record.window[w, k, lane] += total[k, lane] / length
+        if limits.running:
+            for k in range(many):
+                for lane in range(lanes):
+                    sums[k, lane] += total[k, lane]
+        if record.kept[s]:
+            if many > 0:
+                measure(x, edge + 1, idx, noise, theta, row[:own], work)
+                watch(g, edge + 1, lr, hyper, state, x, row[own:], work)
+            for i in range(d):
+                for lane in range(lanes):
+                    record.x[saved, i, lane] = x[i, lane]
+            for k in range(many):
+                for lane in range(lanes):
+                    gone = stopped[lane] > 0
+                    record.values[saved, k, lane] = math.nan if gone else row[k, lane]
+                    if limits.running:
+                        record.mean[saved, k, lane] = math.nan if gone else sums[k, lane] / edge
+                        record.least[saved, k, lane] = math.nan if gone else record.low[k, lane]
+                        record.most[saved, k, lane] = math.nan if gone else record.high[k, lane]
+            saved += 1
+        done = edge
+
+    if watched >= 0:
+        # The last stop is a checkpoint, so the row holds the measures of the last iterate.
+        for lane in range(lanes):
+            value = math.nan if stopped[lane] > 0 else row[watched, lane]
+            if hits[0, lane] < 0 and value <= target:
+                hits[0, lane] = done
+            if hits[1, lane] < 0 and path[lane] + value <= target * (done + 1):
+                hits[1, lane] = done
+
+
+KERNELS = ("pair", "step", "gradient", "measure", "watch", "schedule", "sampler", "uniform", "compress", "compress")
+
+
+@cache
+def compiled_advance() -> Any:
+    """Return the compiled loop, or the plain one under ``NUMBA_DISABLE_JIT=1``."""
+    if not jitting():
+        return advance
+    from numba import njit, types
+
+    functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
+    sig = types.void(*functions, *tile_types())
+    return njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance))

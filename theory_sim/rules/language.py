@@ -1,0 +1,249 @@
+"""Rules, and what a rule may ask for: names, reductions, stages, rounds of messages.
+
+A *rule* is a plain function of named scalars, as a paper writes it::
+
+    def adam(g, lr, beta1, beta2, eps, x, m, v):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        return x - lr * m / (math.sqrt(v) + eps), m, v
+
+Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins, ``math``
+and other plain functions; it is a deterministic function of its arguments in every arithmetic.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from theory_sim import checks
+from theory_sim.rules.digest import digest
+
+Rule = Callable[..., Any]
+
+OVER = ("coordinates", "workers")
+FOLDS = {
+    "sum": ("0.0", "{total} + {term}"),
+    "norm": ("0.0", "math.hypot({total}, {term})"),
+    # 0 * term keeps a NaN, which max of compiled code loses
+    "max": ("-math.inf", "max({total}, {term}) + 0.0 * {term}"),
+}
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A number that a rule needs from all coordinates, or from all workers.
+
+    Parameters
+    ----------
+    fold : {"sum", "norm", "max"}
+        How terms are joined, in the order of the coordinates or workers; norm is the Euclidean one, by hypot.
+    term : callable
+        Rule for one term; several results at once reduce to as many names.
+    over : {"coordinates", "workers"}
+        Over workers there is one result for each coordinate.
+    """
+
+    fold: str
+    term: Rule
+    over: str = "coordinates"
+
+    def __post_init__(self) -> None:
+        checks.known("fold", self.fold, FOLDS)
+        checks.known("range of a reduction", self.over, OVER)
+        names(self.term)
+
+
+def total(term: Rule, over: str = "coordinates") -> Reduction:
+    """Return the sum of a term over the coordinates or the workers."""
+    return Reduction("sum", term, over)
+
+
+def norm(term: Rule) -> Reduction:
+    """Return the Euclidean norm of a term over the coordinates."""
+    return Reduction("norm", term)
+
+
+def largest(term: Rule, over: str = "coordinates") -> Reduction:
+    """Return the maximum of a term over the coordinates or the workers."""
+    return Reduction("max", term, over)
+
+
+Reductions = Mapping[str | tuple[str, ...], Reduction]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A rule and the names that its results are written to, in order.
+
+    Parameters
+    ----------
+    rule : callable
+    writes : tuple of str
+        Names of rows, ``x``, or ``p``, the message.
+    """
+
+    rule: Rule
+    writes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        names(self.rule)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the workers and the server of a distributed method do in one step; the engine sends, averages and counts.
+
+    Parameters
+    ----------
+    send : Stage
+        At each worker and coordinate, from its gradient ``g``; writes its message ``p`` and rows of the worker.
+    apply : Stage
+        At each coordinate of the server; sees ``mean``, the mean of the decoded messages, and ``p`` and ``reply``
+        where the server replies; writes ``x`` and rows.
+    keep : Stage, optional
+        At each worker after its message left; sees ``p`` and ``sent``, what the receiver decodes.
+    reply : Stage, optional
+        At each coordinate of the server; sees ``mean`` and writes the reply ``p`` and rows.
+    start : Stage, optional
+        In place of `reply`, once before the first gradient, where the first query point is itself a message.
+    """
+
+    send: Stage
+    apply: Stage
+    keep: Stage | None = None
+    reply: Stage | None = None
+    start: Stage | None = None
+
+
+def names(rule: Rule) -> tuple[str, ...]:
+    """Return the names of the arguments of a rule.
+
+    Raises
+    ------
+    TypeError
+        If it is no plain Python function of named arguments.
+    """
+    if not inspect.isfunction(rule):
+        raise TypeError(f"{rule!r} is no rule: give a plain Python function, not compiled and not a method.")
+    found = inspect.signature(rule).parameters.values()
+    for one in found:
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+            raise TypeError(f"{rule.__name__} takes *{one.name}; a rule names each of its arguments.")
+    return tuple(one.name for one in found)
+
+
+def required(rule: Rule) -> tuple[str, ...]:
+    """Return the names of a rule that have no default value."""
+    found = inspect.signature(rule).parameters.values()
+    return tuple(one.name for one in found if one.default is one.empty)
+
+
+def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
+    """Return the expressions for the arguments of a rule, in its order.
+
+    Parameters
+    ----------
+    rule : callable
+    scope : mapping of str to str
+        What each known name stands for.
+    owner : str
+        Whose rule it is, for the message.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not in scope and has no default value.
+    """
+    out = []
+    for name in names(rule):
+        if name in scope:
+            out.append(scope[name])
+            continue
+        if name in required(rule):
+            raise ValueError(
+                f"Rule {rule.__name__} of {owner} names {name!r}, which is not declared: "
+                f"{checks.suggestion(name, scope)}"
+            )
+        break
+    return out
+
+
+_PROBES = (0.5, 2.0, 1.0, 0.0)
+_INTEGERS = {"t": 1, "index": 0, "i": 0, "j": 0, "d": 2, "workers": 1}
+
+
+def results(rule: Rule, owner: str) -> int:
+    """Return how many numbers a rule returns, from calls with plain numbers.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be called, or returns something that is no real number.
+    """
+    failure: Exception | None = None
+    for probe in _PROBES:
+        given = [_INTEGERS.get(name, probe) for name in names(rule)]
+        try:
+            value = rule(*given)
+        except (ArithmeticError, ValueError) as error:  # outside the domain of a function: try other numbers
+            failure = error
+            continue
+        except Exception as error:
+            raise ValueError(f"Rule {rule.__name__} of {owner} cannot be called: {error}.") from error
+        many = value if isinstance(value, tuple) else (value,)
+        for one in many:
+            if isinstance(one, complex) or not hasattr(one, "__float__"):
+                raise ValueError(
+                    f"Rule {rule.__name__} of {owner} returns {one!r}; it must return real numbers."
+                )
+        return len(many)
+    raise ValueError(f"Rule {rule.__name__} of {owner} fails for every number tried: {failure}.")
+
+
+def require_results(rule: Rule, expected: Sequence[str], owner: str) -> None:
+    """Raise ValueError unless a rule returns one number for each expected name."""
+    found = results(rule, owner)
+    if found != len(expected):
+        raise ValueError(
+            f"Rule {rule.__name__} of {owner} returns {found} number{'s' * (found != 1)}; "
+            f"it must return {len(expected)}: {', '.join(expected)}."
+        )
+
+
+def require_names(what: str, given: Iterable[str], taken: Iterable[str], owner: str) -> None:
+    """Raise ValueError for a name that is no identifier, appears twice, or means something else in a rule."""
+    seen = set(taken)
+    for name in given:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"{what} {name!r} of {owner} is no name; use letters, digits and underscores.")
+        if name in seen:
+            raise ValueError(f"{what} {name!r} of {owner} is taken; give it another name.")
+        seen.add(name)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a generated kernel and the functions that it calls.
+
+    Parameters
+    ----------
+    kind : str
+        Key of the table in `theory_sim.rules.build`.
+    text : str
+        A Python function called ``kernel``.
+    functions : mapping of str to callable
+        Plain functions by the names that the text uses.
+    """
+
+    kind: str
+    text: str
+    functions: Mapping[str, Rule] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits that identify all that the kernel consists of."""
+        return digest(self.kind, self.text, dict(self.functions))

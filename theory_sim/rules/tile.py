@@ -1,0 +1,540 @@
+"""From rules to loops: the text of the kernels that run a rule over the lanes of a tile.
+
+Lanes are the innermost, contiguous axis of every array, so that one SIMD instruction advances several runs.  ``work``
+(r, L) is scratch: rows for the results of reductions, then, with messages, 3 d rows for the message p, for what its
+receiver decodes and for the sum over the workers.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from theory_sim.rules.observe import observe
+from theory_sim.rules.language import FOLDS, Reduction, Reductions, Round, Rule, Source, Stage, bind, names
+
+Scope = dict[str, str]
+
+LANE = "for lane in range(lanes):\n"
+HUGE = "1.7976931348623157e308"
+HEADS = {
+    "step": "g, t, lr, hyper, noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work",
+    "gradient": "x, t, idx, noise, theta, out, work",
+    "measure": "x, t, idx, noise, theta, out, work",
+    "watch": "g, t, lr, hyper, state, x, out, work",
+    "schedule": "t, parameters, factor",
+    "compress": "p, u, hyper, out",
+    "sampler": "t, size, u, table, idx",
+    "uniform": "t, slot, key, out",
+    "pair": "measure, watch, schedule, sampler, uniform, tile, limits, record, first, last, dead, accumulate",
+}
+_MESSAGES = "Message(up, up_hyper, up_noise), Message(down, down_hyper, down_noise)"
+RAW = {
+    "step": "g, t, lr, hyper, noise, state, x",
+    "exchange": f"g, t, lr, hyper, noise, state, x, {_MESSAGES}",
+    "gradient": "x, t, idx, noise, theta, out",
+    "measure": "x, t, idx, noise, theta, out",
+}
+
+
+def indented(text: str, levels: int = 1) -> str:
+    """Return the text, indented by so many levels."""
+    return textwrap.indent(text, 4 * levels * " ")
+
+
+def finished(kind: str, functions: Mapping[str, Rule], body: str) -> Source:
+    """Return a kernel with this body."""
+    return Source(kind, f"def kernel({HEADS[kind]}):\n{indented(body)}", functions)
+
+
+@cache
+def empty(kind: str) -> Source:
+    """Return the kernel that does nothing."""
+    return finished(kind, {}, "return 0\n" if kind == "pair" else "pass\n")
+
+
+@cache
+def raw(kind: str, kernel: Rule) -> Source:
+    """Return the kernel that hands its arrays on to one written by hand."""
+    inner = "step" if kind == "exchange" else kind
+    return finished(inner, {"raw": kernel}, f"raw({RAW.get(kind, HEADS[inner])})\n")
+
+
+@dataclass
+class Writer:
+    """Writes the loops of one kernel.
+
+    Parameters
+    ----------
+    owner : str
+        Whose rules they are, for messages.
+    reductions : mapping
+        Those that its rules may name.
+    at_worker : mapping of str to str
+        What a rule at one worker knows besides.
+    """
+
+    owner: str
+    reductions: Reductions = field(default_factory=dict)
+    at_worker: Scope = field(default_factory=dict)
+    functions: dict[str, Rule] = field(default_factory=dict)
+    rows: int = 0
+
+    def call(self, rule: Rule, scope: Scope) -> str:
+        """Return the text of a call of a rule, and remember the rule."""
+        arguments = bind(rule, scope, self.owner)
+        base = rule.__name__ if rule.__name__.isidentifier() else "rule"
+        number = 1
+        while self.functions.setdefault(f"{base}_{number}", rule) is not rule:
+            number += 1
+        return f"{base}_{number}({', '.join(arguments)})"
+
+    def assigned(self, stage: Stage, scope: Scope) -> str:
+        """Return the line that calls the rule of a stage and stores its results."""
+        return f"{', '.join(scope[name] for name in stage.writes)} = {self.call(stage.rule, scope)}\n"
+
+    def named(self, rule: Rule, over: str) -> list[tuple[tuple[str, ...], Reduction]]:
+        """Return the reductions over coordinates or workers that a rule names."""
+        rows = [((key,) if isinstance(key, str) else tuple(key), one) for key, one in self.reductions.items()]
+        return [(key, one) for key, one in rows if one.over == over and set(names(rule)) & set(key)]
+
+    def fold(self, key: Sequence[str], one: Reduction, scope: Scope, loop: Callable[[Any], str]) -> str:
+        """Return the code of one reduction, and put the places of its results into the scope."""
+        rows = [f"work[{self.rows + k}, lane]" for k in range(len(key))]
+        self.rows += len(key)
+        first, rule = FOLDS[one.fold]
+
+        def lines(inner: Scope) -> str:
+            terms = [f"term_{k}" for k in range(len(key))]
+            text = f"{', '.join(terms)} = {self.call(one.term, inner)}\n"
+            pairs = zip(rows, terms, strict=True)
+            return text + "".join(f"{row} = {rule.format(total=row, term=term)}\n" for row, term in pairs)
+
+        start = LANE + "".join(f"    {row} = {first}\n" for row in rows)
+        text = start + loop(lines)
+        scope.update(zip(key, rows, strict=True))
+        return text
+
+    def before(self, rule: Rule, scope: Scope) -> str:
+        """Return the reductions over coordinates that a rule names, and put their results into the scope."""
+        text = ""
+        for key, one in self.named(rule, "coordinates"):
+            outer = dict(scope)
+            text += self.fold(key, one, scope, lambda lines, term=one.term, s=outer: self.coordinates(term, s, lines))
+        return text
+
+    def at_workers(self, rule: Rule, scope: Scope) -> str:
+        """Return the reductions over workers that a rule names, and put their results into the scope."""
+        text = ""
+        for key, one in self.named(rule, "workers"):
+            inner = {**scope, **self.at_worker}
+            text += self.fold(key, one, scope, lambda lines, s=inner: f"for j in range(workers):\n    {LANE}{indented(lines(s), 2)}")
+        return text
+
+    def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
+        """Return the loop over coordinates and lanes for lines with a rule, and the reductions that it names."""
+        inner = dict(scope)
+        text = self.before(rule, inner)
+        each = self.at_workers(rule, inner)
+        return f"{text}for i in range(d):\n{indented(each)}    {LANE}{indented(lines(inner), 2)}"
+
+    def lanes(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
+        """Return the loop over lanes for lines with a rule, and the reductions that it names."""
+        inner = dict(scope)
+        text = self.before(rule, inner) + self.at_workers(rule, inner)
+        return f"{text}{LANE}{indented(lines(inner))}"
+
+
+@dataclass(frozen=True)
+class NoiseRows:
+    """How the value ``noise`` of a rule comes from the uniforms of a step.
+
+    Parameters
+    ----------
+    rule : callable
+        From the uniforms u and v and names of the problem to the value.
+    draws : int
+        Uniforms per value, 1 or 2.
+    each : {"coordinate", "pair", "worker"}
+        What has uniforms of its own: a coordinate, a pair of coordinates 2 k and 2 k + 1, a worker.
+    """
+
+    rule: Rule
+    draws: int
+    each: str
+
+    def expression(self, writer: Writer, scope: Scope) -> str:
+        """Return the expression of the value at worker j and coordinate i."""
+        place = {"coordinate": "j * d + i", "pair": "j * ((d + 1) // 2) + i // 2", "worker": "j"}[self.each]
+        uniforms = {name: f"noise[{self.draws} * ({place}) + {q}, lane]" for q, name in enumerate("uv"[: self.draws])}
+        return writer.call(self.rule, {**scope, **uniforms})
+
+
+def reached(rule: Rule, reductions: Reductions) -> set[str]:
+    """Return the names that a rule reads, directly or through reductions."""
+    seen = set(names(rule))
+    for key, one in reductions.items():
+        if seen & set((key,) if isinstance(key, str) else key):
+            seen |= reached(one.term, {name: other for name, other in reductions.items() if name != key})
+    return seen
+
+
+def of_constants(constants: Mapping[str, Any]) -> Scope:
+    """Return the places of constants; a tuple has one value for each coordinate i."""
+    scope, first = {}, 0
+    for name, value in constants.items():
+        several = isinstance(value, tuple)
+        scope[name] = f"theta[{first} + i, lane]" if several else f"theta[{first}, lane]"
+        first += len(value) if several else 1
+    return scope
+
+
+def _points(dim: int) -> Scope:
+    return {f"x{i}": f"x[{i}, lane]" for i in range(dim)} if 1 < dim <= 9 else {}
+
+
+def gradient(
+    rule: Rule,
+    owner: str,
+    dim: int,
+    constants: Mapping[str, Any],
+    noise: NoiseRows | None,
+    reductions: Reductions,
+) -> tuple[Source, int]:
+    """Return the gradient kernel of a rule, and its rows of scratch.
+
+    The rule gives one coordinate; one that names ``x0``, ``x1``, ... gives all of them.
+    """
+    writer = Writer(owner, reductions)
+    own = {"x": "x[i, lane]", "t": "t", "i": "i", "d": "d", "j": "j", "index": "idx[j, lane]", "workers": "workers"}
+    scope = {**_points(dim), **of_constants(constants), **own}
+    if noise is not None:
+        scope["noise"] = noise.expression(writer, scope)
+    if set(names(rule)) & _points(dim).keys():
+        targets = ", ".join(f"out[j, {i}, lane]" for i in range(dim))
+        each = writer.lanes(rule, scope, lambda inner: f"{targets} = {writer.call(rule, inner)}\n")
+    else:
+        each = writer.coordinates(rule, scope, lambda inner: f"out[j, i, lane] = {writer.call(rule, inner)}\n")
+    body = f"workers, d, lanes = out.shape\nfor j in range(workers):\n{indented(each)}"
+    return finished("gradient", writer.functions, body), writer.rows
+
+
+def measure(
+    rule: Rule, owner: str, count: int, dim: int, constants: Mapping[str, Any], reductions: Reductions
+) -> tuple[Source, int]:
+    """Return the measure kernel of a rule that gives `count` measures, and its rows of scratch.
+
+    The rule sees reductions and scalar constants, and ``x`` in one dimension or ``x0``, ``x1``, ... in a few.
+    """
+    writer = Writer(owner, reductions, {"j": "j", "index": "idx[j, lane]"})
+    scope = {**_points(dim), **of_constants(constants), "t": "t", "d": "d", "workers": "workers"}
+    terms = {**scope, "x": "x[i, lane]", "i": "i"}
+    # A rule at the lane itself sees no single coordinate; in one dimension that is the only one.
+    place = {"x": "x[0, lane]"} if dim == 1 else {}
+    hidden = {name for name, value in constants.items() if isinstance(value, tuple)}
+    targets = ", ".join(f"out[{k}, lane]" for k in range(count))
+
+    inner: Scope = {name: text for name, text in scope.items() if name not in hidden} | place
+    places = dict(terms)
+    text = writer.before(rule, places)
+    inner.update({name: places[name] for name in places.keys() - terms.keys()})
+    text += writer.at_workers(rule, inner)
+    body = f"d, lanes = x.shape\nworkers = idx.shape[0]\n{text}{LANE}    {targets} = {writer.call(rule, inner)}\n"
+    return finished("measure", writer.functions, body), writer.rows
+
+
+@dataclass(frozen=True)
+class Names:
+    """What an optimizer declares.
+
+    Parameters
+    ----------
+    owner : str
+    hyper, rows, shared, worker_rows : tuple of str
+        Hyperparameters; state rows; those of them with one value for all coordinates; rows of each worker.
+    reductions : tuple of (str or tuple of str, Reduction)
+    averaged : bool
+        Whether the rules see the mean gradient of the workers.
+    """
+
+    owner: str
+    hyper: tuple[str, ...]
+    rows: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    worker_rows: tuple[str, ...] = ()
+    reductions: tuple[tuple[Any, Reduction], ...] = ()
+    averaged: bool = True
+
+    def at_lane(self) -> Scope:
+        """Return what a rule at one lane knows."""
+        hyper = {name: f"hyper[{h}, lane]" for h, name in enumerate(self.hyper)}
+        shared = {row: f"state[{r}, 0, lane]" for r, row in enumerate(self.rows) if row in self.shared}
+        return {**hyper, **shared, "t": "t", "d": "d", "lr": "lr[lane]", "workers": "workers"}
+
+    def at_coordinate(self) -> Scope:
+        """Return what a rule at one coordinate knows."""
+        rows = {row: f"state[{r}, i, lane]" for r, row in enumerate(self.rows) if row not in self.shared}
+        gradient = {"g": "g[0, i, lane]"} if self.averaged else {}
+        return {**self.at_lane(), **rows, **gradient, "i": "i", "x": "x[i, lane]"}
+
+    def at_worker(self) -> Scope:
+        """Return what a rule at one worker knows besides."""
+        first, own = len(self.rows), len(self.worker_rows)
+        rows = {row: f"state[{first + k} + {own} * j, i, lane]" for k, row in enumerate(self.worker_rows)}
+        return {**rows, "g": "g[j, i, lane]", "j": "j"}
+
+    def writer(self) -> Writer:
+        """Return a writer for rules of this optimizer."""
+        return Writer(self.owner, dict(self.reductions), self.at_worker())
+
+
+_SHAPES = "workers = g.shape[0]\nd, lanes = x.shape\n"
+
+
+def _once(known: Names, writer: Writer, once: Stage | None) -> str:
+    """Return the loop of a stage over lanes, whose reductions see the coordinates."""
+    if once is None:
+        return ""
+    places = known.at_coordinate()
+    text = writer.before(once.rule, places)
+    scope = known.at_lane() | {name: places[name] for name in places.keys() - known.at_coordinate().keys()}
+    return f"{text}{LANE}    {writer.assigned(once, scope)}"
+
+
+def step(known: Names, stage: Stage, once: Stage | None, stored: Sequence[str]) -> tuple[Source, int]:
+    """Return the step kernel of a rule, and its rows of scratch.
+
+    Parameters
+    ----------
+    known : Names
+    stage : Stage
+        At each coordinate; writes ``x`` and rows.
+    once : Stage, optional
+        Before it, at each lane; writes shared rows.
+    stored : sequence of str
+        Up to two rows that pass through the compressors `up` and `down` after the step.
+    """
+    writer = known.writer()
+    body = _once(known, writer, once)
+    body += writer.coordinates(stage.rule, known.at_coordinate(), lambda inner: writer.assigned(stage, inner))
+    for side, row in zip(("up", "down"), stored, strict=False):
+        r, first = known.rows.index(row), writer.rows
+        body += f"{side}(state[{r}], {side}_noise, {side}_hyper, work[{first} : {first} + d])\n"
+        body += f"for i in range(d):\n    {LANE}        state[{r}, i, lane] = work[{first} + i, lane]\n"
+    return finished("step", writer.functions, _SHAPES + body), writer.rows
+
+
+def exchange(known: Names, round_: Round, once: Stage | None, warmup: int) -> tuple[Source, int]:
+    """Return the step kernel of a method with messages, and its rows of scratch, the 3 d of the messages aside.
+
+    Parameters
+    ----------
+    known : Names
+    round_ : Round
+    once : Stage, optional
+        First, at each lane; writes shared rows.
+    warmup : int
+        Steps whose messages arrive as they are.
+    """
+    # Two passes: the first counts the rows of scratch that come before those of the messages.
+    counted = _exchange(known, round_, once, warmup, 0)[1]
+    return _exchange(known, round_, once, warmup, counted)
+
+
+def _exchange(known: Names, round_: Round, once: Stage | None, warmup: int, first: int) -> tuple[Source, int]:
+    writer = known.writer()
+    p, decoded, total = (f"work[{first} + {k} * d + i, lane]" for k in range(3))
+    slices = [f"work[{first} + {k} * d : {first} + {k + 1} * d]" for k in range(3)]
+
+    def sent(side: str, uniforms: str) -> str:
+        plain = f"for i in range(d):\n    {LANE}        {decoded} = {p}\n"
+        text = f"{side}({slices[0]}, {uniforms}, {side}_hyper, {slices[1]})\n"
+        return text if warmup == 0 else f"if t <= {warmup}:\n{indented(plain)}else:\n{indented(text)}"
+
+    def loop(stage: Stage, scope: Scope) -> str:
+        return writer.coordinates(stage.rule, scope, lambda inner: writer.assigned(stage, inner))
+
+    server = {name: text for name, text in known.at_coordinate().items() if name != "g"}
+    worker = {**server, **known.at_worker()}
+    replied = {**server, "p": p, "reply": decoded}
+    mean = {"mean": f"{total} / workers"}
+    body = _SHAPES
+    if round_.start is not None:
+        begun = loop(round_.start, {**server, "p": p}) + sent("down", "down_noise")
+        begun += loop(round_.apply, {**replied, **mean}) + "return\n"
+        body += f"if t == 0:\n{indented(begun)}"
+    body += _once(known, writer, once)
+    body += "draws = up_noise.shape[0] // workers\n"
+    body += f"for i in range(d):\n    {LANE}        {total} = 0.0\n"
+    each = loop(round_.send, {**worker, "p": p})
+    each += sent("up", "up_noise[j * draws : (j + 1) * draws]")
+    kept = "" if round_.keep is None else writer.assigned(round_.keep, {**worker, "p": p, "sent": decoded})
+    each += f"for i in range(d):\n    {LANE}{indented(kept + f'{total} += {decoded}' + chr(10), 2)}"
+    body += f"for j in range(workers):\n{indented(each)}"
+    if round_.reply is not None:
+        body += loop(round_.reply, {**server, **mean, "p": p}) + sent("down", "down_noise")
+        body += loop(round_.apply, {**replied, **mean})
+    else:
+        body += loop(round_.apply, {**server, **mean})
+    return finished("step", writer.functions, body), writer.rows
+
+
+def watch(known: Names, rule: Rule, count: int) -> tuple[Source, int]:
+    """Return the kernel of the measures of an optimizer's state, and its rows of scratch."""
+    writer = known.writer()
+    places = known.at_coordinate()
+    text = writer.before(rule, places)
+    scope = known.at_lane() | {name: places[name] for name in places.keys() - known.at_coordinate().keys()}
+    targets = ", ".join(f"out[{k}, lane]" for k in range(count))
+    body = f"{_SHAPES}{text}{LANE}    {targets} = {writer.call(rule, scope)}\n"
+    return finished("watch", writer.functions, body), writer.rows
+
+
+def schedule(rule: Rule, owner: str, parameters: Sequence[str]) -> Source:
+    """Return the schedule kernel of a rule ``(t, *parameters) -> factor``."""
+    writer = Writer(owner)
+    scope = {"t": "t", **{name: f"parameters[{r}, lane]" for r, name in enumerate(parameters)}}
+    body = f"for lane in range(factor.shape[0]):\n    factor[lane] = {writer.call(rule, scope)}\n"
+    return finished("schedule", writer.functions, body)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows of the block in which a pair finds its numbers, each of `width` lanes.
+
+    In this order: lr before and after the schedule, hyperparameters, constants, uniforms, x (dim rows), state (dim rows
+    for each).
+    """
+
+    hyper: int
+    theta: int
+    noise: int
+    state: int
+    dim: int
+    width: int
+
+    @property
+    def first(self) -> dict[str, int]:
+        """The first row of each array."""
+        sizes = {"lr0": 1, "lr": 1, "hyper": self.hyper, "theta": self.theta, "noise": self.noise, "x": self.dim}
+        places, row = {}, 0
+        for name, size in sizes.items():
+            places[name] = row
+            row += size
+        return {**places, "state": row}
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.first["state"] + self.state * self.dim
+
+
+_PAIR = """\
+block, stopped, idx, size, factor = tile.block, tile.stopped, tile.idx, tile.size, tile.factor
+low, high = limits.low, limits.high
+boxed = low > -math.inf or high < math.inf
+index = (first - 1) % size[0]
+for t in range(first, last + 1):
+    if tile.halt[0] > 0:
+        break
+    tile.halt[1] = t
+    {draws}
+    if accumulate:
+        {shown}
+        observe(measure, watch, t, tile, limits, record)
+    if limits.varying or t == first:
+        schedule(t, tile.parameters, factor)
+    {rates}
+    fresh = 0
+    if dead > 0:
+{some}
+    else:
+{none}
+    if fresh > 0:
+        return t
+    {following}
+return 0
+"""
+
+
+def pair(
+    layout: Layout,
+    lockstep: bool,
+    each: bool,
+    known: Names,
+    stage: Stage,
+    rule: Rule,
+    owner: str,
+    constants: Mapping[str, Any],
+    noise: NoiseRows | None,
+) -> Source:
+    """Return the kernel that runs a pair of rules, the gradient's and the optimizer's, over several steps.
+
+    It stops after a step at which a lane has become non-finite and returns that step, else 0.  One block of constant
+    layout tells the compiler that no two rows overlap.
+
+    Parameters
+    ----------
+    layout : Layout
+    lockstep : bool
+        Whether all lanes draw the same component, ``index``.
+    each : bool
+        Whether the schedule has parameters of its own in each lane.
+    known, stage
+        The optimizer's names and its rule, of one stage.
+    rule, owner, constants, noise
+        The gradient's rule, its problem, and what that declares.
+    """
+    writer, w = Writer(known.owner), layout.width
+    coordinate = "0" if layout.dim == 1 else "i"
+    places = {name: w * row for name, row in layout.first.items()}
+
+    def at(array: str, row: str) -> str:
+        return f"block[{places[array]} + {w} * ({row}) + lane]"
+
+    def moved(text: str) -> str:
+        """Rewrite ``array[row, lane]`` or ``state[row, i, lane]`` as a place of the block."""
+        array, _, rest = text.partition("[")
+        rows = [part.strip().replace("i", coordinate) for part in rest[:-1].split(",")][:-1]
+        if array not in places or not rest:
+            return text
+        return at(array, f"{rows[0]} * {layout.dim} + {rows[1]}" if array == "state" else rows[0] if rows else "0")
+
+    own = {"x": "x[i, lane]", "t": "t", "i": coordinate, "d": f"{layout.dim}", "j": "0", "workers": "1"}
+    drawn = {"index": "index" if lockstep else "idx[0, lane]"}
+    scope = {name: moved(text) for name, text in {**of_constants(constants), **own}.items()} | drawn
+    if noise is not None:
+        place = {"coordinate": coordinate, "pair": f"{coordinate} // 2", "worker": "0"}[noise.each]
+        uniforms = {n: at("noise", f"{noise.draws} * ({place}) + {q}") for q, n in enumerate("uv"[: noise.draws])}
+        scope["noise"] = writer.call(noise.rule, {**scope, **uniforms})
+    rate = at("lr", "0") if each else f"{at('lr0', '0')} * common"
+    of_step = {name: moved(text) for name, text in known.at_coordinate().items()}
+    of_step |= {"g": f"np.float64({writer.call(rule, scope)})", "lr": rate, "d": f"{layout.dim}", "workers": "1", "i": coordinate}
+    rows, x = stage.writes[1:], of_step["x"]
+    lines = f"{', '.join(('point', *(f'new_{row}' for row in rows)))} = {writer.call(stage.rule, of_step)}\n"
+    lines += "".join(f"{of_step[row]} = new_{row}\n" for row in rows)
+    lines += f"point = np.float64(point)\nbad = not (abs(point) <= {HUGE})\n"
+    # A box must not turn infinity into a clean corner; without one, infinity is kept for the record.  The operators
+    # are those of bits, since a branch would keep the loop from being vectorised.
+    none = f"fresh += bad\n{x} = math.nan if bad & boxed else min(max(point, low), high)\n"
+    some = "gone = stopped[lane] > 0\nfresh += bad & (not gone)\n"
+    some += f"{x} = math.nan if gone | (bad & boxed) else min(max(point, low), high)\n"
+
+    def loop(text: str) -> str:
+        each_lane = f"for lane in range({w}):\n{indented(text)}"
+        return each_lane if layout.dim == 1 else f"for i in range({layout.dim}):\n{indented(each_lane)}"
+
+    draws = "" if lockstep else "if tile.u.shape[0] > 0:\n    uniform(t, 0, tile.key, tile.u)\n"
+    draws += "" if lockstep else "if limits.sampled:\n    sampler(t, size, tile.u, tile.table, idx)\n"
+    draws += "" if noise is None else "uniform(t, 1, tile.key, tile.noise)\n"
+    rates = f"for lane in range({w}):\n    {at('lr', '0')} = {at('lr0', '0')} * factor[lane]\n" if each else "common = factor[0]"
+    body = _PAIR.format(
+        draws=indented(draws).strip(), rates=indented(rates).strip(),
+        some=indented(loop(lines + some), 2), none=indented(loop(lines + none), 2),
+        shown="idx[:, :] = index" if lockstep else "pass",
+        following="index = index + 1 if index + 1 < size[0] else 0" if lockstep else "",
+    )  # fmt: skip
+    return finished("pair", {**writer.functions, "observe": observe}, body)
