@@ -35,7 +35,7 @@ MEANING = {
     "level": "largest f - f* that G_max is for",
     "m0": "initial momentum",
     "eps": "target gradient norm",
-    "delta": "f(x_1) - f*",
+    "gap": "f(x_1) - f*, as the construction states it",
     "split": "share of the gap in the steep coordinate",
     "M": "slope of the steep coordinate at the start",
     "step_of_g": "step size in units of the gradient: lr, or lr/(1 - momentum) in the heavy-ball convention",
@@ -46,7 +46,7 @@ _REST = Condition("m0**2 <= 0", "the momentum starts at 0")
 _ASSUMES = ("f is (L0, L1)-smooth and bounded from below",)
 # Measured at x_1, equal to the facts up to rounding: together they leave the start no choice but signs.
 _OWN_START = (
-    Condition("Abs(gap_1 - delta) <= delta/10^9", "the gap of the function's own start"),
+    Condition("Abs(gap_1 - gap) <= gap/10^9", "the gap of the function's own start"),
     Condition(
         "Abs(gradient_norm_1 - sqrt(M^2 + 4*eps^2)) <= M/10^9", "the gradient of the function's own start"
     ),
@@ -201,10 +201,10 @@ def _sup_gradient(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]
     """G_max of the well in one dimension, whose slope grows with its value, for all starts up to its own."""
     if problem.family is not well or problem.dim > 1:
         return {}
-    # The gap measured at the start may round above delta; M = L1 delta + L0/(2 L1) or sqrt(2 L0 delta) grows no faster.
+    # The gap measured at the start may round above the fact; M = L1 delta + L0/(2 L1) or sqrt(2 L0 delta) grows no faster.
     return {
         "G_max": problem.facts["M"] * (1.0 + 1e-9),
-        "level": problem.facts["delta"] * (1.0 + 1e-9),
+        "level": problem.facts["gap"] * (1.0 + 1e-9),
     }
 
 
@@ -234,12 +234,12 @@ GD_LOWER = Theorem(
     id="wang2024separability.gd",
     where="2403.15146, lower bound of Theorem 2, without momentum; the constants are ours",
     statement="On F = E(x) + S(y) no constant step of gradient descent meets ||grad F|| <= eps among its first T points if "
-    "T <= ((1 - split) delta - 15 eps^2/(4 L0))/(4 eps^2 threshold), threshold = 2 x_1/M: a longer step than that "
-    "diverges in x, a shorter one moves y by at most 2 eps threshold. With split = 1/2 and large delta this is "
-    "L1^2 delta^2/(32 eps^2 (1 + log(L1^2 delta/(2 L0)))).",
+    "T <= ((1 - split) gap - 15 eps^2/(4 L0))/(4 eps^2 critical_lr), critical_lr = 2 x_1/M: a longer step than that "
+    "diverges in x, a shorter one moves y by at most 2 eps critical_lr. With split = 1/2 and a large gap this is "
+    "L1^2 gap^2/(32 eps^2 (1 + log(L1^2 gap/(2 L0)))).",
     conditions=(
         Condition(
-            "T <= ((1 - split)*delta - 15*eps**2/(4*L0))/(4*eps**2*threshold)", "fewer updates than the bound"
+            "T <= ((1 - split)*gap - 15*eps**2/(4*L0))/(4*eps**2*critical_lr)", "fewer updates than the bound"
         ),
         Condition("M > eps", "the steep coordinate starts outside the target"),
         *_OWN_START,
@@ -249,7 +249,7 @@ GD_LOWER = Theorem(
     bound="eps",
     side="lower",
     quantity="gradient_norm_min",
-    meaning=MEANING | {"threshold": "2 x_1/M, the step from which gradient descent diverges"},
+    meaning=MEANING | {"critical_lr": "2 x_1/M, the step from which gradient descent diverges"},
     problem=hard_function,
     own_problem=True,
     optimizer=lambda: gd(0.2),
@@ -270,11 +270,11 @@ MOMENTUM_LOWER = Theorem(
     id="wang2024separability.thm2",
     where="2403.15146, Theorem 2, for a given step and momentum; the constants are ours",
     statement="On F = E(x) + S(y) gradient descent with any momentum, started at 0, does not meet ||grad F|| <= eps among its "
-    "first T points if T <= ((1 - split) delta - 15 eps^2/(4 L0))/(4 eps^2 lr), lr in units of the gradient: every update "
+    "first T points if T <= ((1 - split) gap - 15 eps^2/(4 L0))/(4 eps^2 lr), lr in units of the gradient: every update "
     "moves y by at most 2 eps lr.",
     conditions=(
         Condition(
-            "T <= ((1 - split)*delta - 15*eps**2/(4*L0))/(4*eps**2*step_of_g)", "fewer updates than the bound"
+            "T <= ((1 - split)*gap - 15*eps**2/(4*L0))/(4*eps**2*step_of_g)", "fewer updates than the bound"
         ),
         _REST,
         *_OWN_START,

@@ -67,7 +67,7 @@ _MEANING = {
     "L": "Lipschitz constant of the gradient",
     "G": "bound on the norm of every gradient, stochastic or not",
     "G_inf": "bound on every coordinate of every gradient",
-    "sigma_square": "bound on E ||g - grad f||^2",
+    "sigma2": "bound on E ||g - grad f||^2",
     "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
     "U": "bound on the norm of every input u_t of the memory",
     "q_up": "E ||C(p) - p||^2 <= q_up^2 ||p||^2 for the messages to the server",
@@ -161,7 +161,7 @@ _OURS = "ours, not the paper's: its text was not available, and only the structu
 def _rate(noise: str, early: str) -> str:
     """Return the bound of D1 and D2 with the noise of a step and the factor of the O(1/T) part of second order."""
     return (
-        f"2*C0*(gap_1/(T*lr) + lr*L*{noise}/eps + lr^2*L^2*C0*beta1^2*sigma_square/((1 - beta1)^2*eps^2))"
+        f"2*C0*(gap_1/(T*lr) + lr*L*{noise}/eps + lr^2*L^2*C0*beta1^2*sigma2/((1 - beta1)^2*eps^2))"
         f" + 2*C0*d*G_inf^2/T*(1/((1 - beta1)*sqrt(eps)) + lr*L*{early}/((1 - beta1)^2*eps))"
         " + 2*C0*L*G/sqrt(eps)*D"
     )
@@ -179,7 +179,7 @@ def _weight_error(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]
 
 _D1: dict[str, Any] = {
     "where": f"D1, {_OURS}",
-    "bound": _rate("sigma_square", "beta1^2"),
+    "bound": _rate("sigma2", "beta1^2"),
     "quantity": "gradient_square_mean",
     "meaning": _MEANING,
     "assumes": _ADAM,
@@ -208,7 +208,7 @@ D1_MEASURED = Theorem(
 
 _D2: dict[str, Any] = {
     "where": f"D2, {_OURS}",
-    "bound": _rate("sigma_square/workers", "1"),
+    "bound": _rate("sigma2/workers", "1"),
     "quantity": "gradient_square_mean",
     "meaning": _MEANING,
     "assumes": _ADAM,
@@ -313,7 +313,7 @@ EF21_LYAPUNOV = Theorem(
 
 def _heterogeneity(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     """No global variance where all workers share f."""
-    return {"sigma_g_square": 0.0} if problem.family in (quantized.bowl, quantized.quadratic) else {}
+    return {"sigma2_g": 0.0} if problem.family in (quantized.bowl, quantized.quadratic) else {}
 
 
 COMP_AMS = Theorem(
@@ -321,15 +321,15 @@ COMP_AMS = Theorem(
     where="the convergence theorem; its C2 is not defined in the text, and C2 <= 2 L is assumed here",
     statement="COMP-AMS: the average squared gradient is of order 1/(lr T) + lr/N + lr^2 + d/T.",
     conditions=(*_AMSGRAD, *_UP, Condition("lr <= eps/(6*L*C0)", "lr at most eps/(6 L C0)")),
-    bound="2*C0*(gap_1/(T*lr) + lr*L*sigma_square/(workers*eps) + 3*lr^2*L*C0*C1*sigma_square/(workers*eps^2)"
-    " + 12*lr^2*q_up^2*L*C0*sigma_g_square/((1 - q_up^2)^2*eps^2) + (1 + C1)*G^2*d/(T*sqrt(eps))"
+    bound="2*C0*(gap_1/(T*lr) + lr*L*sigma2/(workers*eps) + 3*lr^2*L*C0*C1*sigma2/(workers*eps^2)"
+    " + 12*lr^2*q_up^2*L*C0*sigma2_g/((1 - q_up^2)^2*eps^2) + (1 + C1)*G^2*d/(T*sqrt(eps))"
     " + lr*(1 + 2*C1)*C1*L*G^2*d/(T*eps))",
     quantity="gradient_square_mean",
     where_symbols={
         "C0": "sqrt(4*(1 + q_up^2)^3/(1 - q_up^2)^2*G^2 + eps)",
         "C1": "beta1/(1 - beta1) + 2*q_up/(1 - q_up^2)",
     },
-    meaning={**_MEANING, "sigma_g_square": "mean_i ||grad f_i - grad f||^2 at most"},
+    meaning={**_MEANING, "sigma2_g": "mean_i ||grad f_i - grad f||^2 at most"},
     assumes=("Every f_i is L-smooth and f is bounded below.", "||g|| <= G; independent noise of mean 0."),
     constants="read",
     problem=quantized.bowl,
@@ -412,7 +412,7 @@ _GOSSIP_MEANING = {
     "spread_1": "sum_i ||x_i - mean||^2 at the start",
     "size_1": "sum_i ||x_i||^2 at the start, where the public copies are 0",
     "gap": "f(mean of the start) - inf f",
-    "sigma_square": "mean variance of the nodes' gradients",
+    "sigma2": "mean variance of the nodes' gradients",
 }
 _CONNECTED = Condition("rho > 0", "a connected graph")
 
@@ -449,7 +449,7 @@ CHOCO_SGD = Theorem(
         Condition("Abs(lr^2*(T + 1) - n) <= n/10^9", "lr = sqrt(n/(T + 1)), up to rounding"),
         _CONSTANT,
     ),
-    bound="(4*gap + 4*sigma_square*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
+    bound="(4*gap + 4*sigma2*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
     quantity="squared gradient at the mean of the nodes",
     where_symbols=_GOSSIP,
     meaning=_GOSSIP_MEANING,

@@ -27,7 +27,8 @@ MEANING = {
     "momentum": "momentum of the heavy ball, 0 for gradient descent",
     "m0": "initial momentum, 0 for gradient descent",
     "workers": "gradients averaged per step",
-    "variance": "variance of one worker's gradient, summed over coordinates",
+    "batch": "gradients in the mini-batch of one worker",
+    "sigma2": "variance of one gradient, summed over coordinates",
 }
 _CONSTANT = Condition("s <= 0", "constant step")
 _POSITIVE = Condition("lr > 0", "positive step")
@@ -39,11 +40,9 @@ _SETTING = (EXACT, _CONSTANT)
 
 def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float]:
     """Alpha, momentum and m0 of gradient descent and the heavy ball, and the variance of exact gradients, if all workers share f."""
-    found: dict[str, float] = {}
+    found = {"batch": float(problem.parameters.get("batch", 1))}
     if problem.draws == 0 and problem.components == 1 and "workers" not in problem.facts:
-        found["variance"] = 0.0
-    elif problem.family is sign.quadratic:
-        found["variance"] = problem.facts["sigma_2"] / problem.parameters["batch"]
+        found["sigma2"] = 0.0
     if optimizer.name == "SGDM":
         ema = optimizer.variant["convention"] == "ema"
         found["alpha"] = optimizer.lr * (1.0 - optimizer.hyper["momentum"] if ema else 1.0)
@@ -85,13 +84,13 @@ SGD_NONCONVEX = Theorem(
     id="ghadimi2013.sgd",
     where="1309.5549, randomized stochastic gradient, constant step",
     statement="Stochastic gradient descent on an L-smooth function has mean E||grad f||^2 at most "
-    "(2 gap_1/(lr T) + lr L variance/workers)/(2 - L lr). On a quadratic of one curvature the second term is attained.",
+    "(2 gap_1/(lr T) + lr L sigma2/(batch workers))/(2 - L lr). On a quadratic of one curvature the second term is attained.",
     conditions=(_POSITIVE, Condition("L*lr < 2", "step below 2/L"), _CONSTANT, _PLAIN, UNBIASED),
-    bound="(2*gap_1/(lr*T) + lr*L*variance/workers)/(2 - L*lr)",
+    bound="(2*gap_1/(lr*T) + lr*L*sigma2/(batch*workers))/(2 - L*lr)",
     quantity="gradient_square_mean",
     meaning=MEANING,
     assumes=("f is L-smooth and bounded from below",),
-    constants="derived",  # E f(x_{t+1}) <= f(x_t) - lr (1 - L lr/2) ||grad f||^2 + lr^2 L sigma_2/2, summed
+    constants="derived",  # E f(x_{t+1}) <= f(x_t) - lr (1 - L lr/2) ||grad f||^2 + lr^2 L sigma2/2, summed
     problem=lambda: sign.quadratic(10),
     optimizer=lambda: sgd(0.1),
     run={"steps": 1_000, "seeds": 8},

@@ -35,7 +35,7 @@ _MEANING = {
     **RUN_MEANING,
     "m0": "initial m",
     "v0": "initial v, in squared gradients",
-    "C": "large slope over the small one",
+    "ratio": "large slope over the small one",
     "small": "size of the small slopes",
     "n": "period of the slopes",
     "lr": "alpha of lr_t = alpha/t^s",
@@ -54,7 +54,7 @@ _MEANING = {
     "slope": "mean slope",
 }
 _STARTS = Condition("x0 >= 1", "the start is the wrong corner, x_1 = 1")
-_RATIO = Condition("C > n - 1", "the optimum is -1")
+_RATIO = Condition("ratio > n - 1", "the optimum is -1")
 _THREE = (Condition("n >= 3", "period at least 3"), Condition("n <= 3", "period at most 3"))
 _REST = (Condition("m0**2 <= 0", "m starts at 0"), Condition("v0**2 <= 0", "v starts at 0"))
 _ASSUMES = ("The large slope comes first in a period, on the box [-1, 1].",)
@@ -66,9 +66,9 @@ THEOREM_1 = Theorem(
     "every block of three, so that its average regret does not vanish.",
     conditions=(
         *_THREE,
-        Condition("C > 2", "the optimum is -1"),
+        Condition("ratio > 2", "the optimum is -1"),
         Condition("beta1 <= 0", "no momentum"),
-        Condition("beta2 <= 1/(1 + C^2)", "beta2 at most 1/(1+C^2)"),
+        Condition("beta2 <= 1/(1 + ratio^2)", "beta2 at most 1/(1+C^2)"),
         Condition("s <= 1/2", "the step size falls at most like 1/sqrt(t)"),
         _STARTS,
         CYCLIC,
@@ -76,7 +76,7 @@ THEOREM_1 = Theorem(
         *NO_EPS,
         *UNCORRECTED,
     ),
-    bound="small*(2*C - 4)/3",
+    bound="small*(2*ratio - 4)/3",
     side="lower",
     quantity="regret_mean",
     meaning=_MEANING,
@@ -102,19 +102,20 @@ THEOREM_2 = Theorem(
         *NO_EPS,
         *UNCORRECTED,
         Condition(
-            "(1 - beta1)*C*beta1^(n - 1) <= 1 - beta1^(n - 1)", "m forgets the large slope within a period"
+            "(1 - beta1)*ratio*beta1^(n - 1) <= 1 - beta1^(n - 1)",
+            "m forgets the large slope within a period",
         ),
         Condition("rise >= fall", "the small slopes carry x back within a period"),
     ),
-    bound="2*small*(C - n + 1)/n",
+    bound="2*small*(ratio - n + 1)/n",
     side="lower",
     quantity="regret_mean",
     where_symbols={
         "gamma": "beta1/sqrt(beta2)",
         "h": "floor(n/2)",
         "fall": "(1 - beta1)/(sqrt(1 - beta2)*(1 - gamma))",
-        "mu": "1 - beta1^h*(1 + (1 - beta1)*C)",
-        "w": "1 + (C^2 - 1)*(1 - beta2)*beta2^h/(1 - beta2^n)",
+        "mu": "1 - beta1^h*(1 + (1 - beta1)*ratio)",
+        "w": "1 + (ratio^2 - 1)*(1 - beta2)*beta2^h/(1 - beta2^n)",
         "rise": "((n + 1)^(1 - s) - (h + 1)^(1 - s))/(1 - s)*mu/sqrt(w)",
     },
     meaning=_MEANING,
@@ -312,7 +313,7 @@ THEOREM_6 = Theorem(
     statement="No eps under the root repairs Adam: it fails on slopes (C, -1, -1) that are large compared with sqrt(eps).",
     conditions=(
         *_THREE,
-        Condition("C > 2", "the optimum is -1"),
+        Condition("ratio > 2", "the optimum is -1"),
         Condition("beta1 <= 0", "no momentum"),
         Condition("s >= 0", "the step size does not grow"),
         _STARTS,
@@ -320,19 +321,19 @@ THEOREM_6 = Theorem(
         *_REST,
         *UNCORRECTED,
         Condition(
-            "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*C^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + beta2^2*C^2) + e)"
+            "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*ratio^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + beta2^2*ratio^2) + e)"
             " >= fall",
             "x returns in the first block",
         ),
         Condition(
-            "(4/5)^s/sqrt(1 + beta2*(C^2 - 1) + e) + (2/3)^s/sqrt(1 + beta2^2*(C^2 - 1) + e) >= fall",
+            "(4/5)^s/sqrt(1 + beta2*(ratio^2 - 1) + e) + (2/3)^s/sqrt(1 + beta2^2*(ratio^2 - 1) + e) >= fall",
             "x returns in every later block",
         ),
     ),
-    bound="small*(2*C - 4)/3",
+    bound="small*(2*ratio - 4)/3",
     side="lower",
     quantity="regret_mean",
-    where_symbols={"e": "eps_inside/small^2", "fall": "C/sqrt((1 - beta2)*C^2 + e)"},
+    where_symbols={"e": "eps_inside/small^2", "fall": "ratio/sqrt((1 - beta2)*ratio^2 + e)"},
     meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: reddi.rescaled(1.0),

@@ -48,7 +48,7 @@ _MEANING = {
     "eps_inside": "eps under the root, in squared gradients",
     "eps_outside": "eps added to the root, in gradients",
     "bias_correction": "1 if m and v are corrected, 0 if not",
-    "C": "large slope over the small one",
+    "ratio": "large slope over the small one",
     "period": "period of slopes with one large one",
 }
 
@@ -198,11 +198,11 @@ DIVERGENCE = Theorem(
     where="Section 1, the divergence bound of Reddi et al. as quoted there",
     statement="RMSProp ends at the wrong corner of the period-C problem for beta2 up to an explicit bound.",
     conditions=(
-        Condition("Abs(period - C) <= 0", "one large slope C in a period of C"),
+        Condition("Abs(period - ratio) <= 0", "one large slope C in a period of C"),
         _NO_MOMENTUM,
         Condition("beta2 >= 0", "beta2 at least 0"),
-        Condition("beta2 <= C^(-4/(C - 2))", "beta2 at most C^(-4/(C-2))"),
-        Condition("beta2 <= 1 - (9/(2*C))^2", "beta2 at most 1 - (9/(2C))^2"),
+        Condition("beta2 <= ratio^(-4/(ratio - 2))", "beta2 at most C^(-4/(C-2))"),
+        Condition("beta2 <= 1 - (9/(2*ratio))^2", "beta2 at most 1 - (9/(2C))^2"),
         Condition("s > 0", "vanishing steps"),
         Condition("s < 1", "the step sizes add up to infinity"),
         CYCLIC,

@@ -23,8 +23,8 @@ from theory_sim.theorem import Condition, Theorem
 
 MEANING = {
     **RUN_MEANING,
-    "L_1": "sum of the L_i with |f(y) - f(x) - <grad f(x), y - x>| <= sum L_i (y_i - x_i)^2/2",
-    "sigma_1": "sum over coordinates of the standard deviation of one gradient",
+    "L_sum": "sum of the L_i with |f(y) - f(x) - <grad f(x), y - x>| <= sum L_i (y_i - x_i)^2/2",
+    "sigma_sum": "sum over coordinates of the standard deviation of one gradient",
     "batch": "gradients in the mini-batch of one worker",
     "workers": "gradients or votes per step",
     "gap_1": "f(x_1) - f*",
@@ -34,7 +34,6 @@ MEANING = {
     "asymmetry": "|P(noise > 0) - P(noise < 0)|, 0 for unimodal symmetric noise",
     "L": "Lipschitz constant of grad f, from the sup-norm to the 1-norm for Signum, Euclidean for error feedback",
     "R": "the same constant for the Taylor remainder of grad f: R ||y - x||^2/2",
-    "sigma": "sum over coordinates of the standard deviation of one gradient",
     "second_moment": "bound on E||g||^2",
     "d": "dimension",
     "contraction": "contraction of the scaled sign, at least 1/d",
@@ -65,18 +64,18 @@ def _noise(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
 SIGNSGD = Theorem(
     id="bernstein2018.thm1",
     where="1802.04434, Theorem 1, for any constant step and batch",
-    statement="The mean of E||grad f||_1 of signSGD is at most gap_1/(lr T) + lr L_1/2 + 2 sigma_1/sqrt(batch). The paper takes "
-    "lr = 1/sqrt(L_1 T) and batch = T. Without noise the second term is attained, by a quadratic in one dimension.",
+    statement="The mean of E||grad f||_1 of signSGD is at most gap_1/(lr T) + lr L_sum/2 + 2 sigma_sum/sqrt(batch). The paper takes "
+    "lr = 1/sqrt(L_sum T) and batch = T. Without noise the second term is attained, by a quadratic in one dimension.",
     conditions=(
         _POSITIVE,
         _CONSTANT,
         Condition("batch*workers >= 1", "at least one gradient per step"),
         UNBIASED,
     ),
-    bound="gap_1/(lr*T) + lr*L_1/2 + 2*sigma_1/sqrt(batch*workers)",
+    bound="gap_1/(lr*T) + lr*L_sum/2 + 2*sigma_sum/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
     meaning=MEANING,
-    # f falls by lr ||g||_1 but for 2 lr |g_i| P(wrong sign) <= 2 lr sigma_i/sqrt(batch) (Markov) and lr^2 L_1/2.
+    # f falls by lr ||g||_1 but for 2 lr |g_i| P(wrong sign) <= 2 lr sigma_i/sqrt(batch) (Markov) and lr^2 L_sum/2.
     constants="derived",
     problem=lambda: sign.quadratic(20, batch=16),
     optimizer=lambda: signsgd(0.02),
@@ -87,8 +86,8 @@ SIGNSGD = Theorem(
 MAJORITY_VOTE = Theorem(
     id="bernstein2018.thm2",
     where="1802.04434, Theorem 2, majority vote, for any constant step and batch",
-    statement="With unimodal symmetric noise the mean of E||grad f||_1 of a majority vote is at most gap_1/(lr T) + lr L_1/2 + "
-    "2 sigma_1/sqrt(batch workers).",
+    statement="With unimodal symmetric noise the mean of E||grad f||_1 of a majority vote is at most gap_1/(lr T) + lr L_sum/2 + "
+    "2 sigma_sum/sqrt(batch workers).",
     conditions=(
         _POSITIVE,
         _CONSTANT,
@@ -96,7 +95,7 @@ MAJORITY_VOTE = Theorem(
         Condition("batch*workers >= 1", "at least one gradient per step"),
         UNBIASED,
     ),
-    bound="gap_1/(lr*T) + lr*L_1/2 + 2*sigma_1/sqrt(batch*workers)",
+    bound="gap_1/(lr*T) + lr*L_sum/2 + 2*sigma_sum/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
     meaning=MEANING,
     assumes=("workers are independent",),
@@ -112,7 +111,7 @@ SIGNUM = Theorem(
     id="sun2023.signum",
     where="2310.14616, abstract, first-order method; theorem and constants are ours",
     statement="The mean of E||grad f||_1 of Signum started at m_1 = g_1 is at most gap_1/(lr T) + lr L/2 + 2 (S/((1-beta1) T) + "
-    "beta1 lr L/(1-beta1) + sqrt((1-beta1)/(1+beta1)) S), S = sigma/sqrt(workers): of order T^(-1/4).",
+    "beta1 lr L/(1-beta1) + sqrt((1-beta1)/(1+beta1)) S), S = sigma_sum/sqrt(workers): of order T^(-1/4).",
     conditions=(
         _POSITIVE,
         _CONSTANT,
@@ -123,7 +122,7 @@ SIGNUM = Theorem(
     ),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta1)*T) + beta1*lr*L/(1 - beta1) + sqrt((1 - beta1)/(1 + beta1))*S)",
     quantity="gradient_norm_mean",
-    where_symbols={"S": "sigma/sqrt(workers)"},
+    where_symbols={"S": "sigma_sum/sqrt(workers)"},
     meaning=MEANING | {"eps_adam": "eps of generalized signSGD"},
     assumes=("the measure gradient_norm is the 1-norm",),
     # f falls by lr ||grad f||_1 but for 2 lr ||m_t - grad f||_1 and lr^2 L/2.
@@ -141,13 +140,13 @@ EXTRAPOLATED = Theorem(
     where="2310.14616, abstract, second-order method; theorem and constants are ours",
     statement="Signum on gradients at y_t = x_t + beta/(1-beta) (x_t - x_{t-1}), started at m_1 = g_1, has a mean of "
     "E||grad f(y_t)||_1 of at most gap_1/(lr T) + lr L/2 + 2 (S/((1-beta) T) + R lr^2 beta/(2 (1-beta)^2) + "
-    "sqrt((1-beta)/(1+beta)) S) + lr L beta/(1-beta), S = sigma/sqrt(workers). Without the last term it is the bound at x_t, of "
+    "sqrt((1-beta)/(1+beta)) S) + lr L beta/(1-beta), S = sigma_sum/sqrt(workers). Without the last term it is the bound at x_t, of "
     "order T^(-2/7).",
     conditions=(_POSITIVE, _CONSTANT, Condition("beta < 1"), UNBIASED),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta)*T) + R*lr**2*beta/(2*(1 - beta)**2)"
     " + sqrt((1 - beta)/(1 + beta))*S) + lr*L*beta/(1 - beta)",
     quantity="gradient_norm_mean",
-    where_symbols={"S": "sigma/sqrt(workers)"},
+    where_symbols={"S": "sigma_sum/sqrt(workers)"},
     meaning=MEANING,
     assumes=("the measure gradient_norm is the 1-norm",),
     constants="derived",

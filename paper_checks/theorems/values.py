@@ -51,8 +51,8 @@ def drift_of(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     hide its sign.
     """
     beta1, beta2 = first_weight(optimizer), optimizer.hyper.get("beta2")
-    if beta1 is None or beta2 is None or not {"n", "C"} <= problem.facts.keys() or not one_large(problem):
+    if beta1 is None or beta2 is None or not {"n", "ratio"} <= problem.facts.keys() or not one_large(problem):
         return {}
-    n, C = int(problem.facts["n"]), float(problem.facts["C"])
+    n, C = int(problem.facts["n"]), float(problem.facts["ratio"])
     value = float(drift(beta1, beta2, n, C))
     return {"drift": value} if abs(value) > _ROUNDING * n * max(C, 1.0) else {}

@@ -22,7 +22,7 @@ _MEANING = {
     "beta1": "weight of m",
     "beta2": "weight of v",
     "n": "number of components",
-    "C": "large component gradient over the small ones",
+    "ratio": "large component gradient over the small ones",
     "a": "size of the small component gradients",
     "s": "exponent of the step size",
     "D0": "D0 of sum_i ||grad f_i||^2 <= D1 ||grad f||^2 + D0",

@@ -205,8 +205,8 @@ def test_the_noise_of_logcosh_is_seen() -> None:
 def test_workers_with_objectives_of_their_own_have_a_variance_that_is_not_zero() -> None:
     problem = quantized.three_quadratics()
     trial = put_on_trial(momentum.SGD_NONCONVEX, problem, sgd(0.01), names={"workers": 3, "steps": 5})
-    assert "variance" not in trial.values
-    assert "it needs variance" in trial.assessment.reason
+    assert "sigma2" not in trial.values
+    assert "it needs sigma2" in trial.assessment.reason
     part = put_on_trial(momentum.SGD_NONCONVEX, problem, sgd(0.01), names={"workers": 1}, run=False)
     assert [str(row.condition) for row in part.assessment.failed] == [
         "unbiased gradients, independent given x_t"
