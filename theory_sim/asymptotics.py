@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory_sim import checks
+from theory_sim.arithmetic import rational
 from theory_sim.theorem import Answer, parse
 
 _DECADES = (10, 20, 30, 40, 50, 60)
@@ -87,11 +88,14 @@ def sequence(text: Any, **values: float) -> Any:
     """
     import sympy
 
-    expression = parse(text) if isinstance(text, str) else sympy.sympify(text)
+    expression = parse(text) if isinstance(text, str) else sympy.sympify(text, strict=True)
     names = {str(symbol): symbol for symbol in expression.free_symbols}
     for name in names.keys() - {"t"} - values.keys():
         raise ValueError(f"{text!r} has the symbol {name} without a value; give {name}=..., t is the step.")
-    given = {names[name]: sympy.Rational(str(values[name])) for name in names.keys() & values.keys()}
+    given = {
+        names[name]: sympy.Rational(rational(name, str(values[name])))
+        for name in names.keys() & values.keys()
+    }
     return expression.subs(given).subs(names.get("t", time()), time())
 
 
@@ -452,4 +456,4 @@ def together(decisions: Iterable[Decision], *, name: str = "all of them") -> Dec
     numeric = [row.name for row in rows if row.how == "numeric"]
     if numeric:
         return Decision(name, Answer.HOLDS, "numeric", f"from values only: {', '.join(numeric)}")
-    return Decision(name, Answer.HOLDS, "symbolic", "every one is proved")
+    return Decision(name, Answer.HOLDS, "symbolic", "each of them is proved")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.random import ORDERS
 from theory_sim.schedule import constant_kernel, power_kernel
 from theory_sim.sweep import Sweep
 from theory_sim.theorem import Answer, Assessment
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from theory_sim.problem import Problem
     from theory_sim.theorem import Theorem
 
-_SETTINGS = ("steps", "seeds", "x0", "workers")
+_SETTINGS = ("steps", "seeds", "x0", "workers", "order")
 _PROBES = 16
-# variant of an optimizer -> the symbols of conditions that decide about it
-_NAMED_BY = {"eps_mode": ("eps_inside", "eps_outside"), "corrected": ("bias_correction",)}
+# A condition on one of these hyperparameters decides about the variant, which says which of them eps is.
+_DECIDED_BY = {"eps_mode": ("eps_inside", "eps_outside")}
 _APPLIES = {
     Answer.HOLDS: "applies",
     Answer.FAILS: "does not apply",
@@ -171,7 +172,10 @@ class Trial:
                 "optimizer": "" if self.sweep is None else str(self.sweep.optimizer),
                 "steps": None if self.sweep is None else self.sweep.steps,
                 "seeds": None if self.sweep is None else self.sweep.seeds,
-                "values": {name: float(value) for name, value in self.values.items()},
+                "values": {
+                    name: value if isinstance(value, str) else float(value)
+                    for name, value in self.values.items()
+                },
                 "applies": self.applies.value,
                 "foreign": self.foreign,
                 "conditions": rows,
@@ -191,21 +195,24 @@ class Trial:
         return record
 
 
-def run_symbols(sweep: Sweep) -> dict[str, float]:
+def run_symbols(sweep: Sweep) -> dict[str, Any]:
     """Return the symbols that a run defines.
 
     Returns
     -------
-    dict of str to float
-        ``T`` (updates), ``workers``, ``x0`` if the start is one number, ``s`` if the step size is lr/t^s, 0 or 1 for
-        ``cyclic`` and ``reshuffled`` (order of the components), ``stochastic`` (0 if every step sees the gradient of the
-        objective) and ``unbiased`` (1 if it sees it in expectation, given x_t, the noise of every problem having mean 0),
-        and ``gap_1``, ``distance_1``, ...: every measure of the problem at x_1 that does not depend on what is drawn.
+    dict of str to float or str
+        ``T`` (updates), ``workers``, ``order`` (the word for the order of the components), ``x0`` if the start is one
+        number, ``s`` if the step size is lr/t^s, ``stochastic`` (0 if every step sees the gradient of the objective) and
+        ``unbiased`` (1 if it sees it in expectation, given x_t, the noise of every problem having mean 0), and
+        ``gap_1``, ``distance_1``, ...: every measure of the problem at x_1 that does not depend on what is drawn.
     """
     problem, schedule = sweep.problem, sweep.optimizer.schedule
-    found: dict[str, float] = {"T": sweep.steps, "workers": sweep.workers}
-    found |= {order: float(sweep.order == order) for order in ("cyclic", "reshuffled")}
-    found |= _noise(sweep)
+    found: dict[str, Any] = {
+        "T": sweep.steps,
+        "workers": sweep.workers,
+        "order": sweep.order,
+        **_noise(sweep),
+    }
     start = problem.start if sweep.x0 is None else sweep.x0
     if np.ndim(start) == 0:
         found["x0"] = float(np.asarray(start))
@@ -235,7 +242,7 @@ def _points(sweep: Sweep, lanes: int) -> tuple[np.ndarray[Any, Any], np.ndarray[
 
 
 def _noise(sweep: Sweep) -> dict[str, float]:
-    """Return stochastic and unbiased: what the gradients depend on besides x, at the start and at a point beside it."""
+    """Return stochastic and unbiased, from the gradients at the start and beside it: do they depend on more than x?"""
     problem, generator = sweep.problem, np.random.default_rng(0)
     lanes = _PROBES if problem.draws or problem.components > 1 else 1
     x, theta = _points(sweep, lanes)
@@ -255,7 +262,8 @@ def _noise(sweep: Sweep) -> dict[str, float]:
         moving |= not np.array_equal(seen[0], seen[1], equal_nan=True)
     # Workers with objectives of their own: a step sees the mean only if all of them take part.
     whole = problem.facts.get("workers", sweep.workers) == sweep.workers and not moving
-    independent = problem.components == 1 or sweep.order == "replacement" or not drawn
+    _, uniforms, permutation = ORDERS[sweep.order]
+    independent = problem.components == 1 or (uniforms and not permutation) or not drawn
     return {"stochastic": float(drawn or not whole), "unbiased": float(whole and independent)}
 
 
@@ -290,7 +298,7 @@ def put_on_trial(
         Default: the theorem's.
     names : mapping of str to float
         Each name is a hyperparameter or a schedule parameter of the optimizer, else a parameter of the problem, else
-        steps, seeds, x0 or workers of the run, else a symbol of the theorem.
+        steps, seeds, x0, workers or order of the run, else a symbol of the theorem.
     run : bool
         False: only assess.
 
@@ -368,7 +376,7 @@ def _resolve(
     theorem: Theorem,
     problem: Problem | None,
     optimizer: Optimizer | None,
-    symbols: Mapping[str, float],
+    symbols: Mapping[str, Any],
     given: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the values of all symbols; what is given must not contradict what is known."""
@@ -397,7 +405,7 @@ def _foreign(theorem: Theorem, problem: Problem | None, optimizer: Optimizer | N
         return f"the theorem is about {own.name}, {undecided} {optimizer.name} is not decided here"
     named_here = {*theorem.symbols, *theorem.covers}
     for name, value in optimizer.variant.items():
-        covered = {name, *_NAMED_BY.get(name, ())} & named_here
+        covered = {name, *_DECIDED_BY.get(name, ())} & named_here
         if value != own.variant.get(name) and not covered:
             return (
                 f"the theorem is about {own.name} with {name} = {own.variant.get(name)}, {undecided} {name} = {value} is not "

@@ -126,7 +126,7 @@ def _local_moments(weights: bool, arguments: dict[str, Any], **fields: Any) -> O
     checks.known("eps_mode", mode, EPS_MODES)
     eps = checks.number("eps", arguments["eps"], 0.0)
     flags = {
-        "corrected": checks.flag("bias_correction", arguments["bias_correction"]),
+        "bias_correction": checks.flag("bias_correction", arguments["bias_correction"]),
         "amsgrad": amsgrad,
         "error_feedback": checks.flag("error_feedback", arguments["error_feedback"]),
         "weights": weights,

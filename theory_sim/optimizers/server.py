@@ -182,7 +182,7 @@ def comp_ams(
     checks.known("eps_mode", eps_mode, EPS_MODES)
     eps = checks.number("eps", eps, 0.0)
     flags = {
-        "corrected": checks.flag("bias_correction", bias_correction),
+        "bias_correction": checks.flag("bias_correction", bias_correction),
         "amsgrad": checks.flag("amsgrad", amsgrad),
         "error_feedback": checks.flag("error_feedback", error_feedback),
     }
