@@ -130,7 +130,7 @@ def hard_function(
     Returns
     -------
     Problem
-        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, eps, gap = delta, M = |E'(x0)|, critical_lr = 2 x0/M, the
+        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, target = eps, gap = delta, M = |E'(x0)|, critical_lr = 2 x0/M, the
         step above which gradient descent diverges, and lower_bound, the number of steps below which no constant
         step of gradient descent can reach eps.
     """
@@ -157,7 +157,7 @@ def hard_function(
         facts={
             "L0": L0,
             "L1": L1,
-            "eps": eps,
+            "target": eps,
             "gap": delta,
             "M": M,
             "critical_lr": 2.0 * x0 / M,

@@ -318,7 +318,7 @@ CLIPPED = Sweep(
 
 def scaled_steps(sweep: Sweep, grid: xr.Dataset, share: float, beta1: float, beta2: float) -> Array:
     """Return N eps^2/(L0 Delta) of AdamNorm by the average criterion at lr = share eps/L0, for every gap."""
-    eps, L0 = sweep.problem.facts["eps"], sweep.problem.facts["L0"]
+    eps, L0 = sweep.problem.facts["target"], sweep.problem.facts["L0"]
     cell = grid.sel(beta1=beta1, beta2=beta2).sel(lr=share * eps / L0, method="nearest")
     return np.asarray(steps_to_eps(cell.first_hit_mean).values * eps**2 / (L0 * grid.delta.values))
 

@@ -24,7 +24,6 @@ FACTS = {
     "M": "slope of the steep coordinate at the start",
     "R": "constant of the Taylor remainder of grad f: R ||y - x||^2/2",
     "critical_lr": "step size from which gradient descent diverges",
-    "eps": "target gradient norm",
     "floor": "least f that the method can reach, above f* = 0",
     "gap": "f(x_1) - f* at the start of the construction",
     "kurtosis": "fourth moment of the noise over its squared variance",
@@ -46,6 +45,7 @@ FACTS = {
     "sigma_sum": "standard deviation of one gradient, summed over coordinates",
     "slope": "mean slope",
     "small": "size of the small gradients",
+    "target": "gradient norm to be reached",
     "third": "third central moment of the gradient",
     "workers": "gradients averaged per step",
 }
@@ -65,6 +65,7 @@ _RUN = {
 
 # Hyperparameters of optimizers, and what a method makes of them.
 _METHOD = {
+    "alpha": "step of x_{t+1} = x_t - alpha g_t + momentum (x_t - x_{t-1}): lr, or lr (1 - momentum)",
     "amsgrad": "1 if vhat is the running maximum of v, 0 if it is v",
     "beta1": "weight of m",
     "beta2": "weight of v",
@@ -72,6 +73,7 @@ _METHOD = {
     "c": "c of beta2_t = 1 - c/t^r",
     "decay": "lambda of beta1_t = beta1 lambda^(t-1)",
     "delta_up": "1 - q_up^2",
+    "eps": "eps under the root, in squared gradients",
     "eps_inside": "eps under the root, in squared gradients",
     "eps_outside": "eps added to the root, in gradients",
     "error_feedback": "1 if what a message lost is added to the next one, 0 if it is forgotten",
@@ -92,6 +94,7 @@ _METHOD = {
 _PROBLEM = {
     "batch": "gradients in the mini-batch of one worker",
     "d": "dimension",
+    "domain": "1 if x is confined to a box, 0 if not",
     "optimum": "minimiser, in every coordinate",
 }
 

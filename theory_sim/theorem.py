@@ -316,7 +316,7 @@ class Theorem:
     own_problem: bool = False
     covers: tuple[str, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
-    values: Callable[[Problem, Optimizer], Mapping[str, float]] | None = None
+    values: Callable[[Problem, Optimizer], Mapping[str, float | Fraction]] | None = None
 
     def __post_init__(self) -> None:
         checks.known("paper", self.paper, papers.PAPERS)

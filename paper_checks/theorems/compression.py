@@ -42,8 +42,8 @@ from typing import Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks.theorems.values import EXACT as FULL
-from paper_checks.theorems.values import RUN_MEANING, UNBIASED
+from paper_checks.theorems.conditions import CONSTANT, EPS, NO_EPS_OUTSIDE, UNBIASED, UNCORRECTED
+from paper_checks.theorems.conditions import EXACT as FULL
 from theory_sim.compressors import identity, l1_sign, log_levels, spacing, top_k, weights
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.feedback import ef21, ef_sgd
@@ -55,36 +55,15 @@ from theory_sim.theorem import Condition, Theorem
 
 EXACT = identity(word=64)
 
-_MEANING = {
-    **RUN_MEANING,
-    "lr": "constant step size",
-    "beta1": "weight of m",
-    "eps": "eps under the root, in squared gradients",
-    "T": "number of steps",
-    "d": "dimension",
-    "workers": "number of workers N",
-    "gap_1": "f(x_1) - inf f",
-    "L": "Lipschitz constant of the gradient",
-    "G": "bound on the norm of every gradient, stochastic or not",
-    "G_inf": "bound on every coordinate of every gradient",
-    "sigma2": "bound on E ||g - grad f||^2",
-    "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
-    "U": "bound on the norm of every input u_t of the memory",
-    "q_up": "E ||C(p) - p||^2 <= q_up^2 ||p||^2 for the messages to the server",
-    "q_down": "the same for the messages of the server",
-    "delta_up": "1 - q_up^2",
-    "delta_x": "bound on the distance of a quantized weight vector inside the box",
-    "reach": "largest |x_i| of the full-precision weights along the run; 0 if they are not quantized",
-    "s": "exponent of the step size lr/t^s",
-    "amsgrad": "1 if vhat is the running maximum of v, 0 if it is v",
-    "bias_correction": "1 if m and v are corrected, 0 if not",
-    "error_feedback": "1 if what a message lost is added to the next one, 0 if it is forgotten",
-    "eps_outside": "eps added to the root, in gradients",
-}
 
 # The memory of one link, and of two links in a row.
 
 _INPUT = Condition("U >= 0", "a bound on the inputs")
+_MEMORY: dict[str, Any] = {
+    "meaning": {"U": "bound on the norm of every input u_t of the memory"},
+    "assumes": ("All memories start at 0.",),
+}
+_NORM = {"G": "bound on the norm of every gradient, stochastic or not"}
 _UP = (Condition("q_up >= 0", "q_up at least 0"), Condition("q_up < 1", "the messages up are contractions"))
 _DOWN = (
     Condition("q_down >= 0", "q_down at least 0"),
@@ -105,8 +84,7 @@ MEMORY = Theorem(
     conditions=(*_UP, _INPUT),
     bound=f"{_ONE_WAY}*U",
     quantity="norm of e",
-    meaning=_MEANING,
-    assumes=("e_1 = 0.",),
+    **_MEMORY,
 )
 
 MEMORY_SQUARED = Theorem(
@@ -117,8 +95,7 @@ MEMORY_SQUARED = Theorem(
     conditions=(*_CONTRACTION, _INPUT),
     bound="4*(1 - delta_up)/delta_up^2*U^2",
     quantity="squared norm of e",
-    meaning=_MEANING,
-    assumes=("e_1 = 0.",),
+    **_MEMORY,
 )
 
 MEMORY_TWO_WAY = Theorem(
@@ -129,25 +106,23 @@ MEMORY_TWO_WAY = Theorem(
     conditions=(*_UP, *_DOWN, _INPUT),
     bound=f"U*({_TWO_WAY})",
     quantity="norm of x - x~",
-    meaning=_MEANING,
-    assumes=("All memories start at 0.",),
+    **_MEMORY,
 )
 
 # Quantized Adam.
 
-_CONSTANT = Condition("Abs(s) <= 0", "a constant step size")
-_FEEDBACK = Condition("error_feedback >= 1", "error feedback")
+_FEEDBACK = Condition("error_feedback == 1", "error feedback")
 _AMSGRAD = (
-    Condition("eps > 0", "eps above 0"),
-    Condition("eps_outside <= 0", "eps under the root"),
-    Condition("amsgrad >= 1", "the running maximum of v"),
-    Condition("bias_correction <= 0", "no bias correction"),
-    _CONSTANT,
+    EPS,
+    NO_EPS_OUTSIDE,
+    Condition("amsgrad == 1", "the running maximum of v"),
+    UNCORRECTED,
+    CONSTANT,
     _FEEDBACK,
     UNBIASED,
 )
 _CAP = Condition("lr <= eps*(1 - beta1)/(4*L*C0)", "lr at most eps (1 - beta1)/(4 L C0)")
-_ONE = Condition("workers <= 1", "one worker")
+_ONE = Condition("workers == 1", "one worker")
 _BOX = Condition("delta_x*(reach - 1/2) <= 0", "quantized weights stay in the box |x_i| <= 1/2")
 _C0 = {"C0": "sqrt(G_inf^2 + eps)"}
 _STEP = {"U": "lr*G/sqrt(eps)"}
@@ -177,11 +152,17 @@ def _weight_error(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]
     return {"delta_x": 0.0, "reach": 0.0} if down.family is identity else {}
 
 
+_D_MEANING = {
+    **_NORM,
+    "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
+    "delta_x": "bound on the distance of a quantized weight vector inside the box",
+    "reach": "largest |x_i| of the full-precision weights along the run; 0 if they are not quantized",
+}
 _D1: dict[str, Any] = {
+    "meaning": _D_MEANING,
     "where": f"D1, {_OURS}",
     "bound": _rate("sigma2", "beta1^2"),
     "quantity": "gradient_square_mean",
-    "meaning": _MEANING,
     "assumes": _ADAM,
     "problem": quantized.bowl,
     "optimizer": lambda: qadam(0.005, 0.9, eps=1.0, up=log_levels(2, word=64), down=EXACT, amsgrad=True),
@@ -207,10 +188,10 @@ D1_MEASURED = Theorem(
 )
 
 _D2: dict[str, Any] = {
+    "meaning": _D_MEANING,
     "where": f"D2, {_OURS}",
     "bound": _rate("sigma2/workers", "1"),
     "quantity": "gradient_square_mean",
-    "meaning": _MEANING,
     "assumes": _ADAM,
     "problem": quantized.bowl,
     "optimizer": lambda: efficient_adam(0.005, 0.9, eps=1.0, up=log_levels(2, word=64), amsgrad=True),
@@ -245,15 +226,15 @@ EF_SGD = Theorem(
     statement="EF-SGD: the average squared gradient is of order 1/(lr T) + lr; compression enters at order "
     "lr^2 only.",
     conditions=(
-        _CONSTANT,
+        CONSTANT,
         _FEEDBACK,
         UNBIASED,
         *_CONTRACTION,
-        Condition("q_down <= 0", "nothing is lost on the way down"),
+        Condition("q_down == 0", "nothing is lost on the way down"),
     ),
+    meaning=_NORM,
     bound="2*gap_1/(lr*T) + L*lr*G^2 + 4*L^2*lr^2*G^2*(1 - delta_up)/delta_up^2",
     quantity="gradient_square_mean",
-    meaning=_MEANING,
     assumes=(
         "f, the mean of the workers' objectives, is bounded below and L-smooth.",
         "E ||g||^2 <= G^2 for every worker.",
@@ -266,7 +247,7 @@ EF_SGD = Theorem(
 
 _EF21: dict[str, Any] = {
     "conditions": (
-        _CONSTANT,
+        CONSTANT,
         FULL,
         *_CONTRACTION,
         Condition("lr*(L + L_tilde*sqrt(beta/theta)) <= 1", "lr at most 1/(L + L_tilde sqrt(beta/theta))"),
@@ -277,9 +258,6 @@ _EF21: dict[str, Any] = {
         "G0": "(1 - delta_up)*spread_1",
     },
     "meaning": {
-        **_MEANING,
-        "L": "Lipschitz constant of the gradient of the mean objective",
-        "L_tilde": "root of the mean of the squared Lipschitz constants of the workers",
         "spread_1": "mean_i ||grad f_i(x_1)||^2; the first message leaves (1 - delta) of it at most",
     },
     "assumes": ("f is bounded below.",),
@@ -329,7 +307,7 @@ COMP_AMS = Theorem(
         "C0": "sqrt(4*(1 + q_up^2)^3/(1 - q_up^2)^2*G^2 + eps)",
         "C1": "beta1/(1 - beta1) + 2*q_up/(1 - q_up^2)",
     },
-    meaning={**_MEANING, "sigma2_g": "mean_i ||grad f_i - grad f||^2 at most"},
+    meaning={**_NORM, "sigma2_g": "bound on mean_i ||grad f_i - grad f||^2"},
     assumes=("Every f_i is L-smooth and f is bounded below.", "||g|| <= G; independent noise of mean 0."),
     constants="read",
     problem=quantized.bowl,
@@ -404,15 +382,12 @@ _GOSSIP = {
     "c": "rho^2*delta_up/82",
 }
 _GOSSIP_MEANING = {
-    **_MEANING,
     "n": "number of nodes",
-    "mixing": "consensus step",
     "rho": "1 - |lambda_2| of the mixing matrix",
     "beta": "||I - W||_2 of the mixing matrix",
     "spread_1": "sum_i ||x_i - mean||^2 at the start",
     "size_1": "sum_i ||x_i||^2 at the start, where the public copies are 0",
-    "gap": "f(mean of the start) - inf f",
-    "sigma2": "mean variance of the nodes' gradients",
+    **_NORM,
 }
 _CONNECTED = Condition("rho > 0", "a connected graph")
 
@@ -447,7 +422,7 @@ CHOCO_SGD = Theorem(
         _MIXING,
         Condition("T >= 64*n*L^2", "T at least 64 n L^2"),
         Condition("Abs(lr^2*(T + 1) - n) <= n/10^9", "lr = sqrt(n/(T + 1)), up to rounding"),
-        _CONSTANT,
+        CONSTANT,
     ),
     bound="(4*gap + 4*sigma2*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
     quantity="squared gradient at the mean of the nodes",

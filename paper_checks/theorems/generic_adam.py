@@ -24,6 +24,7 @@ from typing import Any
 
 import theory_sim as ts
 from counterexamples import smooth
+from paper_checks.theorems.conditions import CONSTANT, NO_MOMENTUM
 from theory_sim import asymptotics, checks
 from theory_sim.asymptotics import Decision
 from theory_sim.theorem import Answer, Condition, Theorem
@@ -82,26 +83,10 @@ def sufficient_condition(
     )
 
 
-_MEANING = {
-    "lr": "alpha of alpha_t = lr/t^s",
-    "s": "exponent of the step size",
-    "c": "c of theta_t = 1 - c/t^r",
-    "r": "r of theta_t = 1 - c/t^r",
-    "beta1": "largest weight of m",
-    "v0": "initial v, in squared gradients",
-    "G": "bound on every coordinate of every stochastic gradient",
-    "L": "Lipschitz constant of the gradient",
-    "d": "dimension",
-    "T": "number of steps",
-    "gap_1": "f(x_1) - min f",
-    "A": "C of the theorem, a constant of L, G, d, beta, theta_1 and the gap that is not known here",
-    "B": "C' of the theorem, a constant of L, G, d, beta and theta_1 that is not known here",
-}
 _ASSUMES = (
     "f is bounded below; stochastic gradients are unbiased and bounded by G in every coordinate.",
     "In expectation over the gradients.",
 )
-_NO_MOMENTUM = Condition("beta1 <= 0", "no momentum")
 _SHARE = (Condition("c > 0", "theta_t below 1"), Condition("c < 1", "theta_1 above 0"))
 _START = (Condition("v0 > 0", "v_0 above 0"), Condition("v0 <= G^2", "v_0 at most G^2"))
 
@@ -119,8 +104,11 @@ POWERS = Theorem(
     ),
     bound="((A + B*lr*sqrt(c)*T^Max(1 - s - r/2, 0)*(1 + log(T)))/(lr*T^(1 - s)))^(2/3)",
     quantity="gradient_43_mean",
-    meaning=_MEANING,
     assumes=_ASSUMES,
+    meaning={
+        "A": "C of the theorem, a constant of L, G, d, beta, theta_1 and the gap that is not known here",
+        "B": "C' of the theorem, a constant of L, G, d, beta and theta_1 that is not known here",
+    },
     constants="recalled",
     problem=smooth.bounded,
     optimizer=lambda: ts.generic_adam(lr=0.5, beta1=0.9, c=0.99, r=1.0, v0=1e-8, schedule=ts.power(0.5)),
@@ -133,7 +121,7 @@ RMSPROP = Theorem(
     statement="With alpha_t = lr/t^s and theta_t = 1 - c/t^r the average squared gradient norm is at most a bound that vanishes "
     "exactly if r > 0 and s < 1.",
     conditions=(
-        _NO_MOMENTUM,
+        NO_MOMENTUM,
         *_SHARE,
         Condition("r >= 0", "theta_t nondecreasing"),
         Condition("r/2 <= s", "(3) chi_t nonincreasing"),
@@ -143,7 +131,6 @@ RMSPROP = Theorem(
     " + (1 + log(T))/(1 - c)*(2*G*lr*sqrt(c)*T^Max(1 - s - r/2, 0) + L*lr^2/2*T^Max(1 - 2*s, 0))))",
     quantity="gradient_square_mean",
     where_symbols={"chi": "lr/sqrt(c)"},
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: smooth.logcosh(4, 1.0),
     optimizer=lambda: ts.generic_adam(lr=0.1, beta1=0.0, c=0.5, r=1.0, v0=1.0, schedule=ts.power(0.5)),
@@ -158,16 +145,15 @@ HORIZON = Theorem(
     statement="With constant alpha and theta = 1 - c the average squared gradient norm is at most a bound that is of order "
     "1/sqrt(T) for alpha = a/sqrt(T) and c = 1/T.",
     conditions=(
-        _NO_MOMENTUM,
+        NO_MOMENTUM,
         *_SHARE,
-        Condition("Abs(r) <= 0", "constant theta"),
-        Condition("Abs(s) <= 0", "constant step size"),
+        Condition("r == 0", "constant theta"),
+        CONSTANT,
         *_START,
     ),
     bound="2*G/(lr*T)*(gap_1 + d*(2*G*chi + L*chi^2/2)*(log(G^2/v0) - T*log(1 - c)))",
     quantity="gradient_square_mean",
     where_symbols={"chi": "lr/sqrt(c)"},
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: smooth.logcosh(4, 1.0),
     optimizer=lambda: ts.generic_adam(

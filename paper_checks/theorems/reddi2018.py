@@ -19,44 +19,35 @@ Theorem 1 is e = 0: at s <= 1/2 both inequalities hold for every C > 2 and beta2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from counterexamples import reddi
-from paper_checks.reddi2018 import ROOT, paper_adam
-from paper_checks.theorems.values import CYCLIC, NO_EPS, RUN_MEANING, UNCORRECTED, drift_of
-from theory_sim.optimizer import Optimizer
+from paper_checks.reddi2018 import ROOT as SCHEDULE
+from paper_checks.reddi2018 import paper_adam
+from paper_checks.theorems.conditions import (
+    BETA1,
+    BETA2,
+    BOUNDED,
+    CYCLIC,
+    NO_EPS,
+    NO_EPS_OUTSIDE,
+    NO_MOMENTUM,
+    NOT_GROWING,
+    REST,
+    ROOT,
+    SUMMABLE,
+    UNCORRECTED,
+    VANISHING,
+)
+from paper_checks.theorems.values import DRIFT, drift_of
 from theory_sim.optimizers.adam import amsgrad
 from theory_sim.optimizers.adaptive import adam_nc
-from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
-_MEANING = {
-    **RUN_MEANING,
-    "m0": "initial m",
-    "v0": "initial v, in squared gradients",
-    "ratio": "large slope over the small one",
-    "small": "size of the small slopes",
-    "n": "period of the slopes",
-    "lr": "alpha of lr_t = alpha/t^s",
-    "s": "exponent of the step size",
-    "beta1": "weight of m",
-    "beta2": "weight of v",
-    "eps_inside": "eps under the root, in squared gradients",
-    "eps_outside": "eps added to the root, in gradients",
-    "bias_correction": "1 if m and v are corrected, 0 if not",
-    "x0": "the start x_1",
-    "T": "number of steps",
-    "d": "dimension",
-    "G": "bound on every coordinate of every gradient",
-    "D_inf": "l_inf diameter of the box",
-    "decay": "lambda of beta1_t = beta1 lambda^(t-1)",
-    "slope": "mean slope",
-}
 _STARTS = Condition("x0 >= 1", "the start is the wrong corner, x_1 = 1")
 _RATIO = Condition("ratio > n - 1", "the optimum is -1")
-_THREE = (Condition("n >= 3", "period at least 3"), Condition("n <= 3", "period at most 3"))
-_REST = (Condition("m0**2 <= 0", "m starts at 0"), Condition("v0**2 <= 0", "v starts at 0"))
+_THREE = Condition("n == 3", "period 3")
+_UNIT_RATIO = Condition("ratio > 2", "the optimum is -1")
+_ADAM = (*REST, *NO_EPS, UNCORRECTED)
 _ASSUMES = ("The large slope comes first in a period, on the box [-1, 1].",)
 
 THEOREM_1 = Theorem(
@@ -65,21 +56,18 @@ THEOREM_1 = Theorem(
     statement="On slopes (C, -1, -1) Adam with beta1 = 0 and a small beta2 is at the wrong corner at the start of "
     "every block of three, so that its average regret does not vanish.",
     conditions=(
-        *_THREE,
-        Condition("ratio > 2", "the optimum is -1"),
-        Condition("beta1 <= 0", "no momentum"),
+        _THREE,
+        _UNIT_RATIO,
+        NO_MOMENTUM,
         Condition("beta2 <= 1/(1 + ratio^2)", "beta2 at most 1/(1+C^2)"),
         Condition("s <= 1/2", "the step size falls at most like 1/sqrt(t)"),
         _STARTS,
         CYCLIC,
-        *_REST,
-        *NO_EPS,
-        *UNCORRECTED,
+        *_ADAM,
     ),
     bound="small*(2*ratio - 4)/3",
     side="lower",
     quantity="regret_mean",
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: reddi.periodic(3.0, period=3, x0=1.0),
     own_problem=True,
@@ -93,14 +81,12 @@ THEOREM_2 = Theorem(
     statement="For every beta1 < sqrt(beta2) there is a C for which Adam on the period-C problem is at the wrong corner at "
     "the start of every period; the last condition says how large.",
     conditions=(
-        Condition("beta1 < sqrt(beta2)", "bounded updates"),
+        BOUNDED,
         _RATIO,
-        Condition("s < 1", "the step sizes add up to infinity"),
+        SUMMABLE,
         _STARTS,
         CYCLIC,
-        *_REST,
-        *NO_EPS,
-        *UNCORRECTED,
+        *_ADAM,
         Condition(
             "(1 - beta1)*ratio*beta1^(n - 1) <= 1 - beta1^(n - 1)",
             "m forgets the large slope within a period",
@@ -118,7 +104,6 @@ THEOREM_2 = Theorem(
         "w": "1 + (ratio^2 - 1)*(1 - beta2)*beta2^h/(1 - beta2^n)",
         "rise": "((n + 1)^(1 - s) - (h + 1)^(1 - s))/(1 - s)*mu/sqrt(w)",
     },
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: reddi.periodic(200.0, x0=1.0),
     own_problem=True,
@@ -131,18 +116,16 @@ THEOREM_2_EXACT = Theorem(
     where="Theorem 2, exact for vanishing steps",
     statement="Adam on the period-C problem ends at the wrong corner if its drift over a period points there.",
     conditions=(
-        Condition("beta1 < sqrt(beta2)", "bounded updates"),
+        BOUNDED,
         _RATIO,
         Condition("drift < 0", "the drift over a period is negative"),
-        Condition("s > 0", "vanishing steps"),
-        Condition("s < 1", "the step sizes add up to infinity"),
+        *VANISHING,
         CYCLIC,
         *NO_EPS,
-        Condition("eps_outside <= 0", "no eps outside the root"),
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
-    meaning={**_MEANING, "drift": "D(beta1, beta2; n, C), left out where rounding hides its sign"},
+    meaning=DRIFT,
     assumes=_ASSUMES,
     problem=lambda: reddi.periodic(21.0),
     own_problem=True,
@@ -153,27 +136,21 @@ THEOREM_2_EXACT = Theorem(
 )
 
 
-def _box(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    return {"boxed": 0.0 if problem.domain is None else 1.0}
-
-
 THEOREM_3 = Theorem(
     id="reddi2018.thm3",
     where="Theorem 3, with the constants of a machine-checked proof",
     statement="If the slope C is drawn with probability (1+delta)/(C+1), else -1, and C is large, the expected step never "
     "points to the optimum: the expected suboptimality never falls below that of the start.",
     conditions=(
-        Condition("beta1 < sqrt(beta2)", "bounded updates"),
+        BOUNDED,
         Condition("slope > 0", "the optimum is -1"),
-        Condition("boxed <= 0", "the iterate is not confined"),
-        Condition("workers <= 1", "one slope per step"),
-        *_REST,
+        Condition("domain == 0", "the iterate is not confined"),
+        Condition("workers == 1", "one slope per step"),
         Condition("C/small >= 2*(1 + delta)", "C at least 2 (1 + delta)"),
         Condition(
             "C/small >= 4*(1 + delta)^3*B^2/(1 - beta1)^2", "C at least 4 (1 + delta)^3 B^2/(1-beta1)^2"
         ),
-        *NO_EPS,
-        *UNCORRECTED,
+        *_ADAM,
     ),
     bound="slope*(1 + x0)",
     side="lower",
@@ -184,33 +161,24 @@ THEOREM_3 = Theorem(
         "K": "2*(1 - beta1)/sqrt(beta2*(1 - beta2))",
         "B": "1/sqrt(1 - beta2) + beta1*K/(1 - gamma)",
     },
-    meaning={
-        **_MEANING,
-        "C": "large slope",
-        "boxed": "1 if x is confined to a box, 0 if not",
-        "workers": "slopes averaged per step",
-    },
+    meaning={"C": "large slope"},
     assumes=("Slopes are independent.", "In expectation over the slopes."),
     constants="read",
     problem=lambda: reddi.stochastic(320.0, delta=1.0, domain=False),
     own_problem=True,
     optimizer=lambda: paper_adam(0.0, 0.9),
     run={"steps": 200, "seeds": 1_000},
-    values=_box,
 )
 
 _ONLINE = (
-    Condition("s >= 1/2", "lr_t = lr/sqrt(t), not slower"),
-    Condition("s <= 1/2", "lr_t = lr/sqrt(t), not faster"),
-    Condition("beta1 < 1", "beta1 below 1"),
+    ROOT,
+    BETA1,
 )
 _INSIDE = Condition("Abs(x0) <= D_inf/2", "the start is in the box")
 _AMSGRAD = (
-    Condition("beta2 > 0", "beta2 above 0"),
-    Condition("beta2 < 1", "beta2 below 1"),
-    Condition("beta1 < sqrt(beta2)", "gamma below 1"),
+    *BETA2,
+    BOUNDED,
     *NO_EPS,
-    Condition("eps_outside <= 0", "no eps outside the root"),
 )
 _DECAYING = Condition("decay < 1", "beta1_t decays geometrically")
 _CONVEX = (
@@ -233,11 +201,11 @@ THEOREM_4 = Theorem(
     " + lr*sqrt(1 + log(T))/((1 - beta1)^2*(1 - gamma)*sqrt(1 - beta2))*norms)/T",
     quantity="regret_mean",
     where_symbols={"gamma": "beta1/sqrt(beta2)"},
-    meaning={**_MEANING, **_DATA},
+    meaning=_DATA,
     assumes=_CONVEX,
     constants="read",
     problem=lambda: reddi.periodic(10.0, x0=1.0),
-    optimizer=lambda: amsgrad(0.5, 0.9, 0.99, decay=0.99, schedule=ROOT),
+    optimizer=lambda: amsgrad(0.5, 0.9, 0.99, decay=0.99, schedule=SCHEDULE),
     run={"steps": 1_000},
 )
 
@@ -250,19 +218,15 @@ COROLLARY_1 = Theorem(
     " + d*lr*G*sqrt(T*(1 + log(T)))/((1 - beta1)^2*(1 - gamma)*sqrt(1 - beta2)))/T",
     quantity="regret_mean",
     where_symbols={"gamma": "beta1/sqrt(beta2)"},
-    meaning=_MEANING,
     assumes=_CONVEX,
     constants="read",
     problem=lambda: reddi.periodic(10.0, x0=1.0),
-    optimizer=lambda: amsgrad(0.5, 0.5, 0.9, decay=0.5, schedule=ROOT),
+    optimizer=lambda: amsgrad(0.5, 0.5, 0.9, decay=0.5, schedule=SCHEDULE),
     run={"steps": 100_000},
 )
 
-_MEAN_OF_SQUARES = Condition("Abs(c - 1) + Abs(r - 1) <= 0", "beta2_t = 1 - 1/t")
-_NC_MEANING = {
-    **_MEANING,
-    "c": "c of beta2_t = 1 - c/t^r",
-    "r": "r of beta2_t = 1 - c/t^r",
+_MEAN_OF_SQUARES = (Condition("c == 1", "beta2_t = 1 - 1/t^r"), Condition("r == 1", "beta2_t = 1 - c/t"))
+_CONDITIONS = {
     "zeta": "constant of condition 1",
     "slack": "smallest sqrt(v_t)/lr_t - norm(g_1 ... g_t)/zeta, over t and coordinates",
     "growth": "smallest increase of sqrt(v_t)/lr_t, over t and coordinates",
@@ -283,11 +247,11 @@ THEOREM_5 = Theorem(
     bound="(D_inf^2*sqrt(T)/(2*lr*(1 - beta1))*roots + D_inf^2/(1 - beta1)^2*weighted"
     " + 2*zeta/(1 - beta1)^3*norms)/T",
     quantity="regret_mean",
-    meaning={**_NC_MEANING, **_DATA},
+    meaning={**_CONDITIONS, **_DATA},
     assumes=_CONVEX,
     constants="read",
     problem=lambda: reddi.periodic(10.0, x0=1.0),
-    optimizer=lambda: adam_nc(0.5, 0.9, decay=0.99, schedule=ROOT),
+    optimizer=lambda: adam_nc(0.5, 0.9, decay=0.99, schedule=SCHEDULE),
     run={"steps": 1_000},
 )
 
@@ -295,15 +259,14 @@ COROLLARY_2 = Theorem(
     id="reddi2018.cor2",
     where="Corollary 2, with the factor d/alpha that its second term lacks in print, zeta = alpha, and v <= G^2",
     statement="With beta2_t = 1 - 1/t and beta1_t = beta1 lambda^(t-1) the average regret of AdamNC is of order 1/sqrt(T).",
-    conditions=(*_ONLINE, _MEAN_OF_SQUARES, _DECAYING, _INSIDE),
+    conditions=(*_ONLINE, *_MEAN_OF_SQUARES, _DECAYING, _INSIDE),
     bound="(d*G*sqrt(T)*(D_inf^2/(2*lr*(1 - beta1)) + 2*lr/(1 - beta1)^3)"
     " + d*beta1*D_inf^2*G/(lr*(1 - beta1)^2*(1 - decay)^2))/T",
     quantity="regret_mean",
-    meaning=_NC_MEANING,
     assumes=_CONVEX,
     constants="read",
     problem=lambda: reddi.periodic(10.0, x0=1.0),
-    optimizer=lambda: adam_nc(0.5, 0.5, decay=0.5, schedule=ROOT),
+    optimizer=lambda: adam_nc(0.5, 0.5, decay=0.5, schedule=SCHEDULE),
     run={"steps": 100_000},
 )
 
@@ -312,14 +275,15 @@ THEOREM_6 = Theorem(
     where="Theorem 6, with explicit conditions of our own",
     statement="No eps under the root repairs Adam: it fails on slopes (C, -1, -1) that are large compared with sqrt(eps).",
     conditions=(
-        *_THREE,
-        Condition("ratio > 2", "the optimum is -1"),
-        Condition("beta1 <= 0", "no momentum"),
-        Condition("s >= 0", "the step size does not grow"),
+        _THREE,
+        _UNIT_RATIO,
+        NO_MOMENTUM,
+        NOT_GROWING,
         _STARTS,
         CYCLIC,
-        *_REST,
-        *UNCORRECTED,
+        *REST,
+        NO_EPS_OUTSIDE,
+        UNCORRECTED,
         Condition(
             "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*ratio^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + beta2^2*ratio^2) + e)"
             " >= fall",
@@ -334,7 +298,6 @@ THEOREM_6 = Theorem(
     side="lower",
     quantity="regret_mean",
     where_symbols={"e": "eps_inside/small^2", "fall": "ratio/sqrt((1 - beta2)*ratio^2 + e)"},
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: reddi.rescaled(1.0),
     own_problem=True,

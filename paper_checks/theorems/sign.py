@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from counterexamples import separable, sign, smooth
-from paper_checks.theorems.values import RUN_MEANING, UNBIASED
+from paper_checks.theorems.conditions import BETA1, CONSTANT, CONVEX, POSITIVE, UNBIASED
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.sign import (
     ef_signsgd,
@@ -21,34 +21,9 @@ from theory_sim.optimizers.sign import (
 from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 
-MEANING = {
-    **RUN_MEANING,
-    "L_sum": "sum of the L_i with |f(y) - f(x) - <grad f(x), y - x>| <= sum L_i (y_i - x_i)^2/2",
-    "sigma_sum": "sum over coordinates of the standard deviation of one gradient",
-    "batch": "gradients in the mini-batch of one worker",
-    "workers": "gradients or votes per step",
-    "gap_1": "f(x_1) - f*",
-    "T": "number of updates",
-    "s": "exponent of the step size lr/t^s, 0 for a constant step",
-    "lr": "step size",
-    "asymmetry": "|P(noise > 0) - P(noise < 0)|, 0 for unimodal symmetric noise",
-    "L": "Lipschitz constant of grad f, from the sup-norm to the 1-norm for Signum, Euclidean for error feedback",
-    "R": "the same constant for the Taylor remainder of grad f: R ||y - x||^2/2",
-    "second_moment": "bound on E||g||^2",
-    "d": "dimension",
-    "contraction": "contraction of the scaled sign, at least 1/d",
-    "eps": "weight of the kink or of the flat direction",
-    "tie": "subgradient of |z| at z = 0",
-    "x0": "start of every coordinate",
-    "mu": "least curvature: f is convex if it is >= 0",
-    "optimum": "minimiser, in every coordinate",
-    "beta": "weight of the old momentum",
-    "beta1": "weight of the old momentum",
-    "beta2": "weight of the old second moment, 0 for Signum",
-    "weight_decay": "decoupled weight decay; the box is |x_i| <= 1/weight_decay",
-}
-_CONSTANT = Condition("s <= 0", "constant step")
-_POSITIVE = Condition("lr > 0", "positive step")
+_ASYMMETRY = {"asymmetry": "|P(noise > 0) - P(noise < 0)|, 0 for unimodal symmetric noise"}
+_SUP = {"L": "Lipschitz constant of grad f, from the sup-norm to the 1-norm"}
+_SECOND = {"second_moment": "bound on E||g||^2"}
 
 
 def _noise(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
@@ -67,16 +42,14 @@ SIGNSGD = Theorem(
     statement="The mean of E||grad f||_1 of signSGD is at most gap_1/(lr T) + lr L_sum/2 + 2 sigma_sum/sqrt(batch). The paper takes "
     "lr = 1/sqrt(L_sum T) and batch = T. Without noise the second term is attained, by a quadratic in one dimension.",
     conditions=(
-        _POSITIVE,
-        _CONSTANT,
+        POSITIVE,
+        CONSTANT,
         Condition("batch*workers >= 1", "at least one gradient per step"),
         UNBIASED,
     ),
     bound="gap_1/(lr*T) + lr*L_sum/2 + 2*sigma_sum/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
-    meaning=MEANING,
     # f falls by lr ||g||_1 but for 2 lr |g_i| P(wrong sign) <= 2 lr sigma_i/sqrt(batch) (Markov) and lr^2 L_sum/2.
-    constants="derived",
     problem=lambda: sign.quadratic(20, batch=16),
     optimizer=lambda: signsgd(0.02),
     run={"steps": 500, "seeds": 8},
@@ -89,18 +62,17 @@ MAJORITY_VOTE = Theorem(
     statement="With unimodal symmetric noise the mean of E||grad f||_1 of a majority vote is at most gap_1/(lr T) + lr L_sum/2 + "
     "2 sigma_sum/sqrt(batch workers).",
     conditions=(
-        _POSITIVE,
-        _CONSTANT,
-        Condition("asymmetry <= 0", "unimodal symmetric noise"),
+        POSITIVE,
+        CONSTANT,
+        Condition("asymmetry == 0", "unimodal symmetric noise"),
         Condition("batch*workers >= 1", "at least one gradient per step"),
         UNBIASED,
     ),
     bound="gap_1/(lr*T) + lr*L_sum/2 + 2*sigma_sum/sqrt(batch*workers)",
     quantity="gradient_l1_mean",
-    meaning=MEANING,
+    meaning=_ASYMMETRY,
     assumes=("workers are independent",),
     # P(vote wrong) <= sqrt((1/(4 e^2) - 1)/workers)/2 with e = 1/2 - P(one wrong), and sqrt(1/(4 e^2) - 1) <= 2 sigma/|g|.
-    constants="derived",
     problem=lambda: sign.quadratic(20),
     optimizer=lambda: majority_vote(0.02),
     run={"steps": 500, "seeds": 8, "workers": 9},
@@ -113,20 +85,19 @@ SIGNUM = Theorem(
     statement="The mean of E||grad f||_1 of Signum started at m_1 = g_1 is at most gap_1/(lr T) + lr L/2 + 2 (S/((1-beta1) T) + "
     "beta1 lr L/(1-beta1) + sqrt((1-beta1)/(1+beta1)) S), S = sigma_sum/sqrt(workers): of order T^(-1/4).",
     conditions=(
-        _POSITIVE,
-        _CONSTANT,
-        Condition("beta1 < 1"),
-        Condition("beta2 <= 0", "the step is the sign of the momentum"),
-        Condition("eps_adam <= 0", "no eps"),
+        POSITIVE,
+        CONSTANT,
+        BETA1,
+        Condition("beta2 == 0", "the step is the sign of the momentum"),
+        Condition("eps_adam == 0", "no eps"),
         UNBIASED,
     ),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta1)*T) + beta1*lr*L/(1 - beta1) + sqrt((1 - beta1)/(1 + beta1))*S)",
     quantity="gradient_norm_mean",
     where_symbols={"S": "sigma_sum/sqrt(workers)"},
-    meaning=MEANING | {"eps_adam": "eps of generalized signSGD"},
+    meaning={**_SUP, "beta2": "weight of v, 0 for Signum", "eps_adam": "eps of generalized signSGD"},
     assumes=("the measure gradient_norm is the 1-norm",),
     # f falls by lr ||grad f||_1 but for 2 lr ||m_t - grad f||_1 and lr^2 L/2.
-    constants="derived",
     problem=separable.cosines,
     optimizer=lambda: generalized_signsgd(0.01, 0.9, 0.0),
     run={"steps": 1_000, "seeds": 8},
@@ -142,14 +113,13 @@ EXTRAPOLATED = Theorem(
     "E||grad f(y_t)||_1 of at most gap_1/(lr T) + lr L/2 + 2 (S/((1-beta) T) + R lr^2 beta/(2 (1-beta)^2) + "
     "sqrt((1-beta)/(1+beta)) S) + lr L beta/(1-beta), S = sigma_sum/sqrt(workers). Without the last term it is the bound at x_t, of "
     "order T^(-2/7).",
-    conditions=(_POSITIVE, _CONSTANT, Condition("beta < 1"), UNBIASED),
+    conditions=(POSITIVE, CONSTANT, Condition("beta < 1"), UNBIASED),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta)*T) + R*lr**2*beta/(2*(1 - beta)**2)"
     " + sqrt((1 - beta)/(1 + beta))*S) + lr*L*beta/(1 - beta)",
     quantity="gradient_norm_mean",
     where_symbols={"S": "sigma_sum/sqrt(workers)"},
-    meaning=MEANING,
+    meaning={**_SUP, "beta": "weight of the old momentum"},
     assumes=("the measure gradient_norm is the 1-norm",),
-    constants="derived",
     problem=separable.cosines,
     optimizer=lambda: extrapolated_signum(0.01, 0.9),
     run={"steps": 1_000, "seeds": 8},
@@ -175,15 +145,14 @@ EF_NONCONVEX = Theorem(
     where="1901.09847, Theorem II, with the constants of our derivation",
     statement="The mean of E||grad f||^2 of EF-signSGD is at most 2 gap_1/(lr T) + lr L S + 4 lr^2 L^2 S (1 - contraction)/contraction^2, S a "
     "bound on E||g||^2, contraction = 1/d. The paper's second term is half as large, as we recall it.",
-    conditions=(_POSITIVE, _CONSTANT, UNBIASED),
+    conditions=(POSITIVE, CONSTANT, UNBIASED),
     bound="2*gap_1/(lr*T) + lr*L*second_moment + 4*lr**2*L**2*second_moment*(1 - contraction)/contraction**2",
     quantity="gradient_square_mean",
     where_symbols=_CONTRACTION,
-    meaning=MEANING,
+    meaning=_SECOND,
     assumes=("f is L-smooth",),
     # z_t = x_t - e_t moves by -lr g_t; <grad f(z), grad f(x)> >= ||grad f(x)||^2/2 - L^2 ||e||^2/2; and
     # E||e_t||^2 <= 2 (1 - contraction)(2 - contraction) lr^2 S/contraction^2.
-    constants="derived",
     problem=lambda: smooth.bounded(3),
     optimizer=lambda: ef_signsgd(0.005),
     run={"steps": 2_000, "seeds": 8},
@@ -195,12 +164,12 @@ EF_CONVEX = Theorem(
     where="1901.09847, non-smooth convex case",
     statement="The mean gap of EF-signSGD on a convex function is at most ||x_1 - x*||^2/(2 lr T) + lr S (1/2 + 2 sqrt(1 - contraction)/"
     "contraction), S a bound on E||g||^2, contraction = 1/d; f may have kinks.",
-    conditions=(_POSITIVE, _CONSTANT, UNBIASED, Condition("mu >= 0", "f is convex")),
+    conditions=(POSITIVE, CONSTANT, UNBIASED, CONVEX),
     bound="d*(x0 - optimum)**2/(2*lr*T) + lr*second_moment*(1/2 + 2*sqrt(1 - contraction)/contraction)",
     quantity="gap_mean",
     where_symbols=_CONTRACTION,
-    meaning=MEANING,
-    constants="derived",  # ||z_{t+1} - x*||^2 with z = x - e, and <g, x - x*> - <g, e> >= f(x) - f* - ||g|| ||e||
+    meaning=_SECOND,
+    # ||z_{t+1} - x*||^2 with z = x - e, and <g, x - x*> - <g, e> >= f(x) - f* - ||g|| ||e||
     problem=sign.kink,
     optimizer=lambda: ef_signsgd(0.005),
     run={"steps": 2_000},
@@ -211,12 +180,11 @@ DRIFT = Theorem(
     id="karimireddy2019.ce1",
     where="1901.09847, first counterexample",
     statement="With g = 4 of probability 1/4 and -1 otherwise, f' = 1/4, signSGD raises E f by lr/8 per step if x is not confined.",
-    conditions=(_POSITIVE, _CONSTANT, Condition("domain <= 0", "x is not confined"), UNBIASED),
+    conditions=(POSITIVE, CONSTANT, Condition("domain == 0", "x is not confined"), UNBIASED),
     bound="gap_1 + lr*T/8",
     side="lower",
     quantity="gap_final",
-    meaning=MEANING | {"domain": "1 if x is confined to [-1, 1], 0 if not"},
-    constants="derived",  # E sign(g) = -1/2
+    # E sign(g) = -1/2
     problem=lambda: sign.linear(domain=False),
     own_problem=True,
     optimizer=lambda: signsgd(0.01),
@@ -236,8 +204,7 @@ KINK = Theorem(
     bound="2*eps*Abs(x0)",
     side="lower",
     quantity="gap_min",
-    meaning=MEANING,
-    constants="derived",
+    meaning={"eps": "weight of the kink", "tie": "subgradient of |z| at z = 0"},
     problem=sign.kink,
     own_problem=True,
     optimizer=lambda: signsgd(0.1),
@@ -252,13 +219,12 @@ PAIR = Theorem(
     conditions=(
         Condition("eps < 1", "the signs of a1 and a2 are +-(1, -1)"),
         Condition("eps > 0"),
-        Condition("at_zero <= 0", "sign(0) = 0"),
+        Condition("at_zero == 0", "sign(0) = 0"),
     ),
     bound="8*eps**2*x0**2",
     side="lower",
     quantity="gap_min",
-    meaning=MEANING | {"at_zero": "sign(0)"},
-    constants="derived",
+    meaning={"at_zero": "sign(0)", "eps": "weight of the flat direction"},
     problem=sign.pair,
     own_problem=True,
     optimizer=lambda: signsgd(0.1),
@@ -274,14 +240,13 @@ LION_BOX = Theorem(
     conditions=(
         Condition("weight_decay > 0"),
         Condition("lr*weight_decay <= 1"),
-        Condition("optimum**2 <= 0", "distances are to the origin"),
-        _POSITIVE,
-        _CONSTANT,
+        Condition("optimum == 0", "distances are to the origin"),
+        POSITIVE,
+        CONSTANT,
     ),
     bound="sqrt(d)*(1/weight_decay + (1 - lr*weight_decay)**T*Max(Abs(x0) - 1/weight_decay, 0))",
     quantity="distance_final",
-    meaning=MEANING,
-    constants="derived",  # |x - lr (s + w x)| <= (1 - lr w) |x| + lr, and 1/w is the fixed point
+    # |x - lr (s + w x)| <= (1 - lr w) |x| + lr, and 1/w is the fixed point
     problem=lambda: smooth.quadratic(x0=8.0),
     optimizer=lambda: lion(0.05, weight_decay=0.5),
     run={"steps": 200},

@@ -110,7 +110,7 @@ def test_facts_by_hand() -> None:
     assert facts["M"] == 32.5
     assert facts["critical_lr"] == pytest.approx(2.0 * x0 / 32.5)
     assert facts["lower_bound"] == pytest.approx((32.0 - 0.0375) * 32.5 / (0.08 * x0))
-    assert (facts["L0"], facts["L1"], facts["eps"], facts["gap"]) == (1.0, 1.0, 0.1, 64.0)
+    assert (facts["L0"], facts["L1"], facts["target"], facts["gap"]) == (1.0, 1.0, 0.1, 64.0)
     # The well with delta below L0/(2 L1^2) starts in its core, where every step below 2/L0 converges.
     assert well(3.0, 1.0, 0.5).facts["critical_lr"] == pytest.approx(2.0 / 3.0)
     assert well(d=3, delta=5.0).facts["gap"] == 15.0

@@ -122,7 +122,7 @@ VIOLATIONS = [  # theorem, problem, optimizer, steps, the condition that fails, 
     ("ghadimi2015.thm1", QUADRATIC, sgdm(3.9, 0.9), 200, "alpha of at most (1 - momentum)/L", True),
     ("ghadimi2015.thm4", QUADRATIC, sgdm(0.9, 0.99), 30, "small momentum", True),
     ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.9, 0.99), 20, "small momentum", True),
-    ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.5, 0.5, m0=50.0), 20, "the momentum starts at 0", True),
+    ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.5, 0.5, m0=50.0), 20, "m starts at 0", True),
 ]
 
 
