@@ -22,7 +22,8 @@ from typing import Any
 
 from theory_sim import checks
 from theory_sim.arithmetic import rational
-from theory_sim.theorem import Answer, parse
+from theory_sim.expression import parse
+from theory_sim.theorem import Answer
 
 _DECADES = (10, 20, 30, 40, 50, 60)
 _POWER = 1e-3  # least exponent of t that counts as growth or decay in values

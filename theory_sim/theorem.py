@@ -8,10 +8,7 @@ value makes its condition UNDECIDED and is named; nothing is assumed.
 
 from __future__ import annotations
 
-import ast
-import keyword
 import math
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks, papers
-from theory_sim.arithmetic import rational
+from theory_sim.expression import check, parse
 from theory_sim.glossary import MEANING, WORDS
 from theory_sim.verdict import Verdict
 
@@ -33,21 +30,8 @@ if TYPE_CHECKING:
 
 PROVENANCE = ("read", "derived", "recalled")
 SIDES = ("upper", "lower")
-_FUNCTIONS = ("sqrt", "log", "exp", "Max", "Min", "Abs", "Sum", "floor", "ceiling")
-_CONSTANTS = ("pi", "oo")
-_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-}
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _RELATION = re.compile(r"<=|>=|==|<|>")
 _LATEX = {"sigma2": r"\sigma^{2}"}
-_LARGEST = 10_000  # exponent of a power of numbers, which is written out
 _DIGITS = 60
 
 
@@ -57,100 +41,6 @@ class Answer(StrEnum):
     HOLDS = "HOLDS"
     FAILS = "FAILS"
     UNDECIDED = "UNDECIDED"
-
-
-@cache
-def _tree(text: str) -> tuple[ast.expr, str]:
-    """Return the syntax tree of an expression that has only known pieces, and the source that it was read from.
-
-    Raises
-    ------
-    ValueError
-        Naming the first piece that is none of numbers, names, + - * / ^ and calls of the known functions.
-    """
-    # Lambda is a symbol of many papers and a keyword of Python.
-    source = _NAME.sub(
-        lambda found: found[0] + "_" * keyword.iskeyword(found[0]), text.strip().replace("^", "**")
-    )
-    try:
-        if "#" in source:
-            raise SyntaxError("a comment would be dropped in silence")
-        tree = ast.parse(source, mode="eval").body
-        _check(tree, source, text)
-    except (SyntaxError, MemoryError, RecursionError):
-        raise ValueError(f"{text!r} is no expression; write one such as 'lr*(1 - beta1)/(4*L)'.") from None
-    return tree, source
-
-
-def _check(node: ast.expr, source: str, text: str) -> None:
-    """Raise ValueError if a piece of the tree is not one of those that `_build` knows."""
-    match node:
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            parts = [left, right]
-        case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
-            parts = [operand]
-        case ast.Call(func=ast.Name(id="Sum"), args=[term, ast.Tuple(elts=[ast.Name() as index, low, high])]):
-            parts = [term, index, low, high]
-        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if (
-            name in _FUNCTIONS and name != "Sum"
-        ):
-            pass
-        case ast.Name(id=name) if name not in _FUNCTIONS:
-            parts = []
-        case ast.Constant(value=int() | float()):
-            _rational(node, source)
-            parts = []
-        case _:
-            raise ValueError(
-                f"{text!r} contains {ast.get_source_segment(source, node)!r}, but only numbers, names, + - * / ^, "
-                f"Sum(term, (k, low, high)) and calls of {', '.join(_FUNCTIONS)} are known; write it with those."
-            )
-    for part in parts:
-        _check(part, source, text)
-
-
-def _rational(node: ast.Constant, source: str) -> Fraction:
-    """Return a number exactly as it is written: 0.81 is 81/100."""
-    written = ast.get_source_segment(source, node) or ""
-    return rational("the number", written if isinstance(node.value, float) else node.value)
-
-
-@cache
-def parse(text: str) -> Any:
-    """Return the sympy expression of `text`; every name that is no function is a real symbol.
-
-    Raises
-    ------
-    ValueError
-        For anything else than numbers, names, + - * / ^ and calls of the known functions.
-    """
-    return _build(*_tree(text))
-
-
-def _build(node: ast.expr, source: str) -> Any:
-    """Return the sympy expression of a tree that `_check` has passed."""
-    import sympy
-
-    match node:
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _build(left, source), _build(right, source)
-            if isinstance(op, ast.Pow) and a.is_Rational and b.is_Rational and abs(b) > _LARGEST:
-                written = ast.get_source_segment(source, node)
-                raise ValueError(f"{written} has an exponent beyond {_LARGEST}; write a smaller number.")
-            return _OPERATORS[type(op)](a, b)
-        case ast.UnaryOp(op=op, operand=operand):
-            return _OPERATORS[type(op)](_build(operand, source))
-        case ast.Call(func=ast.Name(id=name), args=arguments):
-            return getattr(sympy, name)(*(_build(argument, source) for argument in arguments))
-        case ast.Tuple(elts=parts):
-            return tuple(_build(part, source) for part in parts)
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return getattr(sympy, name)
-        case ast.Name(id=name):
-            return sympy.Symbol(name[:-1] if keyword.iskeyword(name[:-1]) else name, real=True)
-        case ast.Constant():
-            return sympy.Rational(_rational(node, source))
-    raise AssertionError(node)
 
 
 @dataclass(frozen=True)
@@ -175,7 +65,7 @@ class Condition:
         left, sign, right = self.sides
         if not self.worded:
             for side in (left, right):
-                _tree(side)
+                check(side)
         elif sign != "==":
             raise ValueError(
                 f"relation = {self.relation!r} compares words, which are equal or not; write ==."
@@ -327,7 +217,7 @@ class Theorem:
         if self.own_problem and self.problem is None:
             raise ValueError(f"Theorem {self.id} is about its own problem; give its constructor as problem.")
         for text in filter(None, (self.bound, *self.where_symbols.values())):
-            _tree(text)
+            check(text)
         object.__setattr__(self, "meaning", {**MEANING, **self.meaning})
 
     @property
