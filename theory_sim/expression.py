@@ -1,7 +1,8 @@
-"""Text that stands for a number, such as ``"lr <= eps*(1 - beta1)/(4*L*C0)"`` has on either side: parsed, never evaluated.
+"""Text that stands for a number, such as ``"lr <= eps*(1 - beta1)/(4*L*C0)"`` has on either side: parsed,
+never evaluated.
 
-The text is read into the syntax tree of Python, every node of which must be on a short list, and sympy builds the
-expression from the tree.
+The text is read into the syntax tree of Python, every node of which must be on a short list, and sympy builds
+the expression from the tree.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _LARGEST = 10_000  # exponent of a power of numbers, which is written out
 
 @cache
 def _tree(text: str) -> tuple[ast.expr, str]:
-    """Return the syntax tree of an expression that has only known pieces, and the source that it was read from.
+    """Return the syntax tree of an expression that has only known pieces, and the source that it was read
+    from.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def _tree(text: str) -> tuple[ast.expr, str]:
 
 
 def _refuse(node: ast.expr, source: str, text: str) -> None:
-    """Raise ValueError if a piece of the tree is not one of those that `_build` knows."""
+    """Raise ValueError for a piece of the tree that is none of those that `_build` knows."""
     match node:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             parts = [left, right]
@@ -73,8 +75,9 @@ def _refuse(node: ast.expr, source: str, text: str) -> None:
             parts = []
         case _:
             raise ValueError(
-                f"{text!r} contains {ast.get_source_segment(source, node)!r}, but only numbers, names, + - * / ^, "
-                f"Sum(term, (k, low, high)) and calls of {', '.join(_FUNCTIONS)} are known; write it with those."
+                f"{text!r} contains {ast.get_source_segment(source, node)!r}, but only numbers, names, "
+                f"+ - * / ^, Sum(term, (k, low, high)) and calls of {', '.join(_FUNCTIONS)} are known; "
+                "write it with those."
             )
     for part in parts:
         _refuse(part, source, text)

@@ -1,7 +1,7 @@
 """The one table of names: what the facts of problems and the symbols of theorems mean, with their units.
 
-One name stands for one thing wherever a problem states it, a theorem reads it or a Dataset shows it.  f is the mean of
-the components or workers and f* its infimum; a gradient has the units of f over those of x.
+One name stands for one thing wherever a problem states it, a theorem reads it or a Dataset shows it.  f is
+the mean of the components or workers and f* its infimum; a gradient has the units of f over those of x.
 """
 
 from __future__ import annotations

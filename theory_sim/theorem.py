@@ -1,9 +1,9 @@
 """The Theorem noun: conditions with margins, a conclusion, and where each constant comes from.
 
-Expressions are text, ``"lr <= eps*(1 - beta1)/(4*L*C0)"``, whose syntax is checked at once and which becomes a sympy
-expression on first use; it is never evaluated as Python.  Every name in it is a real symbol whose value comes, in this
-order, from what the caller gives, the optimizer, the run, and the problem's facts and parameters.  A name without a
-value makes its condition UNDECIDED and is named; nothing is assumed.
+Expressions are text, ``"lr <= eps*(1 - beta1)/(4*L*C0)"``, whose syntax is checked at once and which becomes
+a sympy expression on first use; it is never evaluated as Python.  Every name in it is a real symbol whose
+value comes, in this order, from what the caller gives, the optimizer, the run, and the problem's facts and
+parameters.  A name without a value makes its condition UNDECIDED and is named; nothing is assumed.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ class Theorem:
     side : {"upper", "lower"}
         Whether `quantity` is at most or at least the bound.
     quantity : str
-        What is bounded: a variable of the Dataset of a run with running=True, averaged over seeds, or ``"verdict"``.
+        What is bounded: a variable of the Dataset of a run with running=True, averaged over seeds, or
+        ``"verdict"``.
     verdict : Verdict, optional
         How a long run must end.
     where_symbols : mapping of str to str
@@ -176,7 +177,8 @@ class Theorem:
     assumes : tuple of str
         Assumptions that no number decides, in words.
     constants : {"read", "derived", "recalled"}
-        Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never asserted.
+        Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never
+        asserted.
     problem, optimizer : callable, optional
         Constructors of the default instance, for a run beside the bound.
     own_problem : bool
@@ -260,8 +262,8 @@ class Theorem:
     ) -> dict[str, float | Fraction | str]:
         """Return the value of every symbol that can be resolved.
 
-        Given values win over the optimizer's (lr, hyperparameters, and the compressors' q_up, delta_up, q_down,
-        delta_down), those over the problem's facts, parameters and dimension ``d``.
+        Given values win over the optimizer's (lr, hyperparameters, and the compressors' q_up, delta_up,
+        q_down, delta_down), those over the problem's facts, parameters and dimension ``d``.
         """
         found: dict[str, Any] = {}
         if problem is not None:
@@ -340,11 +342,12 @@ class Theorem:
         return _expand(text, tuple(self.where_symbols.items()))
 
     def _missing(self, text: str, numbers: Mapping[str, Any]) -> str:
-        """Return which symbols of an expression have no value, or which abbreviation is no number, in one clause."""
+        """Say in one clause which symbols lack a value, or which abbreviation is no number."""
         absent = sorted({str(symbol) for symbol in self._expanded(text).free_symbols} - numbers.keys())
         if absent:
             shown = (f"{name} ({self.meaning[name]})" if name in self.meaning else name for name in absent)
-            return f"it needs {', '.join(shown)}, which neither the problem nor the optimizer states; give a value"
+            needed = ", ".join(shown)
+            return f"it needs {needed}, which neither the problem nor the optimizer states; give a value"
         used = {str(symbol) for symbol in parse(text).free_symbols} & self.where_symbols.keys()
         broken = sorted(name for name in used if _evaluate(self._expanded(name), numbers) is None)
         return f"{' and '.join(broken) or 'it'} is not a finite real number at these values"
@@ -371,7 +374,7 @@ class Theorem:
 
 @cache
 def _expand(text: str, abbreviations: tuple[tuple[str, str], ...]) -> Any:
-    """Return the expression of `text` with every abbreviation, each in terms of those before it, written out."""
+    """Write out every abbreviation in `text`; each is defined in terms of those before it."""
     import sympy
 
     expression = parse(text)
@@ -417,7 +420,7 @@ def _function(expression: Any) -> Any:
 
 
 def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
-    """Evaluate with `digits` working digits, of which rounding spoils the last; None if it is no finite real number."""
+    """Evaluate to `digits` working digits; None if the result is not a finite real number."""
     import mpmath
     import sympy
 
@@ -436,8 +439,9 @@ def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
 def _evaluate(expression: Any, numbers: Mapping[str, Any]) -> Any:
     """Return the value of an expression with every symbol replaced; None if one is missing or it is not real.
 
-    A value with 60 working digits is accepted if 120 working digits give the same 30.  Only a value that is 0 to 30
-    digits, or that cancellation spoils, is computed exactly, which can take long: beta2^n has thousands of digits.
+    A value with 60 working digits is accepted if 120 working digits give the same 30.  Only a value that is 0
+    to 30 digits, or that cancellation spoils, is computed exactly, which can take long: beta2^n has thousands
+    of digits.
     """
     import sympy
 

@@ -13,7 +13,7 @@ SUMMABLE = Condition("s < 1", "the step sizes add up to infinity")
 VANISHING = (Condition("s > 0", "vanishing steps"), SUMMABLE)
 
 # The gradients that a step sees.
-EXACT = Condition("stochastic == 0", "exact gradients")
+EXACT_GRADIENTS = Condition("stochastic == 0", "exact gradients")
 UNBIASED = Condition("unbiased == 1", "unbiased gradients, independent given x_t")
 CYCLIC = Condition("order == cyclic", "components in cyclic order")
 RESHUFFLED = Condition("order == reshuffled", "reshuffled components")

@@ -1,8 +1,10 @@
-"""Theorems of Defossez, Bottou, Bach, Usunier, "A simple convergence proof of Adam and Adagrad" (arXiv:2003.02395).
+"""Theorems of Defossez, Bottou, Bach, Usunier, "A simple convergence proof of Adam and Adagrad"
+(arXiv:2003.02395).
 
-Theorem 2 is derived in `paper_checks.defossez2022`.  Theorem 1 (Adagrad) follows from the same four steps with beta2 = 1
-and alpha_n = alpha: eps + w_n <= n R^2, so that alpha/sqrt(eps + w_n) >= alpha/(R sqrt(N)), and the sum of u_n^2 is at most
-log(1 + v_N/eps) <= log(1 + N R^2/eps).  Here eps is the initial v of Adagrad in the sum form.
+Theorem 2 is derived in `paper_checks.defossez2022`.  Theorem 1 (Adagrad) follows from the same four steps
+with beta2 = 1 and alpha_n = alpha: eps + w_n <= n R^2, so that alpha/sqrt(eps + w_n) >= alpha/(R sqrt(N)),
+and the sum of u_n^2 is at most log(1 + v_N/eps) <= log(1 + N R^2/eps).  Here eps is the initial v of Adagrad
+in the sum form.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ _ASSUMES = (
 THEOREM_1 = Theorem(
     id="defossez2022.thm1",
     where="Theorem 1 (Adagrad without momentum)",
-    statement="The expected squared gradient norm of Adagrad, averaged over the path, is of order d log N/sqrt(N).",
+    statement="The expected squared gradient norm of Adagrad, averaged over the path, is of order d log "
+    "N/sqrt(N).",
     conditions=(
         Condition("v0 > 0", "eps above 0"),
         Condition("eps == 0", "nothing added to the root"),
@@ -40,8 +43,8 @@ THEOREM_1 = Theorem(
 THEOREM_2 = Theorem(
     id="defossez2022.thm2",
     where="Theorem 2 (Adam without momentum)",
-    statement="The expected squared gradient norm of Adam without momentum, averaged over the path, is at most a term that "
-    "vanishes like 1/N and one that vanishes with log(1/beta2) and lr.",
+    statement="The expected squared gradient norm of Adam without momentum, averaged over the path, is at "
+    "most a term that vanishes like 1/N and one that vanishes with log(1/beta2) and lr.",
     conditions=(
         *BETA2,
         EPS,

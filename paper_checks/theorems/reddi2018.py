@@ -1,20 +1,23 @@
 """Theorems of Reddi, Kale, Kumar, "On the Convergence of Adam and Beyond" (ICLR 2018, arXiv:1904.09237).
 
-Theorems 1, 2 and 6 share one argument, repeated here because its constants are ours.  A block starts with the large
-slope: m_0 >= m_1 >= ... in a block, so x first falls and then rises.  If x = 1 at the start of a block and the total
-displacement, projection aside, is not to the left, the projection ends the block at x = 1: clamping at -1 only
-shortens the fall.  A block that starts at 1 costs at least 2 (C - (n-1)), and so in proportion does a part of it.
+Theorems 1, 2 and 6 share one argument, repeated here because its constants are ours.  A block starts with the
+large slope: m_0 >= m_1 >= ... in a block, so x first falls and then rises.  If x = 1 at the start of a block
+and the total displacement, projection aside, is not to the left, the projection ends the block at x = 1:
+clamping at -1 only shortens the fall.  A block that starts at 1 costs at least 2 (C - (n-1)), and so in
+proportion does a part of it.
 
-Theorem 2.  With v_0 = m_0 = 0 and the condition on m, the m and v that a block inherits lie between 0 and their
-periodic values, m <= 0 and v increasing.  Hence at k steps into a block that starts at step t, in units of the small
-slope, m_k <= (1-beta1) C beta1^k - (1 - beta1^k), (1-beta2) C^2 beta2^k <= v_k <= 1 + (C^2-1)(1-beta2) beta2^k/(1-beta2^n).
-The fall is at most lr_t (1-beta1)/(sqrt(1-beta2) (1-gamma)); the rise is at least its part from k = h = floor(n/2) on,
-sum_{k>=h} lr_{t+k} mu/sqrt(w), and sum_{k>=h} lr_{t+k}/lr_t is smallest at t = 1.
+Theorem 2.  With v_0 = m_0 = 0 and the condition on m, the m and v that a block inherits lie between 0 and
+their periodic values, m <= 0 and v increasing.  Hence at k steps into a block that starts at step t, in units
+of the small slope, m_k <= (1-beta1) C beta1^k - (1 - beta1^k), (1-beta2) C^2 beta2^k <= v_k <= 1 +
+(C^2-1)(1-beta2) beta2^k/(1-beta2^n). The fall is at most lr_t (1-beta1)/(sqrt(1-beta2) (1-gamma)); the rise
+is at least its part from k = h = floor(n/2) on, sum_{k>=h} lr_{t+k} mu/sqrt(w), and sum_{k>=h} lr_{t+k}/lr_t
+is smallest at t = 1.
 
-Theorem 6 at n = 3, beta1 = 0, in the same units, e = eps/small^2: the fall is at most lr_t C/sqrt((1-beta2) C^2 + e), and the
-two rises are lr_{t+1}/sqrt(v_{t+1} + e) and lr_{t+2}/sqrt(v_{t+2} + e) with v exact in the first block and, later, v_{t+1} <= 1 +
-beta2 (C^2-1), v_{t+2} <= 1 + beta2^2 (C^2-1); lr_{t+k}/lr_t increases with t, so the first and the second block decide.
-Theorem 1 is e = 0: at s <= 1/2 both inequalities hold for every C > 2 and beta2 <= 1/(1+C^2).
+Theorem 6 at n = 3, beta1 = 0, in the same units, e = eps/small^2: the fall is at most lr_t C/sqrt((1-beta2)
+C^2 + e), and the two rises are lr_{t+1}/sqrt(v_{t+1} + e) and lr_{t+2}/sqrt(v_{t+2} + e) with v exact in the
+first block and, later, v_{t+1} <= 1 + beta2 (C^2-1), v_{t+2} <= 1 + beta2^2 (C^2-1); lr_{t+k}/lr_t increases
+with t, so the first and the second block decide. Theorem 1 is e = 0: at s <= 1/2 both inequalities hold for
+every C > 2 and beta2 <= 1/(1+C^2).
 """
 
 from __future__ import annotations
@@ -53,8 +56,8 @@ _ASSUMES = ("The large slope comes first in a period, on the box [-1, 1].",)
 THEOREM_1 = Theorem(
     id="reddi2018.thm1",
     where="Theorem 1, and its proof for every beta2 below the one stated",
-    statement="On slopes (C, -1, -1) Adam with beta1 = 0 and a small beta2 is at the wrong corner at the start of "
-    "every block of three, so that its average regret does not vanish.",
+    statement="On slopes (C, -1, -1) Adam with beta1 = 0 and a small beta2 is at the wrong corner at the "
+    "start of every block of three, so that its average regret does not vanish.",
     conditions=(
         _THREE,
         _UNIT_RATIO,
@@ -78,8 +81,8 @@ THEOREM_1 = Theorem(
 THEOREM_2 = Theorem(
     id="reddi2018.thm2",
     where="Theorem 2, with explicit conditions of our own",
-    statement="For every beta1 < sqrt(beta2) there is a C for which Adam on the period-C problem is at the wrong corner at "
-    "the start of every period; the last condition says how large.",
+    statement="For every beta1 < sqrt(beta2) there is a C for which Adam on the period-C problem is at the "
+    "wrong corner at the start of every period; the last condition says how large.",
     conditions=(
         BOUNDED,
         _RATIO,
@@ -114,7 +117,8 @@ THEOREM_2 = Theorem(
 THEOREM_2_EXACT = Theorem(
     id="reddi2018.thm2_exact",
     where="Theorem 2, exact for vanishing steps",
-    statement="Adam on the period-C problem ends at the wrong corner if its drift over a period points there.",
+    statement="Adam on the period-C problem ends at the wrong corner if its drift over a period points "
+    "there.",
     conditions=(
         BOUNDED,
         _RATIO,
@@ -139,8 +143,9 @@ THEOREM_2_EXACT = Theorem(
 THEOREM_3 = Theorem(
     id="reddi2018.thm3",
     where="Theorem 3, with the constants of a machine-checked proof",
-    statement="If the slope C is drawn with probability (1+delta)/(C+1), else -1, and C is large, the expected step never "
-    "points to the optimum: the expected suboptimality never falls below that of the start.",
+    statement="If the slope C is drawn with probability (1+delta)/(C+1), else -1, and C is large, the "
+    "expected step never points to the optimum: the expected suboptimality never falls below that of the "
+    "start.",
     conditions=(
         BOUNDED,
         Condition("slope > 0", "the optimum is -1"),
@@ -194,8 +199,8 @@ _DATA = {
 THEOREM_4 = Theorem(
     id="reddi2018.thm4",
     where="Theorem 4, revised: second coefficient D^2/(1-beta1)^2, where the 2018 text has D^2/(2 (1-beta1))",
-    statement="The average regret of AMSGrad with 0 <= beta1_t <= beta1 is at most a sum of three terms that the gradients "
-    "seen determine.",
+    statement="The average regret of AMSGrad with 0 <= beta1_t <= beta1 is at most a sum of three terms that "
+    "the gradients seen determine.",
     conditions=(*_ONLINE, *_AMSGRAD, _INSIDE),
     bound="(D_inf^2*sqrt(T)/(lr*(1 - beta1))*roots + D_inf^2/(1 - beta1)^2*weighted"
     " + lr*sqrt(1 + log(T))/((1 - beta1)^2*(1 - gamma)*sqrt(1 - beta2))*norms)/T",
@@ -235,8 +240,8 @@ _CONDITIONS = {
 THEOREM_5 = Theorem(
     id="reddi2018.thm5",
     where="Theorem 5, with condition 1 at alpha_t, which the proof uses, where the text prints alpha_T",
-    statement="The average regret of Adam with varying beta2_t, if sqrt(v_t)/lr_t does not fall and exceeds the norm of the "
-    "gradients over zeta, is at most a sum of three terms that the gradients seen determine.",
+    statement="The average regret of Adam with varying beta2_t, if sqrt(v_t)/lr_t does not fall and exceeds "
+    "the norm of the gradients over zeta, is at most a sum of three terms that the gradients seen determine.",
     conditions=(
         *_ONLINE,
         _INSIDE,
@@ -257,8 +262,10 @@ THEOREM_5 = Theorem(
 
 COROLLARY_2 = Theorem(
     id="reddi2018.cor2",
-    where="Corollary 2, with the factor d/alpha that its second term lacks in print, zeta = alpha, and v <= G^2",
-    statement="With beta2_t = 1 - 1/t and beta1_t = beta1 lambda^(t-1) the average regret of AdamNC is of order 1/sqrt(T).",
+    where="Corollary 2, with the factor d/alpha that its second term lacks in print, zeta = alpha, and v <= "
+    "G^2",
+    statement="With beta2_t = 1 - 1/t and beta1_t = beta1 lambda^(t-1) the average regret of AdamNC is of "
+    "order 1/sqrt(T).",
     conditions=(*_ONLINE, *_MEAN_OF_SQUARES, _DECAYING, _INSIDE),
     bound="(d*G*sqrt(T)*(D_inf^2/(2*lr*(1 - beta1)) + 2*lr/(1 - beta1)^3)"
     " + d*beta1*D_inf^2*G/(lr*(1 - beta1)^2*(1 - decay)^2))/T",
@@ -273,7 +280,8 @@ COROLLARY_2 = Theorem(
 THEOREM_6 = Theorem(
     id="reddi2018.thm6",
     where="Theorem 6, with explicit conditions of our own",
-    statement="No eps under the root repairs Adam: it fails on slopes (C, -1, -1) that are large compared with sqrt(eps).",
+    statement="No eps under the root repairs Adam: it fails on slopes (C, -1, -1) that are large compared "
+    "with sqrt(eps).",
     conditions=(
         _THREE,
         _UNIT_RATIO,
@@ -285,8 +293,8 @@ THEOREM_6 = Theorem(
         NO_EPS_OUTSIDE,
         UNCORRECTED,
         Condition(
-            "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*ratio^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + beta2^2*ratio^2) + e)"
-            " >= fall",
+            "(1/2)^s/sqrt((1 - beta2)*(1 + beta2*ratio^2) + e) + (1/3)^s/sqrt((1 - beta2)*(1 + beta2 + "
+            "beta2^2*ratio^2) + e) >= fall",
             "x returns in the first block",
         ),
         Condition(

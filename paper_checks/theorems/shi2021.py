@@ -1,9 +1,9 @@
 """Theorems of Shi, Li, Hong, Sun, "RMSProp converges with proper hyper-parameter" (ICLR 2021).
 
-Theorems 4.1 to 4.4 hide the constants of their rates; what can be decided are their conditions and whether a run
-converges.  `FULL_BATCH_RATE` has constants of our own, under bounded gradients.  With v_0 = 0 and m = g, coordinate by
-coordinate, g_t^2/v_t <= 1/(1-beta2) and v_t <= G^2, so the descent lemma gives
-f(x_{t+1}) <= f(x_t) - (lr_t/G) ||g_t||^2 + lr_t^2 L d/(2 (1-beta2)).  Sum over t <= T, with lr_t = lr t^-s >= lr T^-s and
+Theorems 4.1 to 4.4 hide the constants of their rates; what can be decided are their conditions and whether a
+run converges.  `FULL_BATCH_RATE` has constants of our own, under bounded gradients.  With v_0 = 0 and m = g,
+coordinate by coordinate, g_t^2/v_t <= 1/(1-beta2) and v_t <= G^2, so the descent lemma gives f(x_{t+1}) <=
+f(x_t) - (lr_t/G) ||g_t||^2 + lr_t^2 L d/(2 (1-beta2)).  Sum over t <= T, with lr_t = lr t^-s >= lr T^-s and
 t^(-2s) <= T^max(1-2s, 0)/t, and sum 1/t <= 1 + log T.
 """
 
@@ -19,7 +19,7 @@ from paper_checks.theorems.conditions import (
     BETA2_BELOW_ONE,
     BOUNDED,
     CYCLIC,
-    EXACT,
+    EXACT_GRADIENTS,
     NO_EPS,
     NO_MOMENTUM,
     NOT_GROWING,
@@ -38,7 +38,7 @@ from theory_sim.verdict import Verdict
 
 
 def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """What neither names: beta1 and m0 of RMSProp, D1 for f = sum from D1 for the mean, the period, ..."""
+    """Return beta1, bias_correction and m0 where the method fixes them, D1 for f = sum, and the period."""
     found: dict[str, float] = {}
     beta1 = first_weight(optimizer)
     if beta1 is not None:
@@ -60,7 +60,7 @@ THEOREM_41 = Theorem(
     id="shi2021.thm41",
     where="Theorem 4.1",
     statement="With full gradients RMSProp converges for every beta2 in (0, 1).",
-    conditions=(EXACT, NO_MOMENTUM, *BETA2, ROOT, *REST),
+    conditions=(EXACT_GRADIENTS, NO_MOMENTUM, *BETA2, ROOT, *REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
     assumes=_SMOOTH,
@@ -74,10 +74,10 @@ THEOREM_41 = Theorem(
 THEOREM_41_RATE = Theorem(
     id="shi2021.thm41_rate",
     where="Theorem 4.1, with constants of our own under bounded gradients",
-    statement="With full gradients bounded by G, the average squared gradient norm of RMSProp is of order log T/sqrt(T) for "
-    "every beta2.",
+    statement="With full gradients bounded by G, the average squared gradient norm of RMSProp is of order "
+    "log T/sqrt(T) for every beta2.",
     conditions=(
-        EXACT,
+        EXACT_GRADIENTS,
         NO_MOMENTUM,
         Condition("v0 >= 0", "v starts at 0 or above"),
         Condition("v0 <= G^2", "v starts at G^2 or below"),
@@ -99,7 +99,7 @@ THEOREM_42 = Theorem(
     id="shi2021.thm42",
     where="Theorem 4.2",
     statement="With full gradients Adam converges for every beta1 < sqrt(beta2).",
-    conditions=(EXACT, BOUNDED, *BETA2, ROOT, *REST),
+    conditions=(EXACT_GRADIENTS, BOUNDED, *BETA2, ROOT, *REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
     assumes=_SMOOTH,

@@ -26,7 +26,7 @@ def first_weight(optimizer: Optimizer) -> float | None:
 
 
 def heavy_ball(optimizer: Optimizer) -> dict[str, float | Fraction]:
-    """Return alpha, momentum and m0 of x_{t+1} = x_t - alpha g_t + momentum (x_t - x_{t-1}); empty for other methods."""
+    """Return alpha, momentum and m0 of x_{t+1} = x_t - alpha g_t + momentum (x_t - x_{t-1}), if known."""
     if optimizer.family in (gd, sgd):
         return {"alpha": optimizer.lr, "momentum": 0.0, "m0": 0.0}
     if optimizer.family is not sgdm:
@@ -43,8 +43,8 @@ def one_large(problem: Problem) -> bool:
 def drift_of(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     """Return ``drift``, D(beta1, beta2; n, C) of `counterexamples.drift`.
 
-    It is left out, so that a theorem is UNDECIDED, if a fact is missing, the gradients are of another form, or rounding could
-    hide its sign.
+    It is left out, so that a theorem is UNDECIDED, if a fact is missing, the gradients are of another form,
+    or rounding could hide its sign.
     """
     beta1, beta2 = first_weight(optimizer), optimizer.hyper.get("beta2")
     if beta1 is None or beta2 is None or not {"n", "ratio"} <= problem.facts.keys() or not one_large(problem):

@@ -1,7 +1,8 @@
 """Theorems of Zhang, Chen, Shi, Sun, Luo (arXiv:2208.09632) and of its extended version (arXiv:2603.02092).
 
-The convergence theorems hide the constant of their threshold for beta2: it is a symbol without a value here, so they are
-UNDECIDED unless one is given.  On their own divergence function the sign of the drift decides, see `counterexamples.drift`.
+The convergence theorems hide the constant of their threshold for beta2: it is a symbol without a value here,
+so they are UNDECIDED unless one is given.  On their own divergence function the sign of the drift decides,
+see `counterexamples.drift`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from theory_sim.schedule import power
 from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
-# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its theorem.
+# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its
+# theorem.
 _STEPS = (ROOT, NO_EPS_INSIDE)
 _ASSUMES = ("Every component has an L-Lipschitz gradient and f is bounded below.",)
 
@@ -57,7 +59,8 @@ def _small(n: int) -> Callable[[], Problem]:
 DIVERGENCE = Theorem(
     id="zhang2022.divergence",
     where="2208.09632, Proposition 3.3; 2603.02092, eq. 2.5; with the exact condition for the cyclic order",
-    statement="On the divergence function Adam runs away from the optimum if its drift over an epoch points there.",
+    statement="On the divergence function Adam runs away from the optimum if its drift over an epoch points "
+    "there.",
     conditions=(
         BOUNDED,
         Condition("drift < 0", "the drift over an epoch is negative"),
@@ -76,7 +79,8 @@ DIVERGENCE = Theorem(
 
 CONVERGENCE = Theorem(
     id="zhang2022.convergence_exact",
-    where="2208.09632, Theorem 3.1 with D0 = 0, on the divergence function, with the exact condition for the cyclic order",
+    where="2208.09632, Theorem 3.1 with D0 = 0, on the divergence function, with the exact condition for the "
+    "cyclic order",
     statement="On the divergence function Adam goes to the optimum if its drift over an epoch points there.",
     conditions=(
         BOUNDED,
@@ -99,7 +103,8 @@ def _threshold(
     id: str, where: str, threshold: str, order: str, constants: str, outside: Condition
 ) -> Theorem:
     arguments: dict[str, Any] = {
-        "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) and beta2 is close to 1.",
+        "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) "
+        "and beta2 is close to 1.",
         "conditions": (
             BOUNDED,
             BETA2_BELOW_ONE,
@@ -164,7 +169,8 @@ D1_PRINTED = Theorem(
 D1_CORRECTED = Theorem(
     id="zhang2026.d1",
     where="2603.02092, after eq. 2.5, corrected",
-    statement="With a = 1/(n-1)^2 the affine-variance constant is n^2 ((n/(n-1))^2 + (n-1)^-3): at most 2 n^2 from n = 4 on.",
+    statement="With a = 1/(n-1)^2 the affine-variance constant is n^2 ((n/(n-1))^2 + (n-1)^-3): at most 2 "
+    "n^2 from n = 4 on.",
     conditions=(_SMALL, Condition("n >= 2", "at least two components")),
     bound="n^2*((n/(n - 1))^2 + (n - 1)^(-3))",
     meaning=_SIZE,
