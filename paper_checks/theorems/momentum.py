@@ -44,13 +44,13 @@ def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float | Fractio
 def dipping() -> Problem:
     """Return the worst case of `GD_NONCONVEX`.
 
-    Gradient descent with step 1/L sees the same gradient norm at both of its iterates; between them it falls to half.
+    Gradient descent with step 1/L sees the same gradient norm at both iterates; between them it falls to half.
     """
     return piecewise((1.0, 1.5), (1.0, -1.0, 1.0), 2.0)
 
 
 def stretched() -> Problem:
-    """Return a function of curvature 1 near its minimum and 0.1 elsewhere: the worst case of lr = 1/L and 2/L."""
+    """Return a function of curvature 1 near its minimum, else 0.1: the worst case of lr = 1/L and 2/L."""
     return piecewise((-0.5, 0.3), (0.1, 1.0, 0.1), 1.0)
 
 
