@@ -130,7 +130,7 @@ def hard_function(
     Returns
     -------
     Problem
-        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, eps, delta, M = |E'(x0)|, threshold = 2 x0/M, the
+        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, target = eps, gap = delta, M = |E'(x0)|, critical_lr = 2 x0/M, the
         step above which gradient descent diverges, and lower_bound, the number of steps below which no constant
         step of gradient descent can reach eps.
     """
@@ -157,10 +157,10 @@ def hard_function(
         facts={
             "L0": L0,
             "L1": L1,
-            "eps": eps,
-            "delta": delta,
+            "target": eps,
+            "gap": delta,
             "M": M,
-            "threshold": 2.0 * x0 / M,
+            "critical_lr": 2.0 * x0 / M,
             "lower_bound": bound,
         },
         paper=PAPER,
@@ -199,7 +199,7 @@ def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> P
         start=x0,
         optimum=0.0,
         rule=RULE,
-        facts={"L0": L0, "L1": L1, "delta": delta * d, "M": slope, "threshold": 2.0 * x0 / slope},
+        facts={"L0": L0, "L1": L1, "gap": delta * d, "M": slope, "critical_lr": 2.0 * x0 / slope},
         paper=PAPER,
         family=well,
         arguments={"L0": L0, "L1": L1, "delta": delta, "d": d},

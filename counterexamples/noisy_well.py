@@ -80,13 +80,13 @@ def noisy_well(
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm, distance |x|.  Facts: L0, L1, delta, M = |E'(x_1)|; sigma0 = sigma and sigma1 = 1
+        Measures: gap, gradient_norm, distance |x|.  Facts: L0, L1, gap = delta, M = |E'(x_1)|; sigma0 = sigma and sigma1 = 1
         of E g^2 <= sigma0^2 + sigma1^2 |E'|^2; mean_absolute = E|zeta|; kurtosis = E zeta^4 if nu > 4.
     """
     tail = _tail(nu)
     quiet = well(L0, L1, delta)
     checks.number("sigma", sigma, 0.0)
-    facts = {name: quiet.facts[name] for name in ("L0", "L1", "delta", "M")}
+    facts = {name: quiet.facts[name] for name in ("L0", "L1", "gap", "M")}
     facts |= {"sigma0": sigma, "sigma1": 1.0, "mean_absolute": mean_absolute(nu)}
     if nu > 4.0:
         facts["kurtosis"] = 3.0 * (1.0 - 2.0 * tail) / (1.0 - 4.0 * tail)

@@ -67,7 +67,7 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     Returns
     -------
     Problem
-        facts: L = 2; G_inf = 3 sqrt(3)/8 + sigma bounds every |g_i|; G = sqrt(d) G_inf; sigma_square = d sigma^2
+        facts: L = 2; G_inf = 3 sqrt(3)/8 + sigma bounds every |g_i|; G = sqrt(d) G_inf; sigma2 = d sigma^2
         = E ||g - grad f||^2; gap = f(x_1).
     """
     sigma, d = checks.number("sigma", sigma, 0.0), checks.count("d", d)
@@ -86,7 +86,7 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
             "L": 2.0,
             "G_inf": bound,
             "G": math.sqrt(d) * bound,
-            "sigma_square": d * sigma * sigma,
+            "sigma2": d * sigma * sigma,
             "gap": d * 2.25 / 3.25,
         },
         paper=PAPER,
@@ -160,7 +160,7 @@ def quadratic(
     p: float = 0.0,
     spread: float = 0.0,
     instance: int = 0,
-    start: float = 1.0,
+    x0: float = 1.0,
 ) -> Problem:
     """f = sum lambda_i (x_i - c_i)^2/2 with lambda from 1 down to 10^-decades, in equal ratios; all workers share f.
 
@@ -180,19 +180,19 @@ def quadratic(
     spread : float
         c_i uniform in [-spread, spread], from `numpy.random.default_rng(instance)`.
     instance : int
-    start : float
+    x0 : float
         x_1 in every coordinate.
 
     Returns
     -------
     Problem
-        facts: L = 1, mu = 10^-decades, gap = f(x_1), sigma_square = E ||noise||^2.
+        facts: L = 1, mu = 10^-decades, gap = f(x_1), sigma2 = E ||noise||^2.
     """
     d, sigma = checks.count("d", d), checks.number("sigma", sigma, 0.0)
     decades = checks.number("decades", decades, 0.0)
     p = checks.number("p", p, 0.0, 1.0, open_high=True)
     spread, power = checks.number("spread", spread, 0.0), checks.number("power", power)
-    start = checks.number("start", start)
+    x0 = checks.number("x0", x0)
     rng = np.random.default_rng(checks.count("instance", instance, 0))
     curvature = np.logspace(0.0, -decades, d)
     center = rng.uniform(-spread, spread, d) if spread else np.zeros(d)
@@ -217,12 +217,12 @@ def quadratic(
         draws=draws,
         measure=quadratic_measure,
         measures=MEASURES,
-        start=start,
+        start=x0,
         facts={
             "L": 1.0,
             "mu": float(curvature[-1]),
-            "gap": float((curvature * (start - center) ** 2).sum() / 2.0),
-            "sigma_square": float((sigma * size) @ (sigma * size) * variance),
+            "gap": float((curvature * (x0 - center) ** 2).sum() / 2.0),
+            "sigma2": float((sigma * size) @ (sigma * size) * variance),
         },
         paper=PAPER,
         family=quadratic,
@@ -234,7 +234,7 @@ def quadratic(
             "p": p,
             "spread": spread,
             "instance": instance,
-            "start": start,
+            "x0": x0,
         },
     )
 
@@ -315,7 +315,7 @@ def different_workers(
         dim=checks.count("d", d),
         draws=2 * d,
         measure=different_workers_measure,
-        measures=("gradient_square", "mean"),
+        measures=("gradient_square", "mean_x"),
         start=0.0,
         optimum=optimum,
         facts={"L": float(np.mean(curvatures)), "workers": float(len(centers))},

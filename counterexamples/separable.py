@@ -215,7 +215,7 @@ def _weighted(
         start=reach,
         optimum=0.0,
         rule=RULE,
-        facts={"L": total, "R": third * total, "delta": gap * total, "sigma": d * sigma},
+        facts={"L": total, "R": third * total, "gap": gap * total, "sigma_sum": d * sigma},
         paper=PAPER,
         family=family,
         arguments={"d": d, "sigma": sigma, "reach": reach},
@@ -237,7 +237,7 @@ def cosines(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
     -------
     Problem
         Measures: gap, gradient_norm ||grad f||_1.  Facts: L with ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf, R the
-        same constant of the Hessian's Taylor remainder, delta = f(x_1) - f*, sigma = ||sigma||_1.
+        same constant of the Hessian's Taylor remainder, gap = f(x_1) - f*, sigma_sum = ||sigma||_1.
     """
     kernels = (cosines_gradient, cosines_measure)
     gap = 1.0 - math.cos(checks.number("reach", reach))

@@ -65,7 +65,7 @@ def two_hit(C: int) -> Problem:
         measure=reddi.stochastic_measure,
         measures=("distance", "gap"),
         online=(),
-        facts={"slope": slope, "G": float(n), "D_inf": 2.0, "n": n, "C": n},
+        facts={"slope": slope, "G": float(n), "D_inf": 2.0, "n": n, "ratio": n},
         family=two_hit,
     )
 

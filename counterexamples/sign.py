@@ -235,7 +235,7 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
         constants={"eps": eps, "tie": tie},
         dim=2,
         measure=kink_measure,
-        measures=("gap", "sum"),
+        measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
         facts={"floor": 2.0 * eps},
@@ -267,7 +267,7 @@ def pair(eps: float = 0.5) -> Problem:
         dim=2,
         components=2,
         measure=pair_measure,
-        measures=("gap", "sum"),
+        measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
         facts={"floor": 8.0 * eps * eps},
@@ -396,8 +396,8 @@ def quadratic(
     Returns
     -------
     Problem
-        Measures: gap, gradient_l1, gradient_square.  Facts: L_1 = sum L_i, L = max L_i, sigma_1 = sum sigma_i and
-        sigma_2 = sum sigma_i^2 of one gradient, delta = f(x_1).
+        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i, sigma_sum = sum sigma_i and
+        sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
     """
     checks.count("d", d)
     checks.number("low", low, 0.0, open_low=True)
@@ -421,11 +421,11 @@ def quadratic(
         start=1.0,
         optimum=0.0,
         facts={
-            "L_1": float(L.sum()),
+            "L_sum": float(L.sum()),
             "L": float(L.max()),
-            "sigma_1": float(spread.sum()),
-            "sigma_2": float((spread**2).sum()),
-            "delta": float(0.5 * L.sum()),
+            "sigma_sum": float(spread.sum()),
+            "sigma2": float((spread**2).sum()),
+            "gap": float(0.5 * L.sum()),
         },
         paper="bernstein2018",
         family=quadratic,
@@ -449,7 +449,13 @@ def sparse_noise(instance: int = 0) -> Problem:
         quadratic(100, 1.0, 1.0, 0.0, 100.0, 100),
         name="sign.sparse_noise",
         start=tuple(start.tolist()),
-        facts={"L_1": 100.0, "L": 1.0, "sigma_1": 100.0, "sigma_2": 1e4, "delta": 0.5 * float(start @ start)},
+        facts={
+            "L_sum": 100.0,
+            "L": 1.0,
+            "sigma_sum": 100.0,
+            "sigma2": 1e4,
+            "gap": 0.5 * float(start @ start),
+        },
         family=sparse_noise,
         arguments={"instance": instance},
     )

@@ -63,7 +63,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
         optimum=k * p,
         facts={
             "mean": k * p,
-            "variance": k * k * p * (1 - p),
+            "sigma2": k * k * p * (1 - p),
             "third": k**3 * p * (1 - p) * (1 - 2 * p),
             "L": 1.0,
         },

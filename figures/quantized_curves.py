@@ -47,7 +47,7 @@ CURVES = {
     )
     for name, (_, up, feedback, *_) in UPDATES.items()
 }
-_NOISY = quantized.quadratic(0.1, d=20, spread=0.4, start=0.0)
+_NOISY = quantized.quadratic(0.1, d=20, spread=0.4, x0=0.0)
 GRIDS = (1, 3, 5)
 WEIGHTS, UNQUANTIZED = (
     Sweep(

@@ -155,8 +155,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> None:
     for color, delta in zip(PALETTE, gd.delta.values[::2], strict=False):
         counts = steps_to_eps(gd.first_hit).sel(delta=delta)
         axes[2].plot(gd.lr, counts, "o-", ms=3.5, color=color, label=rf"$\Delta={delta:g}$")
-        axes[2].axvline(fact("threshold", delta), color=color, ls="--", lw=0.9)
-        free = fact("lower_bound", delta) * fact("threshold", delta)
+        axes[2].axvline(fact("critical_lr", delta), color=color, ls="--", lw=0.9)
+        free = fact("lower_bound", delta) * fact("critical_lr", delta)
         axes[2].plot(gd.lr, free / gd.lr, color=color, ls=":", lw=0.8)
     axes[2].plot([], [], color="0.3", ls="--", lw=0.9, label=r"$2x_0/M$, exact")
     axes[2].plot([], [], color="0.3", ls=":", lw=0.8, label="lower bound at this step")
@@ -196,7 +196,7 @@ def features(grids: Grids) -> dict[str, float]:
     found["gd_over_bound"] = float(np.max((near_threshold(gd).values / bound)[gd.delta.values >= 64.0]))
     reached = steps_to_eps(gd.first_hit) > 0
     share = [
-        float(gd.lr.where(reached.sel(delta=delta)).max()) / fact("threshold", delta)
+        float(gd.lr.where(reached.sel(delta=delta)).max()) / fact("critical_lr", delta)
         for delta in gd.delta.values.tolist()
     ]
     found["largest_step_over_threshold"] = max(share)
@@ -211,7 +211,7 @@ def draw_stability(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) ->
     order = (Verdict.CONVERGED.value, Verdict.DIVERGED.value, Verdict.UNDECIDED.value)
     colors = ListedColormap([VERDICT_COLORS[name] for name in order])
     for ax, delta, grid in zip(axes, STABILITY_GAPS, grids, strict=True):
-        share = grid.lr.values / well(delta=delta).facts["threshold"]
+        share = grid.lr.values / well(delta=delta).facts["critical_lr"]
         beta = grid.momentum.values
         width, height = beta[1] - beta[0], share[1] - share[0]
         verdict = grid.verdict.isel(seed=0).transpose("lr", "momentum").values
@@ -238,7 +238,7 @@ def features_stability(grids: Grids) -> dict[str, float]:
     """Per gap: share of stable cells, first diverging and largest stable step over 2 x0/M at beta = 0 and overall."""
     found: dict[str, float] = {}
     for delta, grid in zip(STABILITY_GAPS, grids, strict=True):
-        share = grid.lr.values / well(delta=delta).facts["threshold"]
+        share = grid.lr.values / well(delta=delta).facts["critical_lr"]
         stable = grid.verdict.isel(seed=0).values == Verdict.CONVERGED.value
         key = f"delta{delta:g}"
         found[f"{key}_stable"] = float(np.mean(stable))

@@ -38,7 +38,7 @@ VOTERS = 9
 def _rate(name: str, optimizer: Optimizer, K: int, workers: int = 1) -> Sweep:
     return Sweep(
         QUADRATIC.replace(batch=K),
-        optimizer.replace(lr=1.0 / math.sqrt(FACTS["L_1"] * K)),
+        optimizer.replace(lr=1.0 / math.sqrt(FACTS["L_sum"] * K)),
         steps=K,
         seeds=32,
         workers=workers,
@@ -72,8 +72,8 @@ def bound(K: int, workers: int = 1) -> float:
     K^-1/2 (sqrt(||L||_1) (delta + 1/2) + 2 ||sigma||_1/sqrt(M)); M = 1 is Theorem 1, M > 1 the vote under unimodal
     symmetric noise (Theorem 2).
     """
-    curvature = math.sqrt(FACTS["L_1"]) * (FACTS["delta"] + 0.5)
-    return (curvature + 2.0 * FACTS["sigma_1"] / math.sqrt(workers)) / math.sqrt(K)
+    curvature = math.sqrt(FACTS["L_sum"]) * (FACTS["gap"] + 0.5)
+    return (curvature + 2.0 * FACTS["sigma_sum"] / math.sqrt(workers)) / math.sqrt(K)
 
 
 def _bounded(grids: Grids, workers: int) -> Evidence:
@@ -94,7 +94,7 @@ def _g1b(grids: Grids, tier: str) -> Evidence:
 
 
 def _g1c(grids: Grids, tier: str) -> Evidence:
-    limit = (2.0 * FACTS["L"] * FACTS["delta"] + FACTS["sigma_2"]) / math.sqrt(SGD_STEPS)
+    limit = (2.0 * FACTS["L"] * FACTS["gap"] + FACTS["sigma2"]) / math.sqrt(SGD_STEPS)
     mean = float(grids[0].gradient_square_mean.mean(skipna=False))
     return at_most(mean, limit, f"mean of ||grad f||_2^2 over N = {SGD_STEPS} steps of one gradient")
 

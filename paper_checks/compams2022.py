@@ -52,7 +52,7 @@ def largest_lr(q: float) -> float:
 def bound(q: float, beta1: Any, workers: Any, lr: Any, steps: Any) -> Any:
     """Return the theorem's bound on the mean squared gradient at eps = 1 with equal workers (sigma_g = 0)."""
     c0, c1 = constants(q, beta1)
-    L, G, sigma2 = (FACTS[name] for name in ("L", "G", "sigma_square"))
+    L, G, sigma2 = (FACTS[name] for name in ("L", "G", "sigma2"))
     noise = lr * L * sigma2 / (workers * EPS) + 3.0 * lr**2 * L * c0 * c1 * sigma2 / (workers * EPS**2)
     start = FACTS["gap"] / (steps * lr) + (1.0 + c1) * G**2 * D / (steps * math.sqrt(EPS))
     return 2.0 * c0 * (start + noise + lr * (1.0 + 2.0 * c1) * c1 * L * G**2 * D / (steps * EPS))
@@ -188,7 +188,7 @@ THREE = Sweep(
 def settled(grid: xr.Dataset) -> xr.DataArray:
     """Return the mean of x over coordinates and the second half of the run, averaged over the seeds."""
     half, last = grid.checkpoint.values
-    mean = grid.mean_mean
+    mean = grid.mean_x_mean
     tail: xr.DataArray = (last * mean.sel(checkpoint=last) - half * mean.sel(checkpoint=half)) / (last - half)
     return tail.mean("seed", skipna=False)
 

@@ -72,7 +72,7 @@ def first_order(beta1: float, beta2: float, k: float = K, p: float = P, batch: i
     """The bias x_inf - E X to first order in 1 - beta2, for batches of size `batch`."""
     facts = twopoint.two_point(k, p).facts
     memory = (1.0 - beta1) / (1.0 - beta1 * beta2)
-    return -0.5 * (1.0 - beta2) * memory * facts["third"] / (facts["variance"] * batch)
+    return -0.5 * (1.0 - beta2) * memory * facts["third"] / (facts["sigma2"] * batch)
 
 
 def second_order(beta2: float, k: float = K, p: float = P, batch: int = 1) -> float:

@@ -87,7 +87,7 @@ def _qc10(grids: Grids, tier: str) -> Evidence:
 LAST = 1_000
 QUIET = {
     name: Sweep(
-        quantized.quadratic(d=20, spread=0.4, start=0.0),
+        quantized.quadratic(d=20, spread=0.4, x0=0.0),
         efficient_adam(0.05, up=up, schedule=ROOT),
         axes={"instance": tuple(range(4))},
         steps=60_000,
@@ -99,7 +99,7 @@ QUIET = {
 }
 NOISY = {
     name: Sweep(
-        quantized.quadratic(0.1, d=20, spread=0.4, start=0.0),
+        quantized.quadratic(0.1, d=20, spread=0.4, x0=0.0),
         efficient_adam(0.05, up=up, schedule=ROOT),
         axes={"workers": (4,)},
         steps=60_000,
@@ -174,7 +174,7 @@ THREE = {
 
 def points(grid: xr.Dataset, sweep: Sweep) -> tuple[Array, Array]:
     """Return where the iterates settle, the mean of x over the second half and the seeds, and where theory says."""
-    seen = tail(grid.mean_mean).mean("seed", skipna=False)
+    seen = tail(grid.mean_x_mean).mean("seed", skipna=False)
     names = [str(name) for name in seen.dims]
     cells = [
         dict(zip(names, cell, strict=True)) for cell in _cells([seen[name].values.tolist() for name in names])

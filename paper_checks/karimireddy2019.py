@@ -120,7 +120,7 @@ KINK_AT_ZERO = Sweep(
 
 def _stuck(grid: xr.Dataset, floor: Array, what: str) -> list[Evidence]:
     """x1 + x2 = 2 along the whole path, and f never below the floor of that line."""
-    sums = np.stack([grid.sum_min.values, grid.sum_max.values, grid["sum"].values])
+    sums = np.stack([grid.total_min.values, grid.total_max.values, grid.total.values])
     least = np.minimum(grid.gap_min.values, grid.gap.values)
     floor = floor.reshape(-1, *(1,) * (least.ndim - 1))
     return [
@@ -292,10 +292,10 @@ def measured_and_bounds(grid: xr.Dataset) -> tuple[Array, Array, Array, Array]:
     delta = state.sel(row="least_delta").min("seed", skipna=False).values
     residual = state.sel(row="most_residual").mean("seed", skipna=False).values
     largest = grid.gradient_square_max.isel(checkpoint=-1).max("seed", skipna=False).values
-    sigma2 = largest + facts["sigma_2"]
+    sigma2 = largest + facts["sigma2"]
     lr, T = grid.lr.values, grid.checkpoint.values
     noise = 4.0 * (1.0 - delta) * lr**2 * sigma2 / delta**2
-    first = 2.0 * facts["delta"] / np.outer(lr, T)
+    first = 2.0 * facts["gap"] / np.outer(lr, T)
     rate = first + (0.5 * lr * facts["L"] * sigma2 + facts["L"] ** 2 * noise)[:, None]
     mean = grid.gradient_square_mean.mean("seed", skipna=False).transpose("lr", "checkpoint").values
     return residual, noise, mean, rate

@@ -155,7 +155,7 @@ def _qc12(grids: Grids, tier: str) -> Evidence:
     for name, grid, floor in zip(
         ("kink, scaled sign", "kink, sign", "pair, scaled sign"), without, (1.0, 1.0, 2.0), strict=True
     ):
-        sums = np.stack([grid.sum_min.values, grid.sum_max.values])
+        sums = np.stack([grid.total_min.values, grid.total_max.values])
         parts.append(
             at_most(float(np.max(np.abs(sums - 2.0))), 1e-10, f"{name}: |x1 + x2 - 2| along the path")
         )
@@ -171,7 +171,7 @@ def _qc12(grids: Grids, tier: str) -> Evidence:
 # The floor of quantized weights: no noise, nearest rounding.
 
 FLOOR_STEPS, INSTANCES = 60_000, 8
-_INSIDE = quantized.quadratic(d=20, spread=0.4, start=0.0)  # |c_i| <= .4, so that x stays in the box of Q_x
+_INSIDE = quantized.quadratic(d=20, spread=0.4, x0=0.0)  # |c_i| <= .4, so that x stays in the box of Q_x
 _CHATTER: dict[str, Any] = {
     "steps": FLOOR_STEPS,
     "checkpoints": (FLOOR_STEPS // 2, FLOOR_STEPS),
@@ -259,7 +259,7 @@ def _qc15(grids: Grids, tier: str) -> Evidence:
 # Symmetric noise.
 
 SYMMETRIC = Sweep(
-    quantized.quadratic(0.1, d=20, spread=0.4, start=0.0),
+    quantized.quadratic(0.1, d=20, spread=0.4, x0=0.0),
     efficient_adam(0.05, up=l1_sign(), schedule=ROOT),
     axes={"workers": (1, 4), "error_feedback": (False, True)},
     steps=60_000,

@@ -236,7 +236,7 @@ D2_SWEEPS = tuple(TWO_WAY.values())
 @cache
 def _gap(x0: float) -> float:
     """f(x_1) - min f."""
-    return run_symbols(Sweep(BOWL, recorded(up=EXACT, down=EXACT), x0=x0, steps=1))["gap_1"]
+    return float(run_symbols(Sweep(BOWL, recorded(up=EXACT, down=EXACT), x0=x0, steps=1))["gap_1"])
 
 
 def compared(grid: xr.Dataset, sweep: Sweep, proven: Theorem, measured: Theorem) -> dict[str, Array]:

@@ -28,7 +28,7 @@ Grids = Sequence["xr.Dataset"]
 
 def _rescaled(problem: ts.Problem, family: Callable[[int], ts.Problem]) -> ts.Problem:
     """Divide every slope by 10 sqrt(C): with eps = 0 and v_0 = 1 the iterates are those of v_0 = 100 C."""
-    C = int(problem.facts["C"])
+    C = int(problem.facts["ratio"])
     scale = 10.0 * math.sqrt(C)
     return replace(
         problem,
@@ -217,7 +217,7 @@ def _s2b(grids: Grids, tier: str) -> Evidence:
     sufficient = 10.0 ** brentq(
         lambda u: math.log(worst_case(1.0 - 10.0**u, n, 1, facts["D1_sum"]) / limit), -12.0, -2.0
     )
-    exact = 1.0 - float(drift.critical_beta2(0.0, n, facts["C"])[-1])
+    exact = 1.0 - float(drift.critical_beta2(0.0, n, facts["ratio"])[-1])
     C = np.arange(5, 33)
     quoted = C ** (-4.0 / (C - 2.0))
     roots = 1.0 - np.array([10.0 ** -critical_exponent(int(c)) for c in C])

@@ -154,7 +154,7 @@ def extrapolated_average(grid: xr.Dataset, problem: Problem) -> Array:
 def bound(problem: Problem, optimizer: Optimizer, horizon: int) -> float:
     """Return the right-hand side of theorem A or B."""
     facts, lr = problem.facts, optimizer.lr
-    noise = facts["sigma"]
+    noise = facts["sigma_sum"]
     if optimizer.name == "Extrapolated Signum":
         beta = optimizer.hyper["beta"]
         drift = 0.5 * facts["R"] * lr**2 * beta / (1.0 - beta) ** 2
@@ -162,7 +162,7 @@ def bound(problem: Problem, optimizer: Optimizer, horizon: int) -> float:
         beta = optimizer.hyper["beta1"]
         drift = beta * lr * facts["L"] / (1.0 - beta)
     error = noise / ((1.0 - beta) * horizon) + drift + math.sqrt((1.0 - beta) / (1.0 + beta)) * noise
-    return facts["delta"] / (lr * horizon) + 0.5 * lr * facts["L"] + 2.0 * error
+    return facts["gap"] / (lr * horizon) + 0.5 * lr * facts["L"] + 2.0 * error
 
 
 def _rate(x: Any, values: Array, low: float, high: float, note: str) -> Evidence:

@@ -41,7 +41,7 @@ def fact(name: str, delta: float, eps: float = EPS) -> float:
 
 def around(deltas: Sequence[float], fractions: Sequence[float], eps: float = EPS) -> Array:
     """Return the steps fraction * 2 x0/M of every gap, increasing: one axis serves all gaps."""
-    return np.sort([fact("threshold", delta, eps) * f for delta in deltas for f in fractions])
+    return np.sort([fact("critical_lr", delta, eps) * f for delta in deltas for f in fractions])
 
 
 def steps_to_eps(hits: xr.DataArray) -> xr.DataArray:
@@ -100,14 +100,14 @@ GD = Sweep(
 
 def near_threshold(grid: xr.Dataset) -> xr.DataArray:
     """Return the updates that GD needs at .999 of its threshold, for every gap."""
-    lr = [0.999 * fact("threshold", delta) for delta in grid.delta.values.tolist()]
+    lr = [0.999 * fact("critical_lr", delta) for delta in grid.delta.values.tolist()]
     index = [int(np.argmin(np.abs(grid.lr.values - value))) for value in lr]
     return steps_to_eps(grid.first_hit).isel(lr=("delta", index))
 
 
 def _h1(grids: Grids, tier: str) -> Evidence:
     grid = grids[0]
-    limits = [fact("threshold", delta) for delta in grid.delta.values.tolist()]
+    limits = [fact("critical_lr", delta) for delta in grid.delta.values.tolist()]
     above = grid.lr.values > np.array(limits)[:, None]
     expected = np.where(above, Verdict.DIVERGED.value, Verdict.CONVERGED.value)
     agree = float(np.mean(grid.verdict.values[..., 0] == expected))
@@ -135,7 +135,7 @@ def _h2(grids: Grids, tier: str) -> Evidence:
 
 def _h3(grids: Grids, tier: str) -> Evidence:
     delta = float(grids[0].delta[-1])
-    x0 = 0.5 * fact("threshold", delta) * fact("M", delta)
+    x0 = 0.5 * fact("critical_lr", delta) * fact("M", delta)
     scaled = float(near_threshold(grids[0])[-1]) * 2.0 * x0 / delta**2
     limit = 1.0 / (16.0 * EPS**2)
     return within(scaled, limit, 0.01 * limit, f"N 2 x0/Delta^2 at Delta = {delta:g}")
@@ -146,7 +146,7 @@ def _h4(grids: Grids, tier: str) -> Evidence:
     steps, edge = tuned(window.first_hit)
     delta = window.delta.values
     closed = theil_sen(delta, [fact("lower_bound", d) for d in delta.tolist()])
-    logs = np.array([fact("threshold", d) * fact("M", d) for d in delta.tolist()])
+    logs = np.array([fact("critical_lr", d) * fact("M", d) for d in delta.tolist()])
     note = "the lower bound's own exponent on this window"
     parts = exponent(delta, steps * logs, 1.95, 2.05, "N x0, the logarithm divided out", edge)
     # .03: N/bound falls from 1.004 to 1.001 over the window, which is -.001 in the exponent.
@@ -186,7 +186,7 @@ def _h5a(grids: Grids, tier: str) -> Evidence:
     grid = grids[0]
     deltas = grid.delta.values.tolist()
     bound = np.array([fact("lower_bound", d) for d in deltas])[:, None]
-    limit = np.array([fact("threshold", d) for d in deltas])[:, None]
+    limit = np.array([fact("critical_lr", d) for d in deltas])[:, None]
     share = (1.0 - grid.momentum.values)[:, None, None]
     counts = steps_to_eps(grid.first_hit).transpose("momentum", "delta", "lr").values
     reached = np.isfinite(counts)
@@ -318,7 +318,7 @@ CLIPPED = Sweep(
 
 def scaled_steps(sweep: Sweep, grid: xr.Dataset, share: float, beta1: float, beta2: float) -> Array:
     """Return N eps^2/(L0 Delta) of AdamNorm by the average criterion at lr = share eps/L0, for every gap."""
-    eps, L0 = sweep.problem.facts["eps"], sweep.problem.facts["L0"]
+    eps, L0 = sweep.problem.facts["target"], sweep.problem.facts["L0"]
     cell = grid.sel(beta1=beta1, beta2=beta2).sel(lr=share * eps / L0, method="nearest")
     return np.asarray(steps_to_eps(cell.first_hit_mean).values * eps**2 / (L0 * grid.delta.values))
 

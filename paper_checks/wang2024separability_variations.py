@@ -74,14 +74,14 @@ STABILITY = tuple(
         sgdm(convention="heavy_ball"),
         axes={
             "momentum": np.round(np.arange(50) / 50.0, 2),
-            "lr": well(delta=delta).facts["threshold"] * (np.arange(70) + 0.5) / 50.0,
+            "lr": well(delta=delta).facts["critical_lr"] * (np.arange(70) + 0.5) / 50.0,
         },
         steps=4_000,
         name=f"wang2024separability.stability_{delta:g}",
         quick={
             "axes": {
                 "momentum": np.round(np.arange(25) / 25.0, 2),
-                "lr": well(delta=delta).facts["threshold"] * (np.arange(35) + 0.5) / 25.0,
+                "lr": well(delta=delta).facts["critical_lr"] * (np.arange(35) + 0.5) / 25.0,
             },
             "steps": 2_000,
         },
@@ -93,7 +93,7 @@ STABILITY = tuple(
 def _h1b(grids: Grids, tier: str) -> Evidence:
     parts = []
     for delta, grid in zip(STABILITY_GAPS, grids, strict=True):
-        share = grid.lr.values / well(delta=delta).facts["threshold"]
+        share = grid.lr.values / well(delta=delta).facts["critical_lr"]
         stable = grid.verdict.isel(seed=0).values == Verdict.CONVERGED.value
         undecided = int(np.sum(grid.verdict.values == Verdict.UNDECIDED.value))
         parts += violations(undecided, f"Delta = {delta:g}: cells UNDECIDED")

@@ -386,7 +386,7 @@ def test_a_message_that_is_not_finite_is_a_status() -> None:
         (lambda: ts.Sweep(quantized.different_workers(), ts.ef21()).lanes, "use workers=2"),
         (lambda: ts.ef_sgd(error_feedback=0.3), "error_feedback = 0.3"),
         (lambda: quantized.different_workers(curvatures=(1.0, -1.0)), "curvatures[1] = -1.0"),
-        (lambda: quantized.quadratic(start="a"), "start = 'a' is not a number"),
+        (lambda: quantized.quadratic(x0="a"), "x0 = 'a' is not a number"),
         (lambda: l1_sign().decompress(b"abc"), "is not a Payload"),
         (lambda: top_k(1).decompress(Payload(b"\xff" * 5, 40, 129)), "is damaged"),
         (lambda: ts.onebit_adam(warmup=0), "warmup = 0"),

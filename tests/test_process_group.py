@@ -69,7 +69,7 @@ def test_four_processes_equal_the_lane_simulation() -> None:
             6,
         ),
         (
-            quantized.quadratic(0.3, d=7, p=0.2, start=-1.0),
+            quantized.quadratic(0.3, d=7, p=0.2, x0=-1.0),
             ts.efficient_adam(
                 0.01, up=compressors.log_levels(3), down=compressors.rand_k(2), error_feedback=False
             ),

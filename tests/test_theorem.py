@@ -1,15 +1,22 @@
 """The theorem noun: parsing, conditions decided exactly, and what is missing or undecided is named."""
 
 import math
+import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import reddi
-from theory_sim.theorem import Answer, Condition, Theorem, parse
+from theory_sim import asymptotics
+from theory_sim.expression import parse
+from theory_sim.theorem import Answer, Condition, Theorem
 
 BASE = Theorem(
     id="reddi2018.test",
@@ -58,6 +65,129 @@ def test_equality_fails_a_strict_condition_only() -> None:
     assert equal.assess(VALUES | {"a": 2, "b": 3}).applies is Answer.HOLDS
     strict = replace(BASE, conditions=(Condition("sqrt(a) + sqrt(b) < sqrt(5 + 2*sqrt(6))"),))
     assert strict.assess(VALUES | {"a": 2, "b": 3}).applies is Answer.FAILS
+
+
+def test_an_equality_holds_exactly_or_not_at_all() -> None:
+    equal = replace(BASE, conditions=(Condition("10*a + b == Min(c, 3/10)"),))
+    # In floats .1 + .2 != .3.
+    assert equal.assess(VALUES | {"a": 0.01, "b": 0.2, "c": 1}).conditions[0].margin == 0.0
+    assert equal.assess(VALUES | {"a": 0.01, "b": 0.2, "c": 1}).applies is Answer.HOLDS
+    for a, margin in ((0.02, -0.1), (0.0, -0.1), (0.01 + 1e-15, -1e-14)):
+        found = equal.assess(VALUES | {"a": a, "b": 0.2, "c": 1})
+        assert found.applies is Answer.FAILS
+        assert found.failed[0].margin == pytest.approx(margin, rel=0.1)
+    unknown = equal.assess(VALUES | {"a": 0.01, "b": 0.2})
+    assert unknown.applies is Answer.UNDECIDED
+    assert "needs c" in unknown.conditions[0].reason
+    irrational = replace(BASE, conditions=(Condition("sqrt(a) + sqrt(b) == sqrt(5 + 2*sqrt(6))"),))
+    assert irrational.assess(VALUES | {"a": 2, "b": 3}).applies is Answer.HOLDS
+
+
+def test_a_word_is_compared_with_a_word() -> None:
+    worded = replace(BASE, conditions=(Condition("order == reshuffled", "fresh permutations"),))
+    assert "order" in worded.symbols
+    assert worded.assess({"order": "reshuffled"}).applies is Answer.HOLDS
+    other = worded.assess({"order": "cyclic"}).conditions[0]
+    assert (other.answer, other.margin, other.reason) == (Answer.FAILS, -1.0, "order is cyclic")
+    missing = worded.assess({}).conditions[0]
+    assert missing.answer is Answer.UNDECIDED
+    assert missing.reason.startswith("it needs order (sampling order of the components")
+    for relation, message in (
+        ("order == cylic", "Unknown order 'cylic': did you mean cyclic"),
+        ("order >= cyclic", "compares words, which are equal or not; write =="),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Condition(relation)
+    with pytest.raises(ValueError, match="Unknown order 'sorted'"):
+        worded.assess({"order": "sorted"})
+
+
+HOSTILE = [
+    "log.eval.__func__.__globals__['__builtins__']['__import__']('os').system('touch {file}')",
+    "__import__('os').system('touch {file}')",
+    "open('{file}', 'w')",
+    "exec('1')",
+    "(lambda: 1)()",
+    "[a for a in (1, 2)]",
+    "a if b else c",
+    "a and b",
+    "a.real",
+    "a[0]",
+    "{{a: 1}}",
+    "'text'",
+    "f'{{a}}'",
+    "1j",
+    "sqrt",
+    "sqrt(*a)",
+    "Max(a, evaluate=b)",
+    "Sum(a)",
+    "Sum(a, (1, 2, 3))",
+    "(a, b)",
+    "(a := 1)",
+    "a // b",
+    "a % b",
+    "~a",
+    "not a",
+    "True and 1",
+    "beta(1)",
+    "pi(1)",
+    "a b",
+    "a\nb",
+    "a) + (b",
+    "a # b",
+    "",
+    "1e99999999",
+    "\0",
+    "-" * 100_000 + "a",
+    "(" * 1_000 + "a" + ")" * 1_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_parsed_and_never_run(text: str, tmp_path: Path) -> None:
+    text = text.replace("{file}", str(tmp_path / "made")).replace("{{", "{").replace("}}", "}")
+    with pytest.raises(
+        ValueError, match=r"is no expression; write|, but only numbers, names, |exponent beyond"
+    ):
+        parse(text)
+    with pytest.raises(ValueError):
+        replace(BASE, bound=text or " ")
+    with pytest.raises(ValueError):
+        asymptotics.sequence(text)
+    with pytest.raises(ValueError):
+        Condition(f"{text} <= 1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_refused_piece_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'1 \+ a\.real' contains 'a\.real', but only numbers"):
+        Condition("1 + a.real <= b")
+    with pytest.raises(ValueError, match=r"'Abs\(a, b, c\)' is no expression of sympy: "):
+        parse("Abs(a, b, c)")
+    with pytest.raises(ValueError, match=r"9\*\*9\*\*9 has an exponent beyond 10000; write a smaller number"):
+        parse("a + 9^9^9")
+
+
+PIECES = st.sampled_from(
+    [*"ab1e.^*/+-() ,'_[]:\n", "sqrt(", "Max(", "Abs", "Sum(a, (k, 1, ", "log", "0.5", "9", "oo"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_any_text_is_an_expression_or_refused(text: str) -> None:
+    try:
+        found = parse(text)
+    except ValueError:
+        return
+    assert isinstance(found, sympy.Basic)
+    assert {str(symbol) for symbol in found.free_symbols} <= set(re.findall(r"\w+", text))
+
+
+def test_numbers_are_read_as_they_are_written() -> None:
+    assert parse("0.1") == parse("1/10") == sympy.Rational(1, 10)
+    assert parse("1e-3 + 1_000.5") == sympy.Rational(1000501, 1000)
+    assert parse("-2^2") == -4
+    assert parse("Sum(1/k, (k, 1, 3))").doit() == sympy.Rational(11, 6)
 
 
 def test_precision_does_not_run_out_next_to_one() -> None:
@@ -125,8 +255,9 @@ def test_latex_shows_bound_and_abbreviations() -> None:
 def test_what_a_theorem_must_have(changes: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(BASE, **changes)
-    with pytest.raises(ValueError, match="must have exactly one of"):
-        Condition("a < b < c")
+    for relation in ("a < b < c", "a", "a = b", "a != b"):
+        with pytest.raises(ValueError, match="must have exactly one of"):
+            Condition(relation)
 
 
 def test_latex_escapes_names_and_shows_a_verdict() -> None:

@@ -1,12 +1,14 @@
-"""Limits and monotonicity of sequences given as expressions in t, for conditions that speak about all t or t -> infinity.
+"""Limits and monotonicity of sequences given as expressions in t, for conditions that speak about all t or t
+-> infinity.
 
-Every answer says how it was found: "symbolic" (proved), "value" (one t, evaluated to 50 digits, refutes it) or "numeric"
-(a limit that values up to t = 7e60 show plainly, which is evidence and no proof).  What is claimed of every t is proved,
-refuted or UNDECIDED, never read from values.
+Every answer says how it was found: "symbolic" (proved), "value" (one t, evaluated to 50 digits, refutes it)
+or "numeric" (a limit that values up to t = 7e60 show plainly, which is evidence and no proof).  What is
+claimed of every t is proved, refuted or UNDECIDED, never read from values.
 
-A sign on [start, infinity) is proved for functions that are analytic there: sums, products, powers, exponentials and
-logarithms of t with no pole and no branch point.  It follows from the signs of the parts, from Sturm's theorem if the
-function is rational in a root of t, or from the sign of the derivative with the first value and the limit.
+A sign on [start, infinity) is proved for functions that are analytic there: sums, products, powers,
+exponentials and logarithms of t with no pole and no branch point.  It follows from the signs of the parts,
+from Sturm's theorem if the function is rational in a root of t, or from the sign of the derivative with the
+first value and the limit.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.theorem import Answer, parse
+from theory_sim.arithmetic import rational
+from theory_sim.expression import parse
+from theory_sim.theorem import Answer
 
 _DECADES = (10, 20, 30, 40, 50, 60)
 _POWER = 1e-3  # least exponent of t that counts as growth or decay in values
@@ -71,7 +75,8 @@ class Decision:
 
 
 def sequence(text: Any, **values: float) -> Any:
-    """Return the sympy expression of `text` in the positive symbol t, with every other name replaced by its value.
+    """Return the sympy expression of `text` in the positive symbol t, with every other name replaced by its
+    value.
 
     Parameters
     ----------
@@ -87,11 +92,14 @@ def sequence(text: Any, **values: float) -> Any:
     """
     import sympy
 
-    expression = parse(text) if isinstance(text, str) else sympy.sympify(text)
+    expression = parse(text) if isinstance(text, str) else sympy.sympify(text, strict=True)
     names = {str(symbol): symbol for symbol in expression.free_symbols}
     for name in names.keys() - {"t"} - values.keys():
         raise ValueError(f"{text!r} has the symbol {name} without a value; give {name}=..., t is the step.")
-    given = {names[name]: sympy.Rational(str(values[name])) for name in names.keys() & values.keys()}
+    given = {
+        names[name]: sympy.Rational(rational(name, str(values[name])))
+        for name in names.keys() & values.keys()
+    }
     return expression.subs(given).subs(names.get("t", time()), time())
 
 
@@ -147,7 +155,7 @@ def _points(start: int) -> list[int]:
 
 
 def _at(expression: Any, t: int) -> Any:
-    """Return the value at t to 50 digits, None if it is not a finite real number, or NaN if it takes too long or overflows."""
+    """Return the value at t to 50 digits, None if it is not finite and real, NaN if computing it fails."""
     import sympy
 
     # A large t with digits to spare, as an integer would be raised to the power of t exactly.
@@ -175,7 +183,8 @@ def _within(work: Callable[[], Any]) -> Any:
         raise _Late(f"sympy needs more than {_SECONDS:g} s")
 
     before, collecting = signal.signal(signal.SIGVTALRM, ring), gc.isenabled()
-    # Python drops what is raised while it collects garbage; again every second, for the other places where it does.
+    # Python drops what is raised while it collects garbage; again every second, for the other places where it
+    # does.
     gc.disable()
     signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS, 1.0)
     try:
@@ -190,7 +199,7 @@ def _within(work: Callable[[], Any]) -> Any:
 def _prove(
     expression: Any, start: int, *, strict: bool = False, slope: bool = False
 ) -> tuple[int | None, str]:
-    """Return the sign of an expression, or of its slope, that is proved for t >= start, or None with the reason."""
+    """Prove the sign of an expression, or of its slope, for t >= start; else return None and why."""
     import sympy
 
     def work() -> int | None:
@@ -277,7 +286,7 @@ def _plain_sign(expression: Any, start: int, strict: bool) -> int | None:
 
 
 def _sturm(expression: Any, start: int, strict: bool) -> int | None:
-    """Return the sign of a rational function of z = t^(1/q), by Sturm's count of its zeros and poles in z >= start^(1/q)."""
+    """Return the sign of a rational function of z = t^(1/q), by Sturm's count of its zeros and poles."""
     import sympy
 
     powers = [node for node in expression.atoms(sympy.Pow) if node.base == time()]
@@ -314,7 +323,8 @@ def _sturm(expression: Any, start: int, strict: bool) -> int | None:
 def _sign_by_slope(expression: Any, start: int, strict: bool, depth: int) -> int | None:
     """Return the sign of a monotone function, from its first value or its limit.
 
-    One that falls to a limit >= 0 without being constant stays above it, and one that rises to a limit <= 0 below.
+    One that falls to a limit >= 0 without being constant stays above it, and one that rises to a limit <= 0
+    below.
     """
     import sympy
 
@@ -377,8 +387,8 @@ def monotone(expression: Any, start: int = 1, *, rising: bool, name: str) -> Dec
 def almost_nonincreasing(expression: Any, start: int = 1, *, name: str) -> Decision:
     """Decide whether chi_t > 0 stays within a constant factor of a nonincreasing sequence.
 
-    Equivalent: sup of chi_u/chi_t over u >= t is finite.  It is if chi never rises, tends to a positive number, or falls to 0
-    with an eventually negative derivative; it is not if chi tends to infinity.
+    Equivalent: sup of chi_u/chi_t over u >= t is finite.  It is if chi never rises, tends to a positive
+    number, or falls to 0 with an eventually negative derivative; it is not if chi tends to infinity.
     """
     import sympy
 
@@ -412,8 +422,9 @@ def almost_nonincreasing(expression: Any, start: int = 1, *, name: str) -> Decis
 def vanishing_average(weight: Any, share: Any, start: int = 1, *, name: str) -> Decision:
     """Decide whether sum_{t<=T} weight_t share_t / (T weight_T) -> 0, for weight > 0 and share >= 0.
 
-    Stolz and Cesaro: if T weight_T increases to infinity, the ratio has the limit of weight_t share_t over the increase of
-    t weight_t, for which its derivative stands; if T weight_T stays bounded, a positive sum over it cannot vanish.
+    Stolz and Cesaro: if T weight_T increases to infinity, the ratio has the limit of weight_t share_t over
+    the increase of t weight_t, for which its derivative stands; if T weight_T stays bounded, a positive sum
+    over it cannot vanish.
     """
     import sympy
 
@@ -443,7 +454,7 @@ def vanishing_average(weight: Any, share: Any, start: int = 1, *, name: str) -> 
 
 
 def together(decisions: Iterable[Decision], *, name: str = "all of them") -> Decision:
-    """Return one answer: FAILS if one fails, else UNDECIDED if one is undecided, else HOLDS, numeric if one of them is."""
+    """Join decisions: FAILS if one fails, else UNDECIDED if one is, else HOLDS, numeric if one of them is."""
     rows = tuple(decisions)
     for answer in (Answer.FAILS, Answer.UNDECIDED):
         for row in rows:
@@ -452,4 +463,4 @@ def together(decisions: Iterable[Decision], *, name: str = "all of them") -> Dec
     numeric = [row.name for row in rows if row.how == "numeric"]
     if numeric:
         return Decision(name, Answer.HOLDS, "numeric", f"from values only: {', '.join(numeric)}")
-    return Decision(name, Answer.HOLDS, "symbolic", "every one is proved")
+    return Decision(name, Answer.HOLDS, "symbolic", "each of them is proved")

@@ -162,7 +162,9 @@ def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[
     def decorate(function: Callable[..., Evidence]) -> Claim:
         statement = " ".join((inspect.getdoc(function) or "").split())
         if not statement:
-            raise ValueError(f"{function.__name__} has no docstring; write the statement of claim {id} there.")
+            raise ValueError(
+                f"{function.__name__} has no docstring; write the statement of claim {id} there."
+            )
         wants_tier = "tier" in inspect.signature(function).parameters
 
         def check(grids: Sequence[xr.Dataset], tier: str) -> Evidence:

@@ -72,7 +72,7 @@ class Problem:
         The constructor, called again with `arguments` by `replace`, so that derived constants follow; set by
         `theory_sim.family.family`.
     arguments : mapping
-        The constructor's arguments; each but x0 can be an axis of a sweep.
+        The constructor's arguments; each can be an axis of a sweep.
     """
 
     name: str
@@ -137,8 +137,7 @@ class Problem:
     @property
     def axes(self) -> tuple[str, ...]:
         """Names that can be an axis of a sweep."""
-        own = self.arguments if self.family is not None else self.theta
-        return tuple(name for name in own if name != "x0")
+        return tuple(self.arguments if self.family is not None else self.theta)
 
     @cached_property
     def source(self) -> tuple[tuple[Source, int], tuple[Source, int]]:
@@ -171,7 +170,7 @@ class Problem:
             kept = {
                 name: getattr(self, name)
                 for name in ("start", "rule")
-                if getattr(self, name) != getattr(own, name)
+                if getattr(self, name) != getattr(own, name) and not (name == "start" and "x0" in changes)
             }
             return replace(rebuilt, **kept)
         return replace(self, constants={**self.constants, **changes})

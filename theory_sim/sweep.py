@@ -72,7 +72,7 @@ def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
         "optimizer": set(optimizer.axes),
         "schedule": set(optimizer.schedule.parameters),
         "problem": set(problem.axes),
-        "start": {"x0"},
+        "start": {"x0"} - {*problem.axes},
         "workers": {"workers"},
     }
     found = [owner for owner, names in owners.items() if name in names]

@@ -1,13 +1,13 @@
 """The Theorem noun: conditions with margins, a conclusion, and where each constant comes from.
 
-Expressions are text, ``"lr <= eps*(1 - beta1)/(4*L*C0)"``, parsed by sympy on first use.  Every name in them is a real
-symbol whose value comes, in this order, from what the caller gives, the optimizer, the run, and the problem's facts
-and parameters.  A name without a value makes its condition UNDECIDED and is named; nothing is assumed.
+Expressions are text, ``"lr <= eps*(1 - beta1)/(4*L*C0)"``, whose syntax is checked at once and which becomes
+a sympy expression on first use; it is never evaluated as Python.  Every name in it is a real symbol whose
+value comes, in this order, from what the caller gives, the optimizer, the run, and the problem's facts and
+parameters.  A name without a value makes its condition UNDECIDED and is named; nothing is assumed.
 """
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks, papers
+from theory_sim.expression import check, parse
+from theory_sim.glossary import MEANING, WORDS
 from theory_sim.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -28,9 +30,8 @@ if TYPE_CHECKING:
 
 PROVENANCE = ("read", "derived", "recalled")
 SIDES = ("upper", "lower")
-_FUNCTIONS = ("sqrt", "log", "exp", "Max", "Min", "Abs", "Sum", "floor", "ceiling", "pi", "oo")
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_RELATION = re.compile(r"<=|>=|<|>")
+_RELATION = re.compile(r"<=|>=|==|<|>")
+_LATEX = {"sigma2": r"\sigma^{2}"}
 _DIGITS = 60
 
 
@@ -42,33 +43,15 @@ class Answer(StrEnum):
     UNDECIDED = "UNDECIDED"
 
 
-@cache
-def parse(text: str) -> Any:
-    """Return the sympy expression of `text`; every name that is no function is a real symbol."""
-    import sympy
-
-    names = set(_NAME.findall(text)) - set(_FUNCTIONS)
-    known = {name: getattr(sympy, name) for name in _FUNCTIONS}
-    return sympy.sympify(
-        _NAME.sub(lambda match: _safe(match.group()), text.replace("^", "**")),
-        locals={**known, **{_safe(name): sympy.Symbol(name, real=True) for name in names}},
-        rational=True,
-    )
-
-
-def _safe(name: str) -> str:
-    """Return a name that Python can parse: lambda is a symbol of many papers."""
-    return f"{name}_keyword" if keyword.iskeyword(name) else name
-
-
 @dataclass(frozen=True)
 class Condition:
-    """An inequality that a theorem assumes.
+    """A relation that a theorem assumes.
 
     Parameters
     ----------
     relation : str
-        ``"left < right"`` with one of < <= > >=.
+        ``"left < right"`` with one of < <= == >= >, or a word as in ``"order == cyclic"``; see
+        `theory_sim.glossary.WORDS`.
     name : str
         What it says, in words; default: the relation.
     """
@@ -78,18 +61,46 @@ class Condition:
 
     def __post_init__(self) -> None:
         if len(_RELATION.findall(self.relation)) != 1:
-            raise ValueError(f"relation = {self.relation!r} must have exactly one of < <= > >=.")
+            raise ValueError(f"relation = {self.relation!r} must have exactly one of < <= == >= >.")
+        left, sign, right = self.sides
+        if not self.worded:
+            for side in (left, right):
+                check(side)
+        elif sign != "==":
+            raise ValueError(
+                f"relation = {self.relation!r} compares words, which are equal or not; write ==."
+            )
+        else:
+            checks.known(left, right, WORDS[left])
+
+    @property
+    def sides(self) -> tuple[str, str, str]:
+        """What is left of the sign, the sign, and what is right of it."""
+        left, right = _RELATION.split(self.relation)
+        return left.strip(), _RELATION.findall(self.relation)[0], right.strip()
+
+    @property
+    def worded(self) -> bool:
+        """Whether the left side is a symbol whose value is a word."""
+        return self.sides[0] in WORDS
 
     @property
     def strict(self) -> bool:
         """Whether equality fails."""
-        return "=" not in _RELATION.findall(self.relation)[0]
+        return "=" not in self.sides[1]
 
     @property
     def margin(self) -> str:
-        """The slack as an expression: the condition holds iff it is > 0, or >= 0 if not strict."""
-        left, right = _RELATION.split(self.relation)
-        return f"({right}) - ({left})" if "<" in self.relation else f"({left}) - ({right})"
+        """The slack as an expression: the condition holds iff it is > 0, or >= 0 if not strict.
+
+        That of an equality is -|left - right|; a word is a symbol of its own.
+        """
+        left, sign, right = self.sides
+        if self.worded:
+            return left
+        if sign == "==":
+            return f"-Abs(({left}) - ({right}))"
+        return f"({right}) - ({left})" if "<" in sign else f"({left}) - ({right})"
 
     def __str__(self) -> str:
         return self.name or self.relation
@@ -155,17 +166,19 @@ class Theorem:
     side : {"upper", "lower"}
         Whether `quantity` is at most or at least the bound.
     quantity : str
-        What is bounded: a variable of the Dataset of a run with running=True, averaged over seeds, or ``"verdict"``.
+        What is bounded: a variable of the Dataset of a run with running=True, averaged over seeds, or
+        ``"verdict"``.
     verdict : Verdict, optional
         How a long run must end.
     where_symbols : mapping of str to str
         Abbreviations used in `bound` and `conditions`, in order of definition.
     meaning : mapping of str to str
-        What each symbol means, with its unit.
+        What a symbol means, with its unit, where it is not what `theory_sim.glossary` says.
     assumes : tuple of str
         Assumptions that no number decides, in words.
     constants : {"read", "derived", "recalled"}
-        Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never asserted.
+        Whether the constants were read in the paper, derived here, or are recalled; recalled ones are never
+        asserted.
     problem, optimizer : callable, optional
         Constructors of the default instance, for a run beside the bound.
     own_problem : bool
@@ -195,7 +208,7 @@ class Theorem:
     own_problem: bool = False
     covers: tuple[str, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
-    values: Callable[[Problem, Optimizer], Mapping[str, float]] | None = None
+    values: Callable[[Problem, Optimizer], Mapping[str, float | Fraction]] | None = None
 
     def __post_init__(self) -> None:
         checks.known("paper", self.paper, papers.PAPERS)
@@ -205,6 +218,9 @@ class Theorem:
             raise ValueError(f"Theorem {self.id} concludes nothing; give it a bound or a verdict.")
         if self.own_problem and self.problem is None:
             raise ValueError(f"Theorem {self.id} is about its own problem; give its constructor as problem.")
+        for text in filter(None, (self.bound, *self.where_symbols.values())):
+            check(text)
+        object.__setattr__(self, "meaning", {**MEANING, **self.meaning})
 
     @property
     def paper(self) -> str:
@@ -228,25 +244,30 @@ class Theorem:
 
         sign = r"\le" if self.side == "upper" else r"\ge"
         quantity = self.quantity.replace("_", r"\_")
-        parts = [rf"\text{{{quantity}}} {sign} {sympy.latex(parse(self.bound))}" if self.bound else ""]
+        names = {sympy.Symbol(name, real=True): shown for name, shown in _LATEX.items()}
+
+        def shown(text: str) -> str:
+            return str(sympy.latex(parse(text), symbol_names=names))
+
+        parts = [rf"\text{{{quantity}}} {sign} {shown(self.bound)}" if self.bound else ""]
         parts += [rf"\text{{verdict}} = \text{{{self.verdict}}}" if self.verdict is not None else ""]
-        parts += [
-            f"{sympy.latex(parse(name))} = {sympy.latex(parse(text))}"
-            for name, text in self.where_symbols.items()
-        ]
+        parts += [f"{shown(name)} = {shown(text)}" for name, text in self.where_symbols.items()]
         return r",\quad ".join(filter(None, parts))
 
     def gather(
-        self, problem: Problem | None = None, optimizer: Optimizer | None = None, **given: float | Fraction
-    ) -> dict[str, float | Fraction]:
+        self,
+        problem: Problem | None = None,
+        optimizer: Optimizer | None = None,
+        **given: float | Fraction | str,
+    ) -> dict[str, float | Fraction | str]:
         """Return the value of every symbol that can be resolved.
 
-        Given values win over the optimizer's (lr, hyperparameters, and the compressors' q_up, delta_up, q_down,
-        delta_down), those over the problem's facts, parameters and dimension ``d``.
+        Given values win over the optimizer's (lr, hyperparameters, and the compressors' q_up, delta_up,
+        q_down, delta_down), those over the problem's facts, parameters and dimension ``d``.
         """
         found: dict[str, Any] = {}
         if problem is not None:
-            found |= {"d": problem.dim, **problem.parameters, **problem.facts}
+            found |= {"d": problem.dim, **problem.arguments, **problem.facts}
         if optimizer is not None:
             found |= {"lr": optimizer.lr, **optimizer.hyper}
             found |= {
@@ -260,10 +281,11 @@ class Theorem:
         return {
             name: float(value) if isinstance(value, np.number | bool) else value
             for name, value in found.items()
-            if name in self.symbols and isinstance(value, int | float | Fraction | np.number)
+            if name in self.symbols
+            and isinstance(value, str if name in WORDS else int | float | Fraction | np.number)
         }
 
-    def assess(self, values: Mapping[str, float | Fraction]) -> Assessment:
+    def assess(self, values: Mapping[str, float | Fraction | str]) -> Assessment:
         """Decide every condition at `values` and evaluate the bound that follows.
 
         Decimals are taken as they are written (0.81 is 81/100), so that a boundary case is decided exactly.
@@ -271,10 +293,16 @@ class Theorem:
         Raises
         ------
         ValueError
-            If a value is no real number.
+            If a value is neither a real number nor, for a symbol of `WORDS`, one of its words.
         """
-        numbers = {name: _exact(name, value) for name, value in values.items()}
-        rows = tuple(self._judge(condition, numbers) for condition in self.conditions)
+        numbers = {name: _exact(name, value) for name, value in values.items() if name not in WORDS}
+        words = {name: value for name, value in values.items() if name in WORDS}
+        for name, word in words.items():
+            checks.known(name, str(word), WORDS[name])
+        rows = tuple(
+            self._compare(condition, words) if condition.worded else self._judge(condition, numbers)
+            for condition in self.conditions
+        )
         assessment = Assessment(rows, math.nan)
         if assessment.applies is not Answer.HOLDS:
             return Assessment(rows, math.nan, f"its conditions are {assessment.applies}")
@@ -284,6 +312,15 @@ class Theorem:
         if bound is None:
             return Assessment(rows, math.nan, self._missing(self.bound, numbers))
         return Assessment(rows, float(bound))
+
+    def _compare(self, condition: Condition, words: Mapping[str, Any]) -> Judged:
+        """Decide a condition on a word: its margin is 0, or -1 where the run has another word."""
+        name, _, word = condition.sides
+        if name not in words:
+            return Judged(condition, Answer.UNDECIDED, math.nan, self._missing(name, words))
+        if words[name] == word:
+            return Judged(condition, Answer.HOLDS, 0.0)
+        return Judged(condition, Answer.FAILS, -1.0, f"{name} is {words[name]}")
 
     def _judge(self, condition: Condition, numbers: Mapping[str, Any]) -> Judged:
         margin = _evaluate(self._expanded(condition.margin), numbers)
@@ -305,11 +342,12 @@ class Theorem:
         return _expand(text, tuple(self.where_symbols.items()))
 
     def _missing(self, text: str, numbers: Mapping[str, Any]) -> str:
-        """Return which symbols of an expression have no value, or which abbreviation is no number, in one clause."""
+        """Say in one clause which symbols lack a value, or which abbreviation is no number."""
         absent = sorted({str(symbol) for symbol in self._expanded(text).free_symbols} - numbers.keys())
         if absent:
             shown = (f"{name} ({self.meaning[name]})" if name in self.meaning else name for name in absent)
-            return f"it needs {', '.join(shown)}, which neither the problem nor the optimizer states; give a value"
+            needed = ", ".join(shown)
+            return f"it needs {needed}, which neither the problem nor the optimizer states; give a value"
         used = {str(symbol) for symbol in parse(text).free_symbols} & self.where_symbols.keys()
         broken = sorted(name for name in used if _evaluate(self._expanded(name), numbers) is None)
         return f"{' and '.join(broken) or 'it'} is not a finite real number at these values"
@@ -336,7 +374,7 @@ class Theorem:
 
 @cache
 def _expand(text: str, abbreviations: tuple[tuple[str, str], ...]) -> Any:
-    """Return the expression of `text` with every abbreviation, each in terms of those before it, written out."""
+    """Write out every abbreviation in `text`; each is defined in terms of those before it."""
     import sympy
 
     expression = parse(text)
@@ -382,7 +420,7 @@ def _function(expression: Any) -> Any:
 
 
 def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
-    """Return the value with so many digits, not all of them right; None if it is not a finite real number."""
+    """Evaluate to `digits` working digits; None if the result is not a finite real number."""
     import mpmath
     import sympy
 
@@ -401,8 +439,9 @@ def _digits(expression: Any, given: Mapping[Any, Any], digits: int) -> Any:
 def _evaluate(expression: Any, numbers: Mapping[str, Any]) -> Any:
     """Return the value of an expression with every symbol replaced; None if one is missing or it is not real.
 
-    Sixty digits decide almost always; they count if twice as many agree.  Only what is 0 to thirty digits, or lost in
-    cancellation, is computed exactly, which can take long: beta2^n has thousands of digits.
+    A value with 60 working digits is accepted if 120 working digits give the same 30.  Only a value that is 0
+    to 30 digits, or that cancellation spoils, is computed exactly, which can take long: beta2^n has thousands
+    of digits.
     """
     import sympy
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.random import ORDERS
 from theory_sim.schedule import constant_kernel, power_kernel
 from theory_sim.sweep import Sweep
 from theory_sim.theorem import Answer, Assessment
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from theory_sim.problem import Problem
     from theory_sim.theorem import Theorem
 
-_SETTINGS = ("steps", "seeds", "x0", "workers")
+_SETTINGS = ("steps", "seeds", "x0", "workers", "order")
 _PROBES = 16
-# variant of an optimizer -> the symbols of conditions that decide about it
-_NAMED_BY = {"eps_mode": ("eps_inside", "eps_outside"), "corrected": ("bias_correction",)}
+# A condition on one of these hyperparameters decides about the variant, which says which of them eps is.
+_DECIDED_BY = {"eps_mode": ("eps_inside", "eps_outside")}
 _APPLIES = {
     Answer.HOLDS: "applies",
     Answer.FAILS: "does not apply",
@@ -47,7 +48,8 @@ class Trial:
         The symbols that were resolved.
     assessment : Assessment
     observed : float or str or None
-        The theorem's quantity, averaged over seeds; a verdict; None if the run did not happen or has no such quantity.
+        The theorem's quantity, averaged over seeds; a verdict; None if the run did not happen or has no such
+        quantity.
     error : float
         Standard error of `observed` over seeds, NaN for one seed or a verdict.
     ended : str
@@ -83,11 +85,13 @@ class Trial:
 
     @property
     def respected(self) -> bool | None:
-        """Whether the run agrees with what the theorem concludes; None if that or how the run ended is not known.
+        """Whether the run agrees with what the theorem concludes; None if that or how the run ended is not
+        known.
 
-        A mean over seeds may be on the wrong side by the quantile of Student's t that has a false alarm in 3.5e6 for
-        normal values (5 standard errors of many seeds, 17 of eight); one random seed contradicts no mean.  A verdict is about
-        the long run, so a run that ended otherwise contradicts none.  Recalled constants are never asserted.
+        A mean over seeds may be on the wrong side by the quantile of Student's t that has a false alarm in
+        3.5e6 for normal values (5 standard errors of many seeds, 17 of eight); one random seed contradicts no
+        mean.  A verdict is about the long run, so a run that ended otherwise contradicts none.  Recalled
+        constants are never asserted.
         """
         theorem, bound = self.theorem, self.assessment.bound
         if self.applies is not Answer.HOLDS or self.observed is None or theorem.constants == "recalled":
@@ -171,7 +175,10 @@ class Trial:
                 "optimizer": "" if self.sweep is None else str(self.sweep.optimizer),
                 "steps": None if self.sweep is None else self.sweep.steps,
                 "seeds": None if self.sweep is None else self.sweep.seeds,
-                "values": {name: float(value) for name, value in self.values.items()},
+                "values": {
+                    name: value if isinstance(value, str) else float(value)
+                    for name, value in self.values.items()
+                },
                 "applies": self.applies.value,
                 "foreign": self.foreign,
                 "conditions": rows,
@@ -191,21 +198,25 @@ class Trial:
         return record
 
 
-def run_symbols(sweep: Sweep) -> dict[str, float]:
+def run_symbols(sweep: Sweep) -> dict[str, Any]:
     """Return the symbols that a run defines.
 
     Returns
     -------
-    dict of str to float
-        ``T`` (updates), ``workers``, ``x0`` if the start is one number, ``s`` if the step size is lr/t^s, 0 or 1 for
-        ``cyclic`` and ``reshuffled`` (order of the components), ``stochastic`` (0 if every step sees the gradient of the
-        objective) and ``unbiased`` (1 if it sees it in expectation, given x_t, the noise of every problem having mean 0),
-        and ``gap_1``, ``distance_1``, ...: every measure of the problem at x_1 that does not depend on what is drawn.
+    dict of str to float or str
+        ``T`` (updates), ``workers``, ``order`` (the word for the order of the components), ``x0`` if the
+        start is one number, ``s`` if the step size is lr/t^s, ``stochastic`` (0 if every step sees the
+        gradient of the objective) and ``unbiased`` (1 if it sees it in expectation, given x_t, the noise of
+        every problem having mean 0), and ``gap_1``, ``distance_1``, ...: every measure of the problem at x_1
+        that does not depend on what is drawn.
     """
     problem, schedule = sweep.problem, sweep.optimizer.schedule
-    found: dict[str, float] = {"T": sweep.steps, "workers": sweep.workers}
-    found |= {order: float(sweep.order == order) for order in ("cyclic", "reshuffled")}
-    found |= _noise(sweep)
+    found: dict[str, Any] = {
+        "T": sweep.steps,
+        "workers": sweep.workers,
+        "order": sweep.order,
+        **_noise(sweep),
+    }
     start = problem.start if sweep.x0 is None else sweep.x0
     if np.ndim(start) == 0:
         found["x0"] = float(np.asarray(start))
@@ -235,7 +246,7 @@ def _points(sweep: Sweep, lanes: int) -> tuple[np.ndarray[Any, Any], np.ndarray[
 
 
 def _noise(sweep: Sweep) -> dict[str, float]:
-    """Return stochastic and unbiased: what the gradients depend on besides x, at the start and at a point beside it."""
+    """Find out by probing, at the start and beside it, whether gradients depend on more than x."""
     problem, generator = sweep.problem, np.random.default_rng(0)
     lanes = _PROBES if problem.draws or problem.components > 1 else 1
     x, theta = _points(sweep, lanes)
@@ -255,7 +266,8 @@ def _noise(sweep: Sweep) -> dict[str, float]:
         moving |= not np.array_equal(seen[0], seen[1], equal_nan=True)
     # Workers with objectives of their own: a step sees the mean only if all of them take part.
     whole = problem.facts.get("workers", sweep.workers) == sweep.workers and not moving
-    independent = problem.components == 1 or sweep.order == "replacement" or not drawn
+    _, uniforms, permutation = ORDERS[sweep.order]
+    independent = problem.components == 1 or (uniforms and not permutation) or not drawn
     return {"stochastic": float(drawn or not whole), "unbiased": float(whole and independent)}
 
 
@@ -267,7 +279,7 @@ def _random(sweep: Sweep) -> bool:
 
 @cache
 def _quantile(seeds: int) -> float:
-    """Return the t with `seeds` - 1 degrees of freedom that is exceeded as rarely as 5 by a normal number, 2.9e-7."""
+    """Return the quantile of Student's t that is exceeded as rarely as five deviations of a normal."""
     from scipy import stats
 
     return float(stats.t.isf(stats.norm.sf(5.0), seeds - 1))
@@ -289,8 +301,8 @@ def put_on_trial(
     problem, optimizer : optional
         Default: the theorem's.
     names : mapping of str to float
-        Each name is a hyperparameter or a schedule parameter of the optimizer, else a parameter of the problem, else
-        steps, seeds, x0 or workers of the run, else a symbol of the theorem.
+        Each name is a hyperparameter or a schedule parameter of the optimizer, else a parameter of the
+        problem, else steps, seeds, x0, workers or order of the run, else a symbol of the theorem.
     run : bool
         False: only assess.
 
@@ -368,7 +380,7 @@ def _resolve(
     theorem: Theorem,
     problem: Problem | None,
     optimizer: Optimizer | None,
-    symbols: Mapping[str, float],
+    symbols: Mapping[str, Any],
     given: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the values of all symbols; what is given must not contradict what is known."""
@@ -377,14 +389,14 @@ def _resolve(
         if name in known and known[name] != value:
             owner = "run" if name in symbols else "problem or the optimizer"
             raise ValueError(
-                f"{name} = {value:g} contradicts the {owner}, which has {name} = {known[name]:g}; change the problem, the "
-                "optimizer or the run instead."
+                f"{name} = {value:g} contradicts the {owner}, which has {name} = {known[name]:g}; change the "
+                "problem, the optimizer or the run instead."
             )
     return known | {name: value for name, value in given.items() if name in theorem.symbols}
 
 
 def _foreign(theorem: Theorem, problem: Problem | None, optimizer: Optimizer | None) -> str:
-    """Return why the theorem may not speak about this problem or optimizer, in one clause; empty if it does."""
+    """Say in one clause why the theorem may not be about this problem or optimizer; empty if it is."""
     if theorem.own_problem and theorem.problem is not None and problem is not None:
         named = theorem.problem()
         if problem.family is not named.family or problem.gradient is not named.gradient:
@@ -397,11 +409,11 @@ def _foreign(theorem: Theorem, problem: Problem | None, optimizer: Optimizer | N
         return f"the theorem is about {own.name}, {undecided} {optimizer.name} is not decided here"
     named_here = {*theorem.symbols, *theorem.covers}
     for name, value in optimizer.variant.items():
-        covered = {name, *_NAMED_BY.get(name, ())} & named_here
+        covered = {name, *_DECIDED_BY.get(name, ())} & named_here
         if value != own.variant.get(name) and not covered:
             return (
-                f"the theorem is about {own.name} with {name} = {own.variant.get(name)}, {undecided} {name} = {value} is not "
-                "decided here"
+                f"the theorem is about {own.name} with {name} = {own.variant.get(name)}, "
+                f"{undecided} {name} = {value} is not decided here"
             )
     return ""
 
@@ -460,7 +472,8 @@ def _observe(theorem: Theorem, problem: Problem, grid: xr.Dataset) -> dict[str, 
         known = ", ".join(problem.measures) or "nothing"
         return {
             **seen,
-            "note": f"the run has no {theorem.quantity}: {problem.name} measures {known}; choose another problem",
+            "note": f"the run has no {theorem.quantity}: {problem.name} measures {known}; "
+            "choose another problem",
         }
     values = grid[theorem.quantity].values.ravel().astype(float)
     error = float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else math.nan

@@ -4,30 +4,30 @@ The texts of QAdam and Efficient-Adam were not available to us, only their abstr
 structure that the abstracts claim, and every constant is ours.  The route of the proof is that of
 arXiv:2506.01863, appendix E.
 
-**Memory.**  Let ||x|| be the norm of L2 for random vectors and q = sqrt(1 - delta), so that
-||C(p) - p|| <= q ||p||.  Then e' = u + e - C(u + e) gives ||e'|| <= q (U + ||e||), hence ||e_t|| <= q U/(1-q),
-for random maps too.  As q/(1-q) = q (1+q)/delta <= 2 sqrt(1-delta)/delta, this is never above the usual
-4 (1-delta) U^2/delta^2 for ||e||^2.  What a worker sends is p - e', of norm at most
-(1+q)(U + ||e||) <= (1+q) U/(1-q); that is the input of the server's memory E.
+**Memory.**  Let ||x|| be the norm of L2 for random vectors and q = sqrt(1 - delta), so that ||C(p) - p|| <= q
+||p||.  Then e' = u + e - C(u + e) gives ||e'|| <= q (U + ||e||), hence ||e_t|| <= q U/(1-q), for random maps
+too.  As q/(1-q) = q (1+q)/delta <= 2 sqrt(1-delta)/delta, this is never above the usual 4 (1-delta)
+U^2/delta^2 for ||e||^2.  What a worker sends is p - e', of norm at most (1+q)(U + ||e||) <= (1+q) U/(1-q);
+that is the input of the server's memory E.
 
-**D1 and D2.**  Let Gamma_t = diag(1/sqrt(vhat_t + eps)), Gamma_0 = I/sqrt(eps), u_t = lr Gamma_t m_t, each per
-worker; let mean be the one over workers, r = beta1/(1-beta1), and x~_t the weights less all memories, so that
-x~_{t+1} = x~_t - mean(u_t).
+**D1 and D2.**  Let Gamma_t = diag(1/sqrt(vhat_t + eps)), Gamma_0 = I/sqrt(eps), u_t = lr Gamma_t m_t, each
+per worker; let mean be the one over workers, r = beta1/(1-beta1), and x~_t the weights less all memories, so
+that x~_{t+1} = x~_t - mean(u_t).
 
-1. z_t = x~_t + r (x~_t - x~_{t-1}) starts at x_1 and obeys
-   z_{t+1} - z_t = -lr mean(Gamma_t g_t) + lr r mean(K_t m_{t-1}) with K_t = Gamma_{t-1} - Gamma_t >= 0, which is
-   also -lr mean(Gamma_{t-1} g_t) + lr mean(K_t (g_t + r m_{t-1})).  Smoothness at z_t bounds f(z_{t+1}) - f(z_t).
-2. First order.  Gamma_{t-1} and z_t are known before g_t is drawn at y_t, so the part without K_t has the mean
-   -lr <grad f(z_t), mean(Gamma_{t-1}) grad f(y_t)>.  With grad f(y_t) in place of grad f(z_t) it is at most
-   -lr ||grad f(y_t)||^2/C0.  The difference costs lr L ||z_t - y_t|| ||mean(Gamma_{t-1}) grad f(y_t)||, where
-   z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G/sqrt(eps)) ||y_t - x~_t||; the
-   first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
+1. z_t = x~_t + r (x~_t - x~_{t-1}) starts at x_1 and obeys z_{t+1} - z_t = -lr mean(Gamma_t g_t) + lr r
+   mean(K_t m_{t-1}) with K_t = Gamma_{t-1} - Gamma_t >= 0, which is also -lr mean(Gamma_{t-1} g_t) + lr
+   mean(K_t (g_t + r m_{t-1})).  Smoothness at z_t bounds f(z_{t+1}) - f(z_t).
+2. First order.  Gamma_{t-1} and z_t are known before g_t is drawn at y_t, so the part without K_t has the
+   mean -lr <grad f(z_t), mean(Gamma_{t-1}) grad f(y_t)>.  With grad f(y_t) in place of grad f(z_t) it is at
+   most -lr ||grad f(y_t)||^2/C0.  The difference costs lr L ||z_t - y_t|| ||mean(Gamma_{t-1}) grad f(y_t)||,
+   where z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G/sqrt(eps)) ||y_t -
+   x~_t||; the first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
    sum_t E ||m_{t-1}||^2 is at most sum_t (E ||grad f(y_t)||^2 + sigma^2).
 3. The part with K_t.  |g + r m| <= (1+r) G_inf and |grad f(z_t)| <= G_inf in every coordinate, and
    sum_t trace K_t <= d/sqrt(eps), as Gamma falls: in all at most lr d G_inf^2/((1-beta1) sqrt(eps)).
-4. Second order.  (L/2) ||a + b||^2 <= L ||a||^2 + L ||b||^2, with the first form for one worker and the second for
-   many, whose a has independent noise: E ||a||^2 <= lr^2 (E ||grad f(y_t)||^2 + sigma^2/N)/eps.  By
-   sum_t ||K_t||_F^2 <= d/eps the sum of ||b||^2 is at most lr^2 d G_inf^2/eps times r^2, or (1+r)^2.
+4. Second order.  (L/2) ||a + b||^2 <= L ||a||^2 + L ||b||^2, with the first form for one worker and the
+   second for many, whose a has independent noise: E ||a||^2 <= lr^2 (E ||grad f(y_t)||^2 + sigma^2/N)/eps.
+   By sum_t ||K_t||_F^2 <= d/eps the sum of ||b||^2 is at most lr^2 d G_inf^2/eps times r^2, or (1+r)^2.
 5. With lr <= eps (1-beta1)/(4 L C0) the factors of lr E ||grad f(y_t)||^2 leave at least
    (1 - 1/4 - (1-beta1)/4 - beta1^2/16)/C0 >= 1/(2 C0).  Sum over t and divide by lr T/(2 C0).
 """
@@ -42,8 +42,14 @@ from typing import Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks.theorems.values import EXACT as FULL
-from paper_checks.theorems.values import RUN_MEANING, UNBIASED
+from paper_checks.theorems.conditions import (
+    CONSTANT,
+    EPS,
+    EXACT_GRADIENTS,
+    NO_EPS_OUTSIDE,
+    UNBIASED,
+    UNCORRECTED,
+)
 from theory_sim.compressors import identity, l1_sign, log_levels, spacing, top_k, weights
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.feedback import ef21, ef_sgd
@@ -53,38 +59,16 @@ from theory_sim.optimizers.server import comp_ams
 from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 
-EXACT = identity(word=64)
-
-_MEANING = {
-    **RUN_MEANING,
-    "lr": "constant step size",
-    "beta1": "weight of m",
-    "eps": "eps under the root, in squared gradients",
-    "T": "number of steps",
-    "d": "dimension",
-    "workers": "number of workers N",
-    "gap_1": "f(x_1) - inf f",
-    "L": "Lipschitz constant of the gradient",
-    "G": "bound on the norm of every gradient, stochastic or not",
-    "G_inf": "bound on every coordinate of every gradient",
-    "sigma_square": "bound on E ||g - grad f||^2",
-    "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
-    "U": "bound on the norm of every input u_t of the memory",
-    "q_up": "E ||C(p) - p||^2 <= q_up^2 ||p||^2 for the messages to the server",
-    "q_down": "the same for the messages of the server",
-    "delta_up": "1 - q_up^2",
-    "delta_x": "bound on the distance of a quantized weight vector inside the box",
-    "reach": "largest |x_i| of the full-precision weights along the run; 0 if they are not quantized",
-    "s": "exponent of the step size lr/t^s",
-    "amsgrad": "1 if vhat is the running maximum of v, 0 if it is v",
-    "bias_correction": "1 if m and v are corrected, 0 if not",
-    "error_feedback": "1 if what a message lost is added to the next one, 0 if it is forgotten",
-    "eps_outside": "eps added to the root, in gradients",
-}
+EXACT = identity(word=64)  # a compressor that loses nothing
 
 # The memory of one link, and of two links in a row.
 
 _INPUT = Condition("U >= 0", "a bound on the inputs")
+_MEMORY: dict[str, Any] = {
+    "meaning": {"U": "bound on the norm of every input u_t of the memory"},
+    "assumes": ("All memories start at 0.",),
+}
+_NORM = {"G": "bound on the norm of every gradient, stochastic or not"}
 _UP = (Condition("q_up >= 0", "q_up at least 0"), Condition("q_up < 1", "the messages up are contractions"))
 _DOWN = (
     Condition("q_down >= 0", "q_down at least 0"),
@@ -105,8 +89,7 @@ MEMORY = Theorem(
     conditions=(*_UP, _INPUT),
     bound=f"{_ONE_WAY}*U",
     quantity="norm of e",
-    meaning=_MEANING,
-    assumes=("e_1 = 0.",),
+    **_MEMORY,
 )
 
 MEMORY_SQUARED = Theorem(
@@ -117,8 +100,7 @@ MEMORY_SQUARED = Theorem(
     conditions=(*_CONTRACTION, _INPUT),
     bound="4*(1 - delta_up)/delta_up^2*U^2",
     quantity="squared norm of e",
-    meaning=_MEANING,
-    assumes=("e_1 = 0.",),
+    **_MEMORY,
 )
 
 MEMORY_TWO_WAY = Theorem(
@@ -129,25 +111,23 @@ MEMORY_TWO_WAY = Theorem(
     conditions=(*_UP, *_DOWN, _INPUT),
     bound=f"U*({_TWO_WAY})",
     quantity="norm of x - x~",
-    meaning=_MEANING,
-    assumes=("All memories start at 0.",),
+    **_MEMORY,
 )
 
 # Quantized Adam.
 
-_CONSTANT = Condition("Abs(s) <= 0", "a constant step size")
-_FEEDBACK = Condition("error_feedback >= 1", "error feedback")
+_FEEDBACK = Condition("error_feedback == 1", "error feedback")
 _AMSGRAD = (
-    Condition("eps > 0", "eps above 0"),
-    Condition("eps_outside <= 0", "eps under the root"),
-    Condition("amsgrad >= 1", "the running maximum of v"),
-    Condition("bias_correction <= 0", "no bias correction"),
-    _CONSTANT,
+    EPS,
+    NO_EPS_OUTSIDE,
+    Condition("amsgrad == 1", "the running maximum of v"),
+    UNCORRECTED,
+    CONSTANT,
     _FEEDBACK,
     UNBIASED,
 )
 _CAP = Condition("lr <= eps*(1 - beta1)/(4*L*C0)", "lr at most eps (1 - beta1)/(4 L C0)")
-_ONE = Condition("workers <= 1", "one worker")
+_ONE = Condition("workers == 1", "one worker")
 _BOX = Condition("delta_x*(reach - 1/2) <= 0", "quantized weights stay in the box |x_i| <= 1/2")
 _C0 = {"C0": "sqrt(G_inf^2 + eps)"}
 _STEP = {"U": "lr*G/sqrt(eps)"}
@@ -159,16 +139,16 @@ _OURS = "ours, not the paper's: its text was not available, and only the structu
 
 
 def _rate(noise: str, early: str) -> str:
-    """Return the bound of D1 and D2 with the noise of a step and the factor of the O(1/T) part of second order."""
+    """Return the bound of D1 and D2, given the noise of a step and the factor of the O(1/T) part."""
     return (
-        f"2*C0*(gap_1/(T*lr) + lr*L*{noise}/eps + lr^2*L^2*C0*beta1^2*sigma_square/((1 - beta1)^2*eps^2))"
+        f"2*C0*(gap_1/(T*lr) + lr*L*{noise}/eps + lr^2*L^2*C0*beta1^2*sigma2/((1 - beta1)^2*eps^2))"
         f" + 2*C0*d*G_inf^2/T*(1/((1 - beta1)*sqrt(eps)) + lr*L*{early}/((1 - beta1)^2*eps))"
         " + 2*C0*L*G/sqrt(eps)*D"
     )
 
 
 def _weight_error(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """delta_x of the compressor of the weights; without compression also the reach, which then does not matter."""
+    """Return delta_x of the compressor of the weights; without one also the reach, which then is no limit."""
     down = optimizer.down
     if down is None:
         return {}
@@ -177,11 +157,17 @@ def _weight_error(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]
     return {"delta_x": 0.0, "reach": 0.0} if down.family is identity else {}
 
 
+_D_MEANING = {
+    **_NORM,
+    "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
+    "delta_x": "bound on the distance of a quantized weight vector inside the box",
+    "reach": "largest |x_i| of the full-precision weights along the run; 0 if they are not quantized",
+}
 _D1: dict[str, Any] = {
+    "meaning": _D_MEANING,
     "where": f"D1, {_OURS}",
-    "bound": _rate("sigma_square", "beta1^2"),
+    "bound": _rate("sigma2", "beta1^2"),
     "quantity": "gradient_square_mean",
-    "meaning": _MEANING,
     "assumes": _ADAM,
     "problem": quantized.bowl,
     "optimizer": lambda: qadam(0.005, 0.9, eps=1.0, up=log_levels(2, word=64), down=EXACT, amsgrad=True),
@@ -207,10 +193,10 @@ D1_MEASURED = Theorem(
 )
 
 _D2: dict[str, Any] = {
+    "meaning": _D_MEANING,
     "where": f"D2, {_OURS}",
-    "bound": _rate("sigma_square/workers", "1"),
+    "bound": _rate("sigma2/workers", "1"),
     "quantity": "gradient_square_mean",
-    "meaning": _MEANING,
     "assumes": _ADAM,
     "problem": quantized.bowl,
     "optimizer": lambda: efficient_adam(0.005, 0.9, eps=1.0, up=log_levels(2, word=64), amsgrad=True),
@@ -245,15 +231,15 @@ EF_SGD = Theorem(
     statement="EF-SGD: the average squared gradient is of order 1/(lr T) + lr; compression enters at order "
     "lr^2 only.",
     conditions=(
-        _CONSTANT,
+        CONSTANT,
         _FEEDBACK,
         UNBIASED,
         *_CONTRACTION,
-        Condition("q_down <= 0", "nothing is lost on the way down"),
+        Condition("q_down == 0", "nothing is lost on the way down"),
     ),
+    meaning=_NORM,
     bound="2*gap_1/(lr*T) + L*lr*G^2 + 4*L^2*lr^2*G^2*(1 - delta_up)/delta_up^2",
     quantity="gradient_square_mean",
-    meaning=_MEANING,
     assumes=(
         "f, the mean of the workers' objectives, is bounded below and L-smooth.",
         "E ||g||^2 <= G^2 for every worker.",
@@ -266,8 +252,8 @@ EF_SGD = Theorem(
 
 _EF21: dict[str, Any] = {
     "conditions": (
-        _CONSTANT,
-        FULL,
+        CONSTANT,
+        EXACT_GRADIENTS,
         *_CONTRACTION,
         Condition("lr*(L + L_tilde*sqrt(beta/theta)) <= 1", "lr at most 1/(L + L_tilde sqrt(beta/theta))"),
     ),
@@ -277,9 +263,6 @@ _EF21: dict[str, Any] = {
         "G0": "(1 - delta_up)*spread_1",
     },
     "meaning": {
-        **_MEANING,
-        "L": "Lipschitz constant of the gradient of the mean objective",
-        "L_tilde": "root of the mean of the squared Lipschitz constants of the workers",
         "spread_1": "mean_i ||grad f_i(x_1)||^2; the first message leaves (1 - delta) of it at most",
     },
     "assumes": ("f is bounded below.",),
@@ -312,8 +295,8 @@ EF21_LYAPUNOV = Theorem(
 
 
 def _heterogeneity(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """No global variance where all workers share f."""
-    return {"sigma_g_square": 0.0} if problem.family in (quantized.bowl, quantized.quadratic) else {}
+    """Return sigma2_g = 0 where all workers share f."""
+    return {"sigma2_g": 0.0} if problem.family in (quantized.bowl, quantized.quadratic) else {}
 
 
 COMP_AMS = Theorem(
@@ -321,15 +304,15 @@ COMP_AMS = Theorem(
     where="the convergence theorem; its C2 is not defined in the text, and C2 <= 2 L is assumed here",
     statement="COMP-AMS: the average squared gradient is of order 1/(lr T) + lr/N + lr^2 + d/T.",
     conditions=(*_AMSGRAD, *_UP, Condition("lr <= eps/(6*L*C0)", "lr at most eps/(6 L C0)")),
-    bound="2*C0*(gap_1/(T*lr) + lr*L*sigma_square/(workers*eps) + 3*lr^2*L*C0*C1*sigma_square/(workers*eps^2)"
-    " + 12*lr^2*q_up^2*L*C0*sigma_g_square/((1 - q_up^2)^2*eps^2) + (1 + C1)*G^2*d/(T*sqrt(eps))"
+    bound="2*C0*(gap_1/(T*lr) + lr*L*sigma2/(workers*eps) + 3*lr^2*L*C0*C1*sigma2/(workers*eps^2)"
+    " + 12*lr^2*q_up^2*L*C0*sigma2_g/((1 - q_up^2)^2*eps^2) + (1 + C1)*G^2*d/(T*sqrt(eps))"
     " + lr*(1 + 2*C1)*C1*L*G^2*d/(T*eps))",
     quantity="gradient_square_mean",
     where_symbols={
         "C0": "sqrt(4*(1 + q_up^2)^3/(1 - q_up^2)^2*G^2 + eps)",
         "C1": "beta1/(1 - beta1) + 2*q_up/(1 - q_up^2)",
     },
-    meaning={**_MEANING, "sigma_g_square": "mean_i ||grad f_i - grad f||^2 at most"},
+    meaning={**_NORM, "sigma2_g": "bound on mean_i ||grad f_i - grad f||^2"},
     assumes=("Every f_i is L-smooth and f is bounded below.", "||g|| <= G; independent noise of mean 0."),
     constants="read",
     problem=quantized.bowl,
@@ -342,7 +325,7 @@ COMP_AMS = Theorem(
 
 
 def _graph(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """rho = 1 - |lambda_2| and beta = ||I - W||_2 of the mixing matrix W."""
+    """Return rho = 1 - |lambda_2| and beta = ||I - W||_2 of the mixing matrix W, and the number of nodes."""
     if optimizer.nodes < 2:
         return {}
     matrix = optimizer.arguments["matrix"]
@@ -404,15 +387,12 @@ _GOSSIP = {
     "c": "rho^2*delta_up/82",
 }
 _GOSSIP_MEANING = {
-    **_MEANING,
     "n": "number of nodes",
-    "mixing": "consensus step",
     "rho": "1 - |lambda_2| of the mixing matrix",
     "beta": "||I - W||_2 of the mixing matrix",
     "spread_1": "sum_i ||x_i - mean||^2 at the start",
     "size_1": "sum_i ||x_i||^2 at the start, where the public copies are 0",
-    "gap": "f(mean of the start) - inf f",
-    "sigma_square": "mean variance of the nodes' gradients",
+    **_NORM,
 }
 _CONNECTED = Condition("rho > 0", "a connected graph")
 
@@ -447,9 +427,9 @@ CHOCO_SGD = Theorem(
         _MIXING,
         Condition("T >= 64*n*L^2", "T at least 64 n L^2"),
         Condition("Abs(lr^2*(T + 1) - n) <= n/10^9", "lr = sqrt(n/(T + 1)), up to rounding"),
-        _CONSTANT,
+        CONSTANT,
     ),
-    bound="(4*gap + 4*sigma_square*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
+    bound="(4*gap + 4*sigma2*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
     quantity="squared gradient at the mean of the nodes",
     where_symbols=_GOSSIP,
     meaning=_GOSSIP_MEANING,

@@ -1,20 +1,24 @@
-"""Generic Adam, v_t = theta_t v_{t-1} + (1-theta_t) g_t^2 with step sizes alpha_t: Zou et al. 2019 and Chen et al. 2022.
+"""Generic Adam, v_t = theta_t v_{t-1} + (1-theta_t) g_t^2 with step sizes alpha_t: Zou et al. 2019 and Chen
+et al. 2022.
 
-Zou, Shen, Jie, Zhang, Liu (arXiv:1811.09358) give a sufficient condition on alpha_t and theta_t, checked here for any two
-sequences by `sufficient_condition`.  The constants of their bound are recalled at best; `RMSPROP` and `HORIZON` have
-constants of our own for beta_t = 0 and |g_i| <= G, by the argument of Defossez et al. (`paper_checks.defossez2022`).  With
-w_t = theta_t v_{t-1} + (1-theta_t) E g_t^2 <= G^2 and F_t the true gradient, coordinate by coordinate:
+Zou, Shen, Jie, Zhang, Liu (arXiv:1811.09358) give a sufficient condition on alpha_t and theta_t, checked here
+for any two sequences by `sufficient_condition`.  The constants of their bound are recalled at best; `RMSPROP`
+and `HORIZON` have constants of our own for beta_t = 0 and |g_i| <= G, by the argument of Defossez et al.
+(`paper_checks.defossez2022`).  With w_t = theta_t v_{t-1} + (1-theta_t) E g_t^2 <= G^2 and F_t the true
+gradient, coordinate by coordinate:
 
-1. E[F g/sqrt(v)] >= F^2/(2 sqrt(w)) - 2 G sqrt(1-theta) E[g^2/v], by Young's inequality applied to F g (1/sqrt(v) - 1/sqrt(w)).
+1. E[F g/sqrt(v)] >= F^2/(2 sqrt(w)) - 2 G sqrt(1-theta) E[g^2/v], by Young's inequality applied to F g
+   (1/sqrt(v) - 1/sqrt(w)).
 2. Descent lemma: alpha_t ||F_t||^2/(2G) <= f(x_t) - E f(x_{t+1}) + sum_i c_t E[(1-theta_t) g^2/v_t], where
    c_t = 2 G chi_t + L chi_t^2/2 and chi_t = alpha_t/sqrt(1-theta_t).
-3. (1-theta_t) g^2/v_t <= log(v_t/v_{t-1}) - log theta_t.  If chi_t, hence c_t, is nonincreasing, summation by parts gives
-   sum_t c_t log(v_t/v_{t-1}) <= c_1 log(G^2/v_0), for v_0 <= G^2.
-4. -log theta_t <= (1-theta_t)/theta_1 for nondecreasing theta_t, and alpha_t >= alpha_T for nonincreasing alpha_t.
+3. (1-theta_t) g^2/v_t <= log(v_t/v_{t-1}) - log theta_t.  If chi_t, hence c_t, is nonincreasing, summation by
+   parts gives sum_t c_t log(v_t/v_{t-1}) <= c_1 log(G^2/v_0), for v_0 <= G^2.
+4. -log theta_t <= (1-theta_t)/theta_1 for nondecreasing theta_t, and alpha_t >= alpha_T for nonincreasing
+   alpha_t.
 
-So the mean of E||F_t||^2 over t <= T is at most
-2 G/(T alpha_T) (f(x_1) - f* + d (c_1 log(G^2/v_0) + sum_t (2 G alpha_t sqrt(1-theta_t) + L alpha_t^2/2)/theta_1)): parts (3) and (4)
-of the sufficient condition are what makes this small.  For powers, sum_{t<=T} t^-p <= T^max(1-p, 0) (1 + log T).
+So the mean of E||F_t||^2 over t <= T is at most 2 G/(T alpha_T) (f(x_1) - f* + d (c_1 log(G^2/v_0) + sum_t (2
+G alpha_t sqrt(1-theta_t) + L alpha_t^2/2)/theta_1)): parts (3) and (4) of the sufficient condition are what
+makes this small.  For powers, sum_{t<=T} t^-p <= T^max(1-p, 0) (1 + log T).
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import Any
 
 import theory_sim as ts
 from counterexamples import smooth
+from paper_checks.theorems.conditions import CONSTANT, NO_MOMENTUM
 from theory_sim import asymptotics, checks
 from theory_sim.asymptotics import Decision
 from theory_sim.theorem import Answer, Condition, Theorem
@@ -48,8 +53,9 @@ def sufficient_condition(
     Returns
     -------
     tuple of Decision
-        (1) beta_t <= beta < 1; (2) 0 < theta_t < 1, nondecreasing; (3) chi_t = alpha_t/sqrt(1-theta_t) is within a constant
-        factor of a nonincreasing sequence; (4) sum_{t<=T} alpha_t sqrt(1-theta_t)/(T alpha_T) -> 0.
+        (1) beta_t <= beta < 1; (2) 0 < theta_t < 1, nondecreasing; (3) chi_t = alpha_t/sqrt(1-theta_t) is
+        within a constant factor of a nonincreasing sequence; (4) sum_{t<=T} alpha_t sqrt(1-theta_t)/(T
+        alpha_T) -> 0.
 
     Raises
     ------
@@ -61,12 +67,6 @@ def sufficient_condition(
     checks.number("beta", beta)
     steps, weights = asymptotics.sequence(alpha, **values), asymptotics.sequence(theta, **values)
     share = sympy.sqrt(1 - weights)
-    rising = asymptotics.monotone(weights, start, rising=True, name="(2) theta_t is nondecreasing")
-    above = asymptotics.positive(weights, start, name="(2) theta_t > 0")
-    if above.how == "numeric" and rising.how == "symbolic" and rising.answer is Answer.HOLDS:
-        above = Decision(
-            above.name, Answer.HOLDS, "symbolic", "it is at the first t, and theta_t never falls"
-        )
     return (
         Decision(
             "(1) beta_t <= beta < 1",
@@ -74,42 +74,26 @@ def sufficient_condition(
             "value",
             f"{beta:g}",
         ),
-        above,
+        asymptotics.positive(weights, start, name="(2) theta_t > 0"),
         asymptotics.positive(1 - weights, start, name="(2) theta_t < 1"),
-        rising,
+        asymptotics.monotone(weights, start, rising=True, name="(2) theta_t is nondecreasing"),
         asymptotics.almost_nonincreasing(steps / share, start, name="(3) chi_t is almost nonincreasing"),
         asymptotics.vanishing_average(steps, share, start, name="(4) the average vanishes"),
     )
 
 
-_MEANING = {
-    "lr": "alpha of alpha_t = lr/t^s",
-    "s": "exponent of the step size",
-    "c": "c of theta_t = 1 - c/t^r",
-    "r": "r of theta_t = 1 - c/t^r",
-    "beta1": "largest weight of m",
-    "v0": "initial v, in squared gradients",
-    "G": "bound on every coordinate of every stochastic gradient",
-    "L": "Lipschitz constant of the gradient",
-    "d": "dimension",
-    "T": "number of steps",
-    "gap_1": "f(x_1) - min f",
-    "A": "C of the theorem, a constant of L, G, d, beta, theta_1 and the gap that is not known here",
-    "B": "C' of the theorem, a constant of L, G, d, beta and theta_1 that is not known here",
-}
 _ASSUMES = (
     "f is bounded below; stochastic gradients are unbiased and bounded by G in every coordinate.",
     "In expectation over the gradients.",
 )
-_NO_MOMENTUM = Condition("beta1 <= 0", "no momentum")
 _SHARE = (Condition("c > 0", "theta_t below 1"), Condition("c < 1", "theta_1 above 0"))
 _START = (Condition("v0 > 0", "v_0 above 0"), Condition("v0 <= G^2", "v_0 at most G^2"))
 
 POWERS = Theorem(
     id="zou2019.powers",
     where="Main theorem and corollary, power schedules; constants as we recall them",
-    statement="With alpha_t = lr/t^s and theta_t = 1 - c/t^r Generic Adam satisfies the sufficient condition, and the average "
-    "of ||grad f||^(4/3) vanishes.",
+    statement="With alpha_t = lr/t^s and theta_t = 1 - c/t^r Generic Adam satisfies the sufficient "
+    "condition, and the average of ||grad f||^(4/3) vanishes.",
     conditions=(
         Condition("beta1 < 1", "(1) beta below 1"),
         Condition("c > 0", "(2) theta_t below 1"),
@@ -119,8 +103,11 @@ POWERS = Theorem(
     ),
     bound="((A + B*lr*sqrt(c)*T^Max(1 - s - r/2, 0)*(1 + log(T)))/(lr*T^(1 - s)))^(2/3)",
     quantity="gradient_43_mean",
-    meaning=_MEANING,
     assumes=_ASSUMES,
+    meaning={
+        "A": "C of the theorem, a constant of L, G, d, beta, theta_1 and the gap that is not known here",
+        "B": "C' of the theorem, a constant of L, G, d, beta and theta_1 that is not known here",
+    },
     constants="recalled",
     problem=smooth.bounded,
     optimizer=lambda: ts.generic_adam(lr=0.5, beta1=0.9, c=0.99, r=1.0, v0=1e-8, schedule=ts.power(0.5)),
@@ -130,10 +117,10 @@ POWERS = Theorem(
 RMSPROP = Theorem(
     id="zou2019.rmsprop",
     where="Main theorem for beta_t = 0, with constants of our own under bounded gradients",
-    statement="With alpha_t = lr/t^s and theta_t = 1 - c/t^r the average squared gradient norm is at most a bound that vanishes "
-    "exactly if r > 0 and s < 1.",
+    statement="With alpha_t = lr/t^s and theta_t = 1 - c/t^r the average squared gradient norm is at most a "
+    "bound that vanishes exactly if r > 0 and s < 1.",
     conditions=(
-        _NO_MOMENTUM,
+        NO_MOMENTUM,
         *_SHARE,
         Condition("r >= 0", "theta_t nondecreasing"),
         Condition("r/2 <= s", "(3) chi_t nonincreasing"),
@@ -143,7 +130,6 @@ RMSPROP = Theorem(
     " + (1 + log(T))/(1 - c)*(2*G*lr*sqrt(c)*T^Max(1 - s - r/2, 0) + L*lr^2/2*T^Max(1 - 2*s, 0))))",
     quantity="gradient_square_mean",
     where_symbols={"chi": "lr/sqrt(c)"},
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: smooth.logcosh(4, 1.0),
     optimizer=lambda: ts.generic_adam(lr=0.1, beta1=0.0, c=0.5, r=1.0, v0=1.0, schedule=ts.power(0.5)),
@@ -154,20 +140,20 @@ _HORIZON = 20_000
 
 HORIZON = Theorem(
     id="chen2022.horizon",
-    where="Theorem for constants tied to the horizon, for beta = 0 with constants of our own under bounded gradients",
-    statement="With constant alpha and theta = 1 - c the average squared gradient norm is at most a bound that is of order "
-    "1/sqrt(T) for alpha = a/sqrt(T) and c = 1/T.",
+    where="Theorem for constants tied to the horizon, for beta = 0 with constants of our own under bounded "
+    "gradients",
+    statement="With constant alpha and theta = 1 - c the average squared gradient norm is at most a bound "
+    "that is of order 1/sqrt(T) for alpha = a/sqrt(T) and c = 1/T.",
     conditions=(
-        _NO_MOMENTUM,
+        NO_MOMENTUM,
         *_SHARE,
-        Condition("Abs(r) <= 0", "constant theta"),
-        Condition("Abs(s) <= 0", "constant step size"),
+        Condition("r == 0", "constant theta"),
+        CONSTANT,
         *_START,
     ),
     bound="2*G/(lr*T)*(gap_1 + d*(2*G*chi + L*chi^2/2)*(log(G^2/v0) - T*log(1 - c)))",
     quantity="gradient_square_mean",
     where_symbols={"chi": "lr/sqrt(c)"},
-    meaning=_MEANING,
     assumes=_ASSUMES,
     problem=lambda: smooth.logcosh(4, 1.0),
     optimizer=lambda: ts.generic_adam(

@@ -1,9 +1,9 @@
 """Theorems of Shi, Li, Hong, Sun, "RMSProp converges with proper hyper-parameter" (ICLR 2021).
 
-Theorems 4.1 to 4.4 hide the constants of their rates; what can be decided are their conditions and whether a run
-converges.  `FULL_BATCH_RATE` has constants of our own, under bounded gradients.  With v_0 = 0 and m = g, coordinate by
-coordinate, g_t^2/v_t <= 1/(1-beta2) and v_t <= G^2, so the descent lemma gives
-f(x_{t+1}) <= f(x_t) - (lr_t/G) ||g_t||^2 + lr_t^2 L d/(2 (1-beta2)).  Sum over t <= T, with lr_t = lr t^-s >= lr T^-s and
+Theorems 4.1 to 4.4 hide the constants of their rates; what can be decided are their conditions and whether a
+run converges.  `FULL_BATCH_RATE` has constants of our own, under bounded gradients.  With v_0 = 0 and m = g,
+coordinate by coordinate, g_t^2/v_t <= 1/(1-beta2) and v_t <= G^2, so the descent lemma gives f(x_{t+1}) <=
+f(x_t) - (lr_t/G) ||g_t||^2 + lr_t^2 L d/(2 (1-beta2)).  Sum over t <= T, with lr_t = lr t^-s >= lr T^-s and
 t^(-2s) <= T^max(1-2s, 0)/t, and sum 1/t <= 1 + log T.
 """
 
@@ -14,47 +14,31 @@ from collections.abc import Mapping
 import theory_sim as ts
 from counterexamples import shi, smooth, zhang
 from paper_checks.shi2021 import QUADRATICS
-from paper_checks.theorems.values import (
+from paper_checks.theorems.conditions import (
+    BETA2,
+    BETA2_BELOW_ONE,
+    BOUNDED,
     CYCLIC,
-    EXACT,
+    EXACT_GRADIENTS,
     NO_EPS,
+    NO_MOMENTUM,
+    NOT_GROWING,
     RESHUFFLED,
-    RUN_MEANING,
+    REST,
+    ROOT,
+    STRONG_GROWTH,
     UNCORRECTED,
-    first_weight,
-    one_large,
+    VANISHING,
 )
+from paper_checks.theorems.values import first_weight, one_large
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
 from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
-_MEANING = {
-    **RUN_MEANING,
-    "beta1": "weight of m",
-    "beta2": "weight of v",
-    "n": "number of components",
-    "d": "dimension",
-    "s": "exponent of the step size lr_t = lr/t^s",
-    "D1_sum": "D1 of sum_i ||grad f_i||^2 <= D1 ||grad f||^2 + D0 with f = sum_i f_i",
-    "D0": "D0 of the same inequality, in squared gradients",
-    "L": "Lipschitz constant of the gradient",
-    "G": "bound on every coordinate of every gradient",
-    "gap_1": "f(x_1) - min f",
-    "T": "number of steps",
-    "lr": "alpha of lr_t = alpha/t^s",
-    "m0": "initial m, 0 for RMSProp",
-    "v0": "initial v, in squared gradients",
-    "eps_inside": "eps under the root, in squared gradients",
-    "eps_outside": "eps added to the root, in gradients",
-    "bias_correction": "1 if m and v are corrected, 0 if not",
-    "C": "large slope over the small one",
-    "period": "period of slopes with one large one",
-}
-
 
 def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """What neither names: beta1 and m0 of RMSProp, D1 for f = sum from D1 for the mean, the period, ..."""
+    """Return beta1, bias_correction and m0 where the method fixes them, D1 for f = sum, and the period."""
     found: dict[str, float] = {}
     beta1 = first_weight(optimizer)
     if beta1 is not None:
@@ -70,24 +54,15 @@ def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     return found
 
 
-_REST = (Condition("m0**2 <= 0", "m starts at 0"), Condition("v0**2 <= 0", "v starts at 0"))
-_WEIGHT = (Condition("beta2 > 0", "beta2 above 0"), Condition("beta2 < 1", "beta2 below 1"))
-_ROOT = (
-    Condition("s >= 1/2", "lr_t = lr/sqrt(t), not slower"),
-    Condition("s <= 1/2", "lr_t = lr/sqrt(t), not faster"),
-)
-_NO_MOMENTUM = Condition("beta1 <= 0", "no momentum")
-_BOUNDED = Condition("beta1 < sqrt(beta2)", "bounded updates")
 _SMOOTH = ("f is bounded below and every component has an L-Lipschitz gradient.",)
 
 THEOREM_41 = Theorem(
     id="shi2021.thm41",
     where="Theorem 4.1",
     statement="With full gradients RMSProp converges for every beta2 in (0, 1).",
-    conditions=(EXACT, _NO_MOMENTUM, *_WEIGHT, *_ROOT, *_REST),
+    conditions=(EXACT_GRADIENTS, NO_MOMENTUM, *BETA2, ROOT, *REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
-    meaning=_MEANING,
     assumes=_SMOOTH,
     constants="read",
     problem=smooth.quadratic,
@@ -99,21 +74,20 @@ THEOREM_41 = Theorem(
 THEOREM_41_RATE = Theorem(
     id="shi2021.thm41_rate",
     where="Theorem 4.1, with constants of our own under bounded gradients",
-    statement="With full gradients bounded by G, the average squared gradient norm of RMSProp is of order log T/sqrt(T) for "
-    "every beta2.",
+    statement="With full gradients bounded by G, the average squared gradient norm of RMSProp is of order "
+    "log T/sqrt(T) for every beta2.",
     conditions=(
-        EXACT,
-        _NO_MOMENTUM,
+        EXACT_GRADIENTS,
+        NO_MOMENTUM,
         Condition("v0 >= 0", "v starts at 0 or above"),
         Condition("v0 <= G^2", "v starts at G^2 or below"),
-        Condition("beta2 < 1", "beta2 below 1"),
-        Condition("s >= 0", "the step size does not grow"),
+        BETA2_BELOW_ONE,
+        NOT_GROWING,
         *NO_EPS,
-        *UNCORRECTED,
+        UNCORRECTED,
     ),
     bound="G/(lr*T^(1 - s))*(gap_1 + L*d*lr^2*T^Max(1 - 2*s, 0)*(1 + log(T))/(2*(1 - beta2)))",
     quantity="gradient_square_mean",
-    meaning=_MEANING,
     assumes=_SMOOTH,
     problem=lambda: smooth.logcosh(4, 0.0),
     optimizer=lambda: ts.rmsprop(lr=0.1, beta2=0.5, schedule=ts.power(0.5)),
@@ -125,10 +99,9 @@ THEOREM_42 = Theorem(
     id="shi2021.thm42",
     where="Theorem 4.2",
     statement="With full gradients Adam converges for every beta1 < sqrt(beta2).",
-    conditions=(EXACT, _BOUNDED, *_WEIGHT, *_ROOT, *_REST),
+    conditions=(EXACT_GRADIENTS, BOUNDED, *BETA2, ROOT, *REST),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
-    meaning=_MEANING,
     assumes=_SMOOTH,
     constants="read",
     problem=smooth.quadratic,
@@ -138,7 +111,6 @@ THEOREM_42 = Theorem(
 )
 
 _T2 = "sqrt(5*d/beta2^n)*d*n^2*D1_sum*((1 - beta2)*(4*n^2/beta2^n - 1)/2 + beta2^(-n/2) - 1)"
-_GROWTH = Condition("D0 <= 0", "strong growth: all gradients vanish where the mean does")
 
 THEOREM_43 = Theorem(
     id="shi2021.thm43",
@@ -146,16 +118,15 @@ THEOREM_43 = Theorem(
     statement="Reshuffled RMSProp converges under strong growth if beta2 is close enough to 1.",
     conditions=(
         RESHUFFLED,
-        _NO_MOMENTUM,
-        *_WEIGHT,
-        _GROWTH,
-        *_ROOT,
+        NO_MOMENTUM,
+        *BETA2,
+        STRONG_GROWTH,
+        ROOT,
         Condition("T2 <= (sqrt(2) - 1)/(2*sqrt(2))", "T_2(beta2) at most (sqrt 2 - 1)/(2 sqrt 2)"),
     ),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
     where_symbols={"T2": _T2},
-    meaning=_MEANING,
     assumes=(*_SMOOTH, "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
     constants="read",
     problem=zhang.quadratics,
@@ -170,10 +141,10 @@ THEOREM_44 = Theorem(
     statement="Reshuffled Adam converges under strong growth if beta2 is close enough to 1 and beta1 to 0.",
     conditions=(
         RESHUFFLED,
-        _BOUNDED,
-        *_WEIGHT,
-        _GROWTH,
-        *_ROOT,
+        BOUNDED,
+        *BETA2,
+        STRONG_GROWTH,
+        ROOT,
         Condition("T1 + T2 < 1 - 1/sqrt(2)", "T_1 + T_2 below 1 - 1/sqrt 2"),
     ),
     quantity="verdict",
@@ -182,7 +153,6 @@ THEOREM_44 = Theorem(
         "T1": "sqrt(5*d/beta2^n)*d*n^2*D1_sum*beta1/beta2^n*((1 - beta1)/(1 - beta1^n) + 1)",
         "T2": _T2,
     },
-    meaning=_MEANING,
     assumes=(*_SMOOTH, "In the long run: v forgets v_0 in 1/(1-beta2) steps."),
     constants="read",
     problem=zhang.quadratics,
@@ -198,21 +168,20 @@ DIVERGENCE = Theorem(
     where="Section 1, the divergence bound of Reddi et al. as quoted there",
     statement="RMSProp ends at the wrong corner of the period-C problem for beta2 up to an explicit bound.",
     conditions=(
-        Condition("Abs(period - C) <= 0", "one large slope C in a period of C"),
-        _NO_MOMENTUM,
+        Condition("period == ratio", "one large slope C in a period of C"),
+        NO_MOMENTUM,
         Condition("beta2 >= 0", "beta2 at least 0"),
-        Condition("beta2 <= C^(-4/(C - 2))", "beta2 at most C^(-4/(C-2))"),
-        Condition("beta2 <= 1 - (9/(2*C))^2", "beta2 at most 1 - (9/(2C))^2"),
-        Condition("s > 0", "vanishing steps"),
-        Condition("s < 1", "the step sizes add up to infinity"),
+        Condition("beta2 <= ratio^(-4/(ratio - 2))", "beta2 at most C^(-4/(C-2))"),
+        Condition("beta2 <= 1 - (9/(2*ratio))^2", "beta2 at most 1 - (9/(2C))^2"),
+        *VANISHING,
         CYCLIC,
-        *_REST,
+        *REST,
         *NO_EPS,
-        *UNCORRECTED,
+        UNCORRECTED,
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
-    meaning=_MEANING,
+    meaning={"period": "period of slopes with one large one"},
     constants="read",
     problem=lambda: shi.periodic(10),
     own_problem=True,

@@ -1,7 +1,8 @@
 """Theorems of Zhang, Chen, Shi, Sun, Luo (arXiv:2208.09632) and of its extended version (arXiv:2603.02092).
 
-The convergence theorems hide the constant of their threshold for beta2: it is a symbol without a value here, so they are
-UNDECIDED unless one is given.  On their own divergence function the sign of the drift decides, see `counterexamples.drift`.
+The convergence theorems hide the constant of their threshold for beta2: it is a symbol without a value here,
+so they are UNDECIDED unless one is given.  On their own divergence function the sign of the drift decides,
+see `counterexamples.drift`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from counterexamples import zhang
-from paper_checks.theorems.values import drift_of
+from paper_checks.theorems.conditions import (
+    BETA2_BELOW_ONE,
+    BOUNDED,
+    NO_EPS,
+    NO_EPS_INSIDE,
+    NO_EPS_OUTSIDE,
+    ROOT,
+    STRONG_GROWTH,
+    VANISHING,
+)
+from paper_checks.theorems.values import DRIFT, drift_of
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import adam
 from theory_sim.problem import Problem
@@ -18,32 +29,9 @@ from theory_sim.schedule import power
 from theory_sim.theorem import Condition, Theorem
 from theory_sim.verdict import Verdict
 
-_MEANING = {
-    "beta1": "weight of m",
-    "beta2": "weight of v",
-    "n": "number of components",
-    "C": "large component gradient over the small ones",
-    "a": "size of the small component gradients",
-    "s": "exponent of the step size",
-    "D0": "D0 of sum_i ||grad f_i||^2 <= D1 ||grad f||^2 + D0",
-    "K": "constant of the threshold 1 - beta2, which the theorem hides",
-    "rho": "quantity of the path in the threshold",
-    "drift": "D(beta1, beta2; n, C), left out where rounding hides its sign",
-    "eps_inside": "eps under the root, in squared gradients",
-    "eps_outside": "eps added to the root, in gradients",
-}
-_BOUNDED = Condition("beta1 < sqrt(beta2)", "bounded updates")
-_VANISHING = (
-    Condition("s > 0", "vanishing steps"),
-    Condition("s < 1", "the step sizes add up to infinity"),
-    Condition("eps_inside <= 0", "no eps inside the root"),
-    Condition("eps_outside <= 0", "no eps outside the root"),
-)
-# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its theorem.
-_STEPS = (
-    Condition("Abs(s - 1/2) <= 0", "step sizes lr/sqrt(t)"),
-    Condition("eps_inside <= 0", "no eps inside the root"),
-)
+# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its
+# theorem.
+_STEPS = (ROOT, NO_EPS_INSIDE)
 _ASSUMES = ("Every component has an L-Lipschitz gradient and f is bounded below.",)
 
 
@@ -71,15 +59,17 @@ def _small(n: int) -> Callable[[], Problem]:
 DIVERGENCE = Theorem(
     id="zhang2022.divergence",
     where="2208.09632, Proposition 3.3; 2603.02092, eq. 2.5; with the exact condition for the cyclic order",
-    statement="On the divergence function Adam runs away from the optimum if its drift over an epoch points there.",
+    statement="On the divergence function Adam runs away from the optimum if its drift over an epoch points "
+    "there.",
     conditions=(
-        _BOUNDED,
+        BOUNDED,
         Condition("drift < 0", "the drift over an epoch is negative"),
-        *_VANISHING,
+        *VANISHING,
+        *NO_EPS,
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
-    meaning=_MEANING,
+    meaning=DRIFT,
     assumes=("Components come in cyclic order on the divergence function.",),
     problem=lambda: zhang.piecewise(10),
     optimizer=_adam(0.5, 0.8),
@@ -89,16 +79,18 @@ DIVERGENCE = Theorem(
 
 CONVERGENCE = Theorem(
     id="zhang2022.convergence_exact",
-    where="2208.09632, Theorem 3.1 with D0 = 0, on the divergence function, with the exact condition for the cyclic order",
+    where="2208.09632, Theorem 3.1 with D0 = 0, on the divergence function, with the exact condition for the "
+    "cyclic order",
     statement="On the divergence function Adam goes to the optimum if its drift over an epoch points there.",
     conditions=(
-        _BOUNDED,
+        BOUNDED,
         Condition("drift > 0", "the drift over an epoch is positive"),
-        *_VANISHING,
+        *VANISHING,
+        *NO_EPS,
     ),
     quantity="verdict",
     verdict=Verdict.CONVERGED,
-    meaning=_MEANING,
+    meaning=DRIFT,
     assumes=("Components come in cyclic order on the divergence function.",),
     problem=lambda: zhang.piecewise(10),
     optimizer=_adam(0.5, 0.99),
@@ -111,16 +103,20 @@ def _threshold(
     id: str, where: str, threshold: str, order: str, constants: str, outside: Condition
 ) -> Theorem:
     arguments: dict[str, Any] = {
-        "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) and beta2 is close to 1.",
+        "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) "
+        "and beta2 is close to 1.",
         "conditions": (
-            _BOUNDED,
-            Condition("beta2 < 1", "beta2 below 1"),
-            Condition("D0 <= 0", "strong growth: no neighbourhood"),
+            BOUNDED,
+            BETA2_BELOW_ONE,
+            STRONG_GROWTH,
             Condition(f"1 - beta2 <= {threshold}", "beta2 above its threshold"),
             *_STEPS,
             outside,
         ),
-        "meaning": _MEANING,
+        "meaning": {
+            "K": "constant of the threshold 1 - beta2, which the theorem hides",
+            "rho": "quantity of the path in the threshold",
+        },
         "assumes": (*_ASSUMES, f"Order: {order}."),
         "run": {"steps": 50_000, "order": order},
     }
@@ -142,7 +138,7 @@ THEOREM_31 = _threshold(
     "K*(1 - beta1^n)/(n^2*rho)",
     "reshuffled",
     "recalled",
-    Condition("eps_outside <= 0", "no eps outside the root"),
+    NO_EPS_OUTSIDE,
 )
 EXTENDED = _threshold(
     "zhang2026.convergence",
@@ -153,6 +149,7 @@ EXTENDED = _threshold(
     Condition("eps_outside >= 0", "eps outside the root not negative"),
 )
 
+_SIZE = {"a": "size of the small component gradients"}
 _SMALL = Condition("Abs(a*(n - 1)^2 - 1) <= 1/10^12", "a = 1/(n-1)^2, to rounding")
 
 D1_PRINTED = Theorem(
@@ -161,8 +158,8 @@ D1_PRINTED = Theorem(
     statement="With a = 1/(n-1)^2 the affine-variance constant of the divergence function is 2 n^2.",
     conditions=(_SMALL, Condition("n >= 3", "at least three components")),
     bound="2*n^2",
+    meaning=_SIZE,
     quantity="D1",
-    meaning=_MEANING,
     constants="read",
     problem=_small(3),
     optimizer=_adam(0.0, 0.9),
@@ -172,11 +169,12 @@ D1_PRINTED = Theorem(
 D1_CORRECTED = Theorem(
     id="zhang2026.d1",
     where="2603.02092, after eq. 2.5, corrected",
-    statement="With a = 1/(n-1)^2 the affine-variance constant is n^2 ((n/(n-1))^2 + (n-1)^-3): at most 2 n^2 from n = 4 on.",
+    statement="With a = 1/(n-1)^2 the affine-variance constant is n^2 ((n/(n-1))^2 + (n-1)^-3): at most 2 "
+    "n^2 from n = 4 on.",
     conditions=(_SMALL, Condition("n >= 2", "at least two components")),
     bound="n^2*((n/(n - 1))^2 + (n - 1)^(-3))",
+    meaning=_SIZE,
     quantity="D1",
-    meaning=_MEANING,
     problem=_small(3),
     optimizer=_adam(0.0, 0.9),
     run={"steps": 100},

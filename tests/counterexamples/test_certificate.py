@@ -179,7 +179,7 @@ def test_a_float_means_its_binary64_value() -> None:
 
 
 def test_piecewise_ratio_is_that_of_the_problem() -> None:
-    assert certificate.piecewise_ratio(10, "1/4") == zhang.piecewise(10, 0.25).facts["C"] == 13
+    assert certificate.piecewise_ratio(10, "1/4") == zhang.piecewise(10, 0.25).facts["ratio"] == 13
 
 
 @pytest.mark.parametrize(

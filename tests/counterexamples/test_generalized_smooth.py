@@ -108,12 +108,12 @@ def test_facts_by_hand() -> None:
     facts = hard_function().facts
     x0 = 1.0 + math.log(32.5)
     assert facts["M"] == 32.5
-    assert facts["threshold"] == pytest.approx(2.0 * x0 / 32.5)
+    assert facts["critical_lr"] == pytest.approx(2.0 * x0 / 32.5)
     assert facts["lower_bound"] == pytest.approx((32.0 - 0.0375) * 32.5 / (0.08 * x0))
-    assert (facts["L0"], facts["L1"], facts["eps"], facts["delta"]) == (1.0, 1.0, 0.1, 64.0)
+    assert (facts["L0"], facts["L1"], facts["target"], facts["gap"]) == (1.0, 1.0, 0.1, 64.0)
     # The well with delta below L0/(2 L1^2) starts in its core, where every step below 2/L0 converges.
-    assert well(3.0, 1.0, 0.5).facts["threshold"] == pytest.approx(2.0 / 3.0)
-    assert well(d=3, delta=5.0).facts["delta"] == 15.0
+    assert well(3.0, 1.0, 0.5).facts["critical_lr"] == pytest.approx(2.0 / 3.0)
+    assert well(d=3, delta=5.0).facts["gap"] == 15.0
 
 
 def test_parameters_are_axes_and_move_the_start() -> None:
@@ -135,7 +135,7 @@ def test_the_pair_holds_and_a_smaller_one_does_not(problem: ts.Problem) -> None:
 @pytest.mark.parametrize("share", [0.999, 1.001])
 def test_gradient_descent_converges_below_the_threshold_only(share: float) -> None:
     problem = well(1.0, 2.0, 50.0)
-    grid = ts.simulate(problem, ts.gd(share * problem.facts["threshold"]), steps=5_000)
+    grid = ts.simulate(problem, ts.gd(share * problem.facts["critical_lr"]), steps=5_000)
     assert grid.verdict.item() == ("CONVERGED" if share < 1.0 else "DIVERGED")
 
 

@@ -39,7 +39,7 @@ def test_periodic_facts(C: float, small: float, period: int | None, slope: float
     problem = reddi.periodic(C, small=small, period=period)
     assert problem.facts["slope"] == pytest.approx(slope, rel=1e-14)
     assert problem.facts["G"] == C
-    assert problem.facts["C"] == C / small
+    assert problem.facts["ratio"] == C / small
     assert problem.facts["D_inf"] == 2.0
     assert problem.optimum == optimum
     assert problem.domain == (-1.0, 1.0)

@@ -98,10 +98,10 @@ def test_facts_by_hand() -> None:
     # d = 20: sum a_i = 20 * 0.6 = 12; start 2: 1 - cos 2 and 2 - log 3; the Hessian of the second has twice the constant.
     cosines, logarithms = separable.cosines().facts, separable.logarithms().facts
     assert cosines["L"] == pytest.approx(12.0)
-    assert cosines["delta"] == pytest.approx(12.0 * (1.0 - math.cos(2.0)))
-    assert logarithms["delta"] == pytest.approx(12.0 * (2.0 - math.log(3.0)))
+    assert cosines["gap"] == pytest.approx(12.0 * (1.0 - math.cos(2.0)))
+    assert logarithms["gap"] == pytest.approx(12.0 * (2.0 - math.log(3.0)))
     assert (cosines["R"], logarithms["R"]) == pytest.approx((12.0, 24.0))
-    assert cosines["sigma"] == 20.0
+    assert cosines["sigma_sum"] == 20.0
 
 
 @pytest.mark.parametrize("family", [separable.cosines, separable.logarithms])

@@ -21,7 +21,7 @@ def test_the_mean_gradient_is_the_slope(C: int) -> None:
         assert problem.gradients(0.0).mean() == pytest.approx(slope, rel=1e-14)
         assert problem.facts["slope"] == pytest.approx(slope, rel=1e-14)
         assert problem.optimum == -1.0
-        assert problem.facts["C"] == problem.facts["n"] == problem.components == C
+        assert problem.facts["ratio"] == problem.facts["n"] == problem.components == C
 
 
 def test_starts_outside_the_box_and_is_clamped_after_the_first_step() -> None:

@@ -170,7 +170,7 @@ def test_labels_follow_their_probability() -> None:
 def test_quadratic_constants_by_hand() -> None:
     # L = 1, 2, 3; loud in coordinates 0 and 2.
     problem = sign.quadratic(3, 1.0, 3.0, 0.5, 4.0, 2)
-    assert problem.facts == {"L_1": 6.0, "L": 3.0, "sigma_1": 8.5, "sigma_2": 32.25, "delta": 3.0}
+    assert problem.facts == {"L_sum": 6.0, "L": 3.0, "sigma_sum": 8.5, "sigma2": 32.25, "gap": 3.0}
     for name, value in (("gap", 3.0), ("gradient_l1", 6.0), ("gradient_square", 14.0)):
         assert measured(problem, np.ones(3), name) == pytest.approx(value)
 
@@ -269,7 +269,7 @@ def test_arguments_are_checked(
 def test_every_problem_can_be_built_rebuilt_and_run(make: Callable[..., ts.Problem]) -> None:
     problem = make()
     assert problem.name == f"sign.{make.__name__}"
-    rebuilt = problem.replace(**problem.parameters)
+    rebuilt = problem.replace(**problem.arguments)
     assert (rebuilt.constants, rebuilt.start, rebuilt.facts) == (
         problem.constants,
         problem.start,

@@ -17,7 +17,7 @@ def test_moments(k: float, p: float, negative: bool) -> None:
     values, weights = np.array([k, 0.0]), np.array([p, 1.0 - p])
     mean = np.sum(weights * values)
     assert facts["mean"] == pytest.approx(mean)
-    assert facts["variance"] == pytest.approx(np.sum(weights * (values - mean) ** 2))
+    assert facts["sigma2"] == pytest.approx(np.sum(weights * (values - mean) ** 2))
     # The two terms of the third moment cancel at p = 1/2.
     assert facts["third"] == pytest.approx(np.sum(weights * (values - mean) ** 3), abs=1e-12 * abs(k) ** 3)
 

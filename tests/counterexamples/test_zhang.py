@@ -53,8 +53,8 @@ def test_measures_are_the_function_and_its_derivative(problem: Problem, x: float
 
 def test_piecewise_ratio_and_smoothness() -> None:
     # a = 1/(n-1)^2 gives C = n - 1 + (n-1)^2 = n (n-1).
-    assert zhang.piecewise(20, 1 / 361).facts["C"] == pytest.approx(380.0)
-    assert zhang.piecewise(10).facts["C"] == 10.0
+    assert zhang.piecewise(20, 1 / 361).facts["ratio"] == pytest.approx(380.0)
+    assert zhang.piecewise(10).facts["ratio"] == 10.0
     assert zhang.piecewise(10).facts["L"] == 10.0  # G = 1 + 9
 
 
@@ -94,7 +94,7 @@ def test_batch_equals_the_averaged_samples(B: int) -> None:
     n, C = batch_problem(60, B)
     problem = zhang.batch(60, B)
     assert problem.components == n
-    assert problem.facts["C"] == pytest.approx(C)
+    assert problem.facts["ratio"] == pytest.approx(C)
     g = components(problem, 0.0)
     assert g[0] / -g[1] == pytest.approx(C)
     # Means over B samples of slopes 60, -1, ..., -1, in units of 1/B: 60 - (B-1) and -B.

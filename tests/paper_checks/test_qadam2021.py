@@ -47,9 +47,9 @@ TAMPERED: list[tuple[str, int, str, Callable[[np.ndarray], np.ndarray]]] = [
     ("QC11", 0, "offset_mean", lambda b: 100.0 * b),
     ("QC11", 2, "offset_mean", np.zeros_like),
     ("QC11", 3, "offset_mean", one_nan),
-    ("QC12", 0, "sum_max", lambda s: s + 1e-9),
+    ("QC12", 0, "total_max", lambda s: s + 1e-9),
     ("QC12", 0, "gap_min", lambda f: f - 1e-6),
-    ("QC12", 1, "sum_min", one_nan),
+    ("QC12", 1, "total_min", one_nan),
     ("QC12", 0, "gap_final", lambda f: f + 0.01),
     ("QC12", 2, "gap_final", one_nan),
     ("QC14", 0, "gradient_square_mean", lambda g: 1.03 * g),
@@ -146,7 +146,7 @@ def test_the_quantizer_of_weights_clips() -> None:
 def test_floor_of_one_coordinate_by_hand(k: int) -> None:
     # d = 1, c = a + h/4: visits in the ratio 3 : 1, mean square (3 (h/4)^2 + (3h/4)^2)/4 = 3 h^2/16.
     h = compressors.spacing(k)
-    problem = quantized.quadratic(d=1, start=0.0)
+    problem = quantized.quadratic(d=1, x0=0.0)
     problem = replace(problem, constants={**problem.constants, "c_0": 0.25 * h}, family=None)
     grid = ts.simulate(problem, qadam2021_bias.FLOOR.optimizer.replace(**{"down.k": k}), steps=20_000,
                        checkpoints=(10_000, 20_000), running=True)  # fmt: skip
@@ -192,7 +192,7 @@ IN_NUMPY = {
 @pytest.mark.parametrize("method", ["qadam", "efficient_adam"])
 def test_a_quantized_path_is_that_of_numpy(name: str, method: str) -> None:
     compressor, quantize = IN_NUMPY[name]
-    problem = quantized.quadratic(d=12, decades=2.0, spread=0.4, start=0.3)
+    problem = quantized.quadratic(d=12, decades=2.0, spread=0.4, x0=0.3)
     down = weights(6) if method == "qadam" else compressor
     optimizer = {"qadam": qadam, "efficient_adam": efficient_adam}[method](
         0.02, 0.8, eps=1e-6, up=compressor, down=down, theta=0.9, schedule=ts.power(0.5)

@@ -145,7 +145,9 @@ def test_too_few_escapes_are_undecided(runs: Runs) -> None:
 
 def test_the_threshold_by_hand() -> None:
     # Delta = 64: E takes 32, so e^(x0 - 1) = 32.5, x0 = 1 + ln 32.5 = 4.48124, M = 32.5, 2 x0/M = .275769.
-    assert separability.fact("threshold", 64.0) == pytest.approx(2.0 * (1.0 + np.log(32.5)) / 32.5, rel=1e-14)
+    assert separability.fact("critical_lr", 64.0) == pytest.approx(
+        2.0 * (1.0 + np.log(32.5)) / 32.5, rel=1e-14
+    )
     # (32 - .0375) 32.5/(8 .01 x0) = 2897.6
     exact = (32.0 - 0.0375) * 32.5 / (0.08 * (1.0 + np.log(32.5)))
     assert separability.fact("lower_bound", 64.0) == pytest.approx(exact, rel=1e-14)
@@ -202,7 +204,7 @@ def test_hazard_median_by_hand() -> None:
 def test_the_well_alone_has_the_same_threshold_as_its_facts() -> None:
     for delta in variations.STABILITY_GAPS:
         facts = well(delta=delta).facts
-        assert facts["threshold"] == pytest.approx(
+        assert facts["critical_lr"] == pytest.approx(
             2.0 * (1.0 + np.log(delta + 0.5)) / (delta + 0.5), rel=1e-14
         )
 

@@ -455,7 +455,7 @@ def test_choco_rate_says_nothing_at_simulation_scale() -> None:
     graph = compression._graph(quantized.consensus(9), optimizer)
     mixing = compression.gossip_step(graph["rho"], graph["beta"], 1.0)
     values = {"delta_up": 1.0, "mixing": mixing, "T": 10_000, "s": 0.0, "lr": optimizer.lr, **graph}
-    values |= {"L": 1.0, "G": 1.0, "gap": 0.0, "sigma_square": 0.0}
+    values |= {"L": 1.0, "G": 1.0, "gap": 0.0, "sigma2": 0.0}
     assert bound(compression.CHOCO_SGD, **values) == pytest.approx(2.727e8 * 9 / 10_001, rel=1e-3)
     short = compression.CHOCO_SGD.assess({**values, "T": 500, "lr": math.sqrt(9 / 501)})
     assert [str(row.condition) for row in short.failed] == ["T at least 64 n L^2"]

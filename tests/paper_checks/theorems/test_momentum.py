@@ -122,7 +122,7 @@ VIOLATIONS = [  # theorem, problem, optimizer, steps, the condition that fails, 
     ("ghadimi2015.thm1", QUADRATIC, sgdm(3.9, 0.9), 200, "alpha of at most (1 - momentum)/L", True),
     ("ghadimi2015.thm4", QUADRATIC, sgdm(0.9, 0.99), 30, "small momentum", True),
     ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.9, 0.99), 20, "small momentum", True),
-    ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.5, 0.5, m0=50.0), 20, "the momentum starts at 0", True),
+    ("ghadimi2015.nonconvex", QUADRATIC, sgdm(0.5, 0.5, m0=50.0), 20, "m starts at 0", True),
 ]
 
 
@@ -205,8 +205,8 @@ def test_the_noise_of_logcosh_is_seen() -> None:
 def test_workers_with_objectives_of_their_own_have_a_variance_that_is_not_zero() -> None:
     problem = quantized.three_quadratics()
     trial = put_on_trial(momentum.SGD_NONCONVEX, problem, sgd(0.01), names={"workers": 3, "steps": 5})
-    assert "variance" not in trial.values
-    assert "it needs variance" in trial.assessment.reason
+    assert "sigma2" not in trial.values
+    assert "it needs sigma2" in trial.assessment.reason
     part = put_on_trial(momentum.SGD_NONCONVEX, problem, sgd(0.01), names={"workers": 1}, run=False)
     assert [str(row.condition) for row in part.assessment.failed] == [
         "unbiased gradients, independent given x_t"

@@ -141,7 +141,7 @@ def test_lion_box(
     agree(trials(sign.LION_BOX, sweep))
 
 
-SKEWED = {"L_1": 1.0, "sigma_1": 2.0}  # |f''| <= 1, noise 4 or -1: variance .2 16 + .8
+SKEWED = {"L_sum": 1.0, "sigma_sum": 2.0}  # |f''| <= 1, noise 4 or -1: variance .2 16 + .8
 VIOLATIONS: list[tuple[str, Problem, Any, dict[str, Any], str, bool]] = [
     # theorem, problem, optimizer, names, the condition that fails, whether the run breaks the bound
     ("bernstein2018.thm2", problems.skewed(), majority_vote(0.01), {"workers": 101, "steps": 20_000, "seeds": 2, "x0": 1.0}
@@ -178,7 +178,7 @@ def test_curvature_term_of_signsgd_is_attained() -> None:
     trial = put_on_trial(sign.SIGNSGD, problem, signsgd(0.5), names={"steps": 1_000, "seeds": 1, "x0": 0.25})
     assert trial.respected
     assert trial.ratio == pytest.approx(0.25 / (0.25 + 0.5 / 8_000.0), rel=1e-12)
-    flatter = replace(problem, facts={**problem.facts, "L_1": 0.99})
+    flatter = replace(problem, facts={**problem.facts, "L_sum": 0.99})
     smaller = put_on_trial(
         sign.SIGNSGD, flatter, signsgd(0.5), names={"steps": 1_000, "seeds": 1, "x0": 0.25}
     )
@@ -239,7 +239,7 @@ def test_the_convex_case_needs_convexity() -> None:
 
 def test_components_in_cyclic_order_are_not_independent() -> None:
     trial = put_on_trial(
-        sign.SIGNSGD, separable.tilted_wells(), names={"L_1": 1.0, "sigma_1": 9.0}, run=False
+        sign.SIGNSGD, separable.tilted_wells(), names={"L_sum": 1.0, "sigma_sum": 9.0}, run=False
     )
     assert [str(row.condition) for row in trial.assessment.failed] == [
         "unbiased gradients, independent given x_t"

@@ -112,8 +112,8 @@ def test_the_extended_theorem_with_a_constant_of_one(
 @pytest.mark.parametrize(
     ("names", "condition"),
     [
-        ({"s": 0.0}, "step sizes lr/sqrt(t)"),
-        ({"s": 1.5}, "step sizes lr/sqrt(t)"),
+        ({"s": 0.0}, "lr_t = lr/sqrt(t)"),
+        ({"s": 1.5}, "lr_t = lr/sqrt(t)"),
         ({"eps": 0.1, "eps_mode": "inside"}, "no eps inside the root"),
         ({"beta1": 0.999}, "bounded updates"),
     ],
