@@ -6,7 +6,7 @@ the mean of the components or workers and f* its infimum; a gradient has the uni
 
 from __future__ import annotations
 
-from theory_sim.random import ORDERS
+from theory_sim.order import ORDERS
 
 # Facts: constants that a problem states about itself.
 FACTS = {
