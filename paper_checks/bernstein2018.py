@@ -18,6 +18,7 @@ from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger,
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.momentum import sgd
 from theory_sim.optimizers.sign import majority_vote, signsgd, signum
+from theory_sim.problem import Problem
 from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 
@@ -31,21 +32,18 @@ FACTS = QUADRATIC.facts
 STEPS = (50, 200, 800)
 VOTERS = 9
 
+
+def _sweep(name: str, problem: Problem, optimizer: Optimizer, steps: int, seeds: int, **fields: Any) -> Sweep:
+    fields |= {"entropy": 1802, "name": f"bernstein2018.{name}"}
+    return Sweep(problem, optimizer, steps=steps, seeds=seeds, **fields)
+
+
 # The rate: K steps of 1/sqrt(||L||_1 K), each on a batch of K.
 
 
 def _rate(name: str, optimizer: Optimizer, K: int, workers: int = 1) -> Sweep:
-    return Sweep(
-        QUADRATIC.replace(batch=K),
-        optimizer.replace(lr=1.0 / math.sqrt(FACTS["L_1"] * K)),
-        steps=K,
-        seeds=32,
-        workers=workers,
-        running=True,
-        entropy=1802,
-        name=f"bernstein2018.{name}_{K}",
-        quick={"seeds": 8},
-    )
+    problem, paced = QUADRATIC.replace(batch=K), optimizer.replace(lr=1.0 / math.sqrt(FACTS["L_1"] * K))
+    return _sweep(f"{name}_{K}", problem, paced, K, 32, workers=workers, running=True, quick={"seeds": 8})
 
 
 SIGN = tuple(_rate("sign", signsgd(), K) for K in STEPS)
@@ -85,17 +83,9 @@ def the_majority_vote_stays_below_its_bound(*grids: xr.Dataset) -> Evidence:
 
 
 SGD_STEPS = 40_000
-SGD = Sweep(
-    QUADRATIC,
-    sgd(1.0 / (FACTS["L"] * math.sqrt(SGD_STEPS))),
-    steps=SGD_STEPS,
-    seeds=4,
-    checkpoints=(SGD_STEPS,),
-    running=True,
-    entropy=1802,
-    name="bernstein2018.sgd",
-    quick={"seeds": 1},
-)
+_SLOW = sgd(1.0 / (FACTS["L"] * math.sqrt(SGD_STEPS)))
+_AT_END: dict[str, Any] = {"checkpoints": (SGD_STEPS,), "running": True, "quick": {"seeds": 1}}
+SGD = _sweep("sgd", QUADRATIC, _SLOW, SGD_STEPS, 4, **_AT_END)
 
 
 @claim("bernstein2018.G1c", "comparison with SGD after Theorem 1", "upper", SGD)
@@ -140,18 +130,13 @@ def the_lemma_bounds_wrong_signs() -> Evidence:
 
 
 SKEWED_LR = 0.1
-SKEWED = Sweep(
-    sign.skewed(),
-    signum(SKEWED_LR, schedule=power(0.5)),
-    {"beta": (0.0, 0.9, 0.99)},
-    steps=100_000,
-    seeds=64,
-    checkpoints=40,
-    x0=1.0,
-    entropy=1802,
-    name="bernstein2018.skewed",
-    quick={"seeds": 16, "steps": 30_000},
-)
+_SKEWED: dict[str, Any] = {
+    "axes": {"beta": (0.0, 0.9, 0.99)},
+    "checkpoints": 40,
+    "x0": 1.0,
+    "quick": {"seeds": 16, "steps": 30_000},
+}
+SKEWED = _sweep("skewed", sign.skewed(), signum(SKEWED_LR, schedule=power(0.5)), 100_000, 64, **_SKEWED)
 
 
 @claim("bernstein2018.G2b", "assumption of the lemma", "tight", SKEWED)
@@ -178,22 +163,13 @@ def skewed_noise_breaks_the_lemma(grid: xr.Dataset) -> Evidence:
 
 
 def _toy(name: str, optimizer: Optimizer) -> Sweep:
-    return Sweep(
-        sign.sparse_noise(),
-        optimizer,
-        {"instance": range(5)},
-        steps=10_000,
-        seeds=20,
-        checkpoints=(5_000, 10_000),
-        running=True,
-        entropy=1802,
-        name=f"bernstein2018.toy_{name}",
-        quick={"axes": {"instance": range(2)}},
-    )
+    fields: dict[str, Any] = {"checkpoints": (5_000, 10_000), "running": True}
+    axes, few = {"instance": range(5)}, {"axes": {"instance": range(2)}}
+    return _sweep(name, sign.sparse_noise(), optimizer, 10_000, 20, axes=axes, quick=few, **fields)
 
 
 TOY_LR = 0.001
-TOY_SGD, TOY_SIGN = _toy("sgd", sgd(TOY_LR)), _toy("sign", signsgd(0.01))
+TOY_SGD, TOY_SIGN = _toy("toy_sgd", sgd(TOY_LR)), _toy("toy_sign", signsgd(0.01))
 
 
 def _late(grid: xr.Dataset) -> float:
