@@ -45,19 +45,14 @@ def _sign_and_control(lr: float) -> dict[str, Optimizer]:
 _THREE = {**_sign_and_control(0.1), "ef": ef_signsgd(0.1, schedule=ROOT)}
 _FOUR = {**_THREE, "sgd": sgd(0.1, schedule=ROOT)}
 
+_RECORDS: dict[str, Any] = {"checkpoints": 60, "entropy": 1901}
+_DRAWN: dict[str, Any] = {"order": "replacement", **_RECORDS}
+
 # First counterexample: a rare large gradient.
 
-LINEAR_SIGN, LINEAR_SIGNUM, LINEAR_EF = _sweeps(
-    "linear",
-    sign.linear(),
-    _THREE,
-    axes={"lr": (0.1, 0.01, 0.001), "s": (0.0, 0.5)},
-    steps=40_000,
-    seeds=256,
-    checkpoints=60,
-    entropy=1901,
-    quick={"steps": 30_000},
-)
+_CELLS = {"lr": (0.1, 0.01, 0.001), "s": (0.0, 0.5)}
+_LINEAR: dict[str, Any] = {"axes": _CELLS, "steps": 40_000, "seeds": 256, "quick": {"steps": 30_000}}
+LINEAR_SIGN, LINEAR_SIGNUM, LINEAR_EF = _sweeps("linear", sign.linear(), _THREE, **_LINEAR, **_RECORDS)
 # (lr, s) of lr/t^s.  Of the others, .1 is too large for a constant step, and .01/sqrt(t), .001/sqrt(t) arrive late.
 CELLS = ((0.01, 0.0), (0.001, 0.0), (0.1, 0.5))
 
@@ -87,14 +82,8 @@ def signsgd_goes_to_the_largest_loss(signed: xr.Dataset, fixed: xr.Dataset) -> E
 
 
 DRIFT_LR = 0.001
-DRIFT = Sweep(
-    sign.linear(domain=False),
-    signsgd(DRIFT_LR),
-    steps=4_000,
-    seeds=1_000,
-    entropy=1901,
-    name="karimireddy2019.drift",
-)
+_DRIFT: dict[str, Any] = {"steps": 4_000, "seeds": 1_000, "entropy": 1901, "name": "karimireddy2019.drift"}
+DRIFT = Sweep(sign.linear(domain=False), signsgd(DRIFT_LR), **_DRIFT)
 
 
 @claim("karimireddy2019.G3b", "first counterexample", "tight", DRIFT)
@@ -154,18 +143,8 @@ def signsgd_stays_on_the_line_of_the_kink(
 
 # Third counterexample: two squares, one sampled at a time.
 
-PAIR_SIGN, PAIR_SIGNUM, PAIR_EF, PAIR_SGD = _sweeps(
-    "pair",
-    sign.pair(),
-    _FOUR,
-    axes={"eps": EPS},
-    steps=50_000,
-    seeds=16,
-    order="replacement",
-    checkpoints=60,
-    running=True,
-    entropy=1901,
-)
+_PAIR: dict[str, Any] = {"axes": {"eps": EPS}, "steps": 50_000, "seeds": 16, "running": True}
+PAIR_SIGN, PAIR_SIGNUM, PAIR_EF, PAIR_SGD = _sweeps("pair", sign.pair(), _FOUR, **_PAIR, **_DRAWN)
 
 
 @claim("karimireddy2019.G5", "third counterexample", "exact", PAIR_SIGN, PAIR_EF, PAIR_SGD)
@@ -186,16 +165,13 @@ def signsgd_stays_on_the_line_of_the_pair(
 # The class of problems with one sign pattern.
 
 COMMON_LR = 0.05
+_COMMON: dict[str, Any] = {"axes": {"instance": (0, 1, 2)}, "steps": 40_000, "seeds": 8}
 COMMON_SIGN, COMMON_SIGNUM, COMMON_EF = _sweeps(
     "common",
     sign.common_signs(),
     {**_sign_and_control(COMMON_LR), "ef": ef_signsgd(COMMON_LR)},
-    axes={"instance": (0, 1, 2)},
-    steps=40_000,
-    seeds=8,
-    order="replacement",
-    checkpoints=60,
-    entropy=1901,
+    **_COMMON,
+    **_DRAWN,
     quick={"seeds": 2, "steps": 20_000},
 )
 
