@@ -17,8 +17,10 @@ import numpy as np
 
 from counterexamples.generalized_smooth import hard_function
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, normalized_gd
 from theory_sim.optimizers.momentum import gd, sgdm
+from theory_sim.problem import Problem
 from theory_sim.rates import exponent_within, theil_sen
 from theory_sim.sweep import Sweep
 from theory_sim.verdict import Verdict
@@ -76,32 +78,29 @@ def exponent(x: Any, steps: Any, low: float, high: float, note: str, on_edge: in
     return parts or [exponent_within(theil_sen(x, values), low, high, note)]
 
 
+def to_eps(name: str, problem: Problem, optimizer: Optimizer, axes: Any, steps: int, **fields: Any) -> Sweep:
+    """Return a sweep that counts the updates until the gradient norm is the eps of the problem."""
+    fields |= {"first_hit": problem.facts["eps"], "name": f"wang2024separability.{name}"}
+    return Sweep(problem, optimizer, axes, steps, **fields)
+
+
 # Constant steps of gradient descent, with and without momentum.
 
 EDGE_OFFSET = 1e-9
-_NEAR_EDGE = around((*GAPS, 2048.0), (1.0 - EDGE_OFFSET, 1.0 + EDGE_OFFSET))
-EDGE = Sweep(
-    hard_function(),
-    gd(),
-    {"delta": (*GAPS, 2048.0), "lr": _NEAR_EDGE},
-    steps=2_000,
-    name="wang2024separability.edge",
-)
+_EDGE_GAPS = (*GAPS, 2048.0)
+_EDGE: dict[str, Any] = {
+    "delta": _EDGE_GAPS,
+    "lr": around(_EDGE_GAPS, (1.0 - EDGE_OFFSET, 1.0 + EDGE_OFFSET)),
+}
+EDGE = Sweep(hard_function(), gd(), _EDGE, steps=2_000, name="wang2024separability.edge")
 
 
-def _below_and_above(deltas: Sequence[float]) -> dict[str, Any]:
+def _steps(deltas: Sequence[float]) -> dict[str, Any]:
     return {"delta": deltas, "lr": around(deltas, (0.5, 0.9, 0.999, 1.05))}
 
 
-GD = Sweep(
-    hard_function(),
-    gd(),
-    _below_and_above(GAPS),
-    steps=460_000,
-    first_hit=EPS,
-    name="wang2024separability.gd",
-    quick={"axes": _below_and_above(_FEW), "steps": 36_000},
-)
+_GD_QUICK = {"axes": _steps(_FEW), "steps": 36_000}
+GD = to_eps("gd", hard_function(), gd(), _steps(GAPS), 460_000, quick=_GD_QUICK)
 
 
 def near_threshold(grid: xr.Dataset) -> xr.DataArray:
@@ -173,15 +172,10 @@ def _with_momentum(deltas: Sequence[float]) -> dict[str, Any]:
     return {"momentum": _MOMENTA, "delta": deltas, "lr": around(deltas, _SHARES)}
 
 
-MOMENTUM = Sweep(
-    hard_function(),
-    sgdm(convention="heavy_ball"),
-    _with_momentum((*GAPS[4:], 2048.0)),
-    steps=1_250_000,
-    first_hit=EPS,
-    name="wang2024separability.momentum",
-    quick={"axes": _with_momentum(GAPS[3:6]), "steps": 95_000},
-)
+_HEAVY_BALL = sgdm(convention="heavy_ball")
+_MOMENTUM_QUICK = {"axes": _with_momentum(GAPS[3:6]), "steps": 95_000}
+_LARGE = _with_momentum(_EDGE_GAPS[4:])
+MOMENTUM = to_eps("momentum", hard_function(), _HEAVY_BALL, _LARGE, 1_250_000, quick=_MOMENTUM_QUICK)
 
 
 def stable_interval(grid: xr.Dataset) -> xr.DataArray:
@@ -237,20 +231,10 @@ def all_steps_are_quadratic(grid: xr.Dataset) -> Evidence:
 
 
 _BETAS = (0.0, 0.9, 0.97, 0.99, 0.995, 0.997, 0.999, 0.9995, 0.9998, 0.9999)
-_JOINT: dict[str, Any] = {
-    "momentum": _BETAS,
-    "delta": (*GAPS[2:], 2048.0),
-    "lr": np.geomspace(0.002, 60.0, 96),
-}
-JOINT = Sweep(
-    hard_function(),
-    sgdm(convention="ema"),
-    _JOINT,
-    steps=24_000,
-    first_hit=EPS,
-    name="wang2024separability.joint",
-    quick={"axes": {**_JOINT, "delta": GAPS[2:6], "lr": np.geomspace(0.01, 60.0, 32)}, "steps": 6_000},
-)
+_JOINT = {"momentum": _BETAS, "delta": (*GAPS[2:], 2048.0), "lr": np.geomspace(0.002, 60.0, 96)}
+_JOINT_FEW = {"momentum": _BETAS, "delta": GAPS[2:6], "lr": np.geomspace(0.01, 60.0, 32)}
+_JOINT_QUICK = {"axes": _JOINT_FEW, "steps": 6_000}
+JOINT = to_eps("joint", hard_function(), sgdm(convention="ema"), _JOINT, 24_000, quick=_JOINT_QUICK)
 
 
 @claim("wang2024separability.H6", _GDM, "rate", JOINT)
@@ -275,12 +259,7 @@ def _prescribed(name: str, deltas: Sequence[float], eps: float, L0: float = 1.0,
         return {"axes": {"delta": few, **betas}, "steps": math.ceil(2.7 * L0 * max(few) / eps**2)}
 
     problem = hard_function(L0=L0, L1=L1, eps=eps, delta=deltas[0])
-    fields: dict[str, Any] = {
-        "first_hit": eps,
-        "name": f"wang2024separability.{name}",
-        "quick": up_to(deltas[:5]),
-    }
-    return Sweep(problem, adam_norm(), **up_to(deltas), **fields)
+    return to_eps(name, problem, adam_norm(), **up_to(deltas), quick=up_to(deltas[:5]))
 
 
 ADAM_NORM = {eps: _prescribed(f"adam_norm_{eps:g}", GAPS if eps == EPS else (64.0,), eps) for eps in TARGETS}
@@ -290,25 +269,13 @@ OTHER_CONSTANTS = (
 )
 SMALL_TARGETS = (ADAM_NORM[0.1], ADAM_NORM[0.05], ADAM_NORM[0.025], *OTHER_CONSTANTS)
 
-NORMALIZED = Sweep(
-    hard_function(),
-    normalized_gd(lr=0.5 * EPS),
-    {"delta": GAPS},
-    steps=280_000,
-    first_hit=EPS,
-    name="wang2024separability.normalized",
-    quick={"axes": {"delta": _FEW}, "steps": 70_000},
+_NORMALIZED, _NORMALIZED_QUICK = normalized_gd(lr=0.5 * EPS), {"axes": {"delta": _FEW}, "steps": 70_000}
+NORMALIZED = to_eps(
+    "normalized", hard_function(), _NORMALIZED, {"delta": GAPS}, 280_000, quick=_NORMALIZED_QUICK
 )
 # Zhang et al. 2020, Theorem 3: eta_c = 1/(10 L0), gamma = 1/(10 L1 eta_c).
-CLIPPED = Sweep(
-    hard_function(),
-    clipped_gd(lr=0.1, threshold=1.0),
-    {"delta": GAPS},
-    steps=140_000,
-    first_hit=EPS,
-    name="wang2024separability.clipped",
-    quick={"axes": {"delta": _FEW}, "steps": 40_000},
-)
+_CLIPPED, _CLIPPED_QUICK = clipped_gd(lr=0.1, threshold=1.0), {"axes": {"delta": _FEW}, "steps": 40_000}
+CLIPPED = to_eps("clipped", hard_function(), _CLIPPED, {"delta": GAPS}, 140_000, quick=_CLIPPED_QUICK)
 
 
 def _ratio(

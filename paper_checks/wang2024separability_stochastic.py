@@ -17,6 +17,7 @@ import numpy as np
 from counterexamples.noisy_well import capped_gradient, median_escape_time, noisy_well
 from paper_checks.wang2024separability import violations
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
+from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adaptive import generic_adam
 from theory_sim.optimizers.clipped import adam_norm
 from theory_sim.optimizers.momentum import sgdm
@@ -36,15 +37,16 @@ _UPPER = "2403.15146, stochastic upper bound for Adam"
 _AGNOSTIC = "2403.15146, parameter-agnostic Adam"
 
 
-def _sgdm(name: str, nu: float, axes: dict[str, Any], **fields: Any) -> Sweep:
-    optimizer = sgdm(momentum=0.0, convention="ema")
-    return Sweep(noisy_well(nu=nu), optimizer, axes, name=f"wang2024separability.{name}", **fields)
+def _well(name: str, optimizer: Optimizer, axes: Any, steps: int, seeds: int, **fields: Any) -> Sweep:
+    problem = noisy_well(nu=fields.pop("nu", NU))
+    return Sweep(problem, optimizer, axes, steps, seeds, name=f"wang2024separability.{name}", **fields)
 
 
 # One step: the tail of the gradient norm.
 
+_SGDM = sgdm(momentum=0.0, convention="ema")
 FIRST_STEPS = (0.005, 0.05, 0.5, 1.0)
-ONE_STEP = _sgdm("one_step", NU, {"lr": FIRST_STEPS, "momentum": (0.0, 0.9)}, steps=1, seeds=20_000)
+ONE_STEP = _well("one_step", _SGDM, {"lr": FIRST_STEPS, "momentum": (0.0, 0.9)}, 1, 20_000)
 
 
 def tail_increment(lr: float, momentum: float = 0.0, nu: float = NU) -> float:
@@ -75,19 +77,12 @@ def one_step_has_an_infinite_expectation(grid: xr.Dataset) -> Evidence:
 
 # The time until a path is thrown out, even from the minimum.
 
-_STEPS = (0.01, 0.03, 0.0625, 0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0)
+_FULL = {"momentum": (0.0, 0.5, 0.9), "lr": (0.01, 0.03, 0.0625, 0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0)}
 _FEW = {"momentum": (0.0, 0.5), "lr": (0.01, 0.125, 0.25, 0.5, 0.7, 1.0)}
-SURVIVAL = _sgdm(
-    "survival",
-    NU,
-    {"momentum": (0.0, 0.5, 0.9), "lr": _STEPS},
-    steps=20_000,
-    seeds=600,
-    x0=0.0,
-    quick={"axes": _FEW, "steps": 3_000, "seeds": 400},
-)
-_GAUSSIAN_QUICK = {"steps": 3_000, "seeds": 100}
-GAUSSIAN = _sgdm("gaussian", math.inf, {"lr": _STEPS}, steps=20_000, seeds=200, x0=0.0, quick=_GAUSSIAN_QUICK)
+_QUICK = {"axes": _FEW, "steps": 3_000, "seeds": 400}
+SURVIVAL = _well("survival", _SGDM, _FULL, 20_000, 600, x0=0.0, quick=_QUICK)
+_NORMAL: dict[str, Any] = {"nu": math.inf, "x0": 0.0, "quick": {"steps": 3_000, "seeds": 100}}
+GAUSSIAN = _well("gaussian", _SGDM, {"lr": _FULL["lr"]}, 20_000, 200, **_NORMAL)
 
 
 def escape_times(grid: xr.Dataset) -> xr.DataArray:
@@ -158,18 +153,10 @@ def gaussian_noise_throws_no_path_out(gaussian: xr.Dataset, survival: xr.Dataset
 # The same instance from delta = 8: Adam, and the median path of SGD with momentum.
 
 _SHORT = {"steps": 5_000, "seeds": 100}
-ADAM = Sweep(
-    noisy_well(nu=NU),
-    adam_norm(beta2=0.999),
-    {"lr": (0.001, 0.01, 0.1)},
-    steps=20_000,
-    seeds=400,
-    running=True,
-    name="wang2024separability.adam",
-    quick=_SHORT,
-)
+_ADAM_LR = {"lr": (0.001, 0.01, 0.1)}
+ADAM = _well("adam", adam_norm(beta2=0.999), _ADAM_LR, 20_000, 400, running=True, quick=_SHORT)
 _SMALL = {"momentum": (0.0, 0.9), "lr": (0.003, 0.01)}
-SMALL_STEP = _sgdm("small_step", NU, _SMALL, steps=20_000, seeds=400, quick=_SHORT)
+SMALL_STEP = _well("small_step", _SGDM, _SMALL, 20_000, 400, quick=_SHORT)
 
 
 @claim("wang2024separability.S3", _UPPER, "upper", ADAM)
@@ -204,27 +191,25 @@ def _tuned_to(horizons: Sequence[int]) -> dict[str, Any]:
     return {"axes": axes, "steps": horizons[-1], "checkpoints": horizons}
 
 
-KNOWN_HORIZON = Sweep(
-    noisy_well(nu=NU),
+KNOWN_HORIZON = _well(
+    "known_horizon",
     adam_norm(beta1=0.9),
+    **_tuned_to(HORIZONS),
     seeds=16,
     x0=3.0,
     running=True,
-    name="wang2024separability.known_horizon",
     quick=_tuned_to(HORIZONS[:3]),
-    **_tuned_to(HORIZONS),
 )
 _HALF_DECADES = (100, 316, 1_000, 3_162, 10_000, 31_623, 100_000, 316_228, 1_000_000)
-AGNOSTIC = Sweep(
-    noisy_well(nu=NU),
+AGNOSTIC = _well(
+    "agnostic",
     generic_adam(lr=1.0, c=1.0, r=0.75, schedule=power(0.5)),
     {"beta1": (0.0, 0.9), "L1": (1.0, 4.0, 16.0, 32.0)},
-    steps=1_000_000,
+    steps=_HALF_DECADES[-1],
     seeds=8,
     x0=0.0,
     checkpoints=_HALF_DECADES,
     running=True,
-    name="wang2024separability.agnostic",
     quick={"steps": 100_000, "checkpoints": _HALF_DECADES[:7]},
 )
 

@@ -19,6 +19,7 @@ from paper_checks.wang2024separability import (
     around,
     exponent,
     steps_to_eps,
+    to_eps,
     tuned,
     violations,
 )
@@ -79,17 +80,14 @@ def no_momentum_stabilises_a_larger_step(*grids: xr.Dataset) -> Evidence:
 # The target eps at the gap 64, constant steps.
 
 _SHARES = (0.5, 0.9, 0.97, 0.999, 1.001)
-GD_TARGETS = {
-    eps: Sweep(
-        hard_function(eps=eps),
-        gd(),
-        {"lr": around((64.0,), _SHARES, eps)},
-        steps=math.ceil(32.0 * (1.0 / eps) ** 2),
-        first_hit=eps,
-        name=f"wang2024separability.gd_{eps:g}",
-    )
-    for eps in TARGETS
-}
+
+
+def _gd(eps: float) -> Sweep:
+    axes, steps = {"lr": around((64.0,), _SHARES, eps)}, math.ceil(32.0 * (1.0 / eps) ** 2)
+    return to_eps(f"gd_{eps:g}", hard_function(eps=eps), gd(), axes, steps)
+
+
+GD_TARGETS = {eps: _gd(eps) for eps in TARGETS}
 _BOTH_TARGETS = (*GD_TARGETS.values(), *ADAM_NORM.values())
 
 
@@ -138,30 +136,18 @@ def ramp_time() -> float:
     return (_Y0 - 3.0 * EPS) / (2.0 * EPS) + bowl
 
 
-INITIAL_GD = tuple(
-    Sweep(
-        hard_function(),
-        gd(),
-        {"lr": initial_threshold(x0) * np.array([0.8, 0.9, 0.97, 0.999, 1.001])},
-        x0=(x0, _Y0),
-        steps=math.ceil(1.3 * ramp_time() / initial_threshold(x0)),
-        first_hit=EPS,
-        name=f"wang2024separability.initial_gd_{x0:g}",
-    )
-    for x0 in STARTS
-)
-INITIAL_ADAM = tuple(
-    Sweep(
-        hard_function(),
-        adam_norm(),
-        {"beta1": (0.0,), "beta2": (0.9,), "lr": np.geomspace(0.01, 20.0, 60)},
-        x0=(x0, _Y0),
-        steps=3_000,
-        first_hit=EPS,
-        name=f"wang2024separability.initial_adam_{x0:g}",
-    )
-    for x0 in STARTS
-)
+def _initial_gd(x0: float) -> Sweep:
+    axes = {"lr": initial_threshold(x0) * np.array([0.8, 0.9, 0.97, 0.999, 1.001])}
+    steps = math.ceil(1.3 * ramp_time() / initial_threshold(x0))
+    return to_eps(f"initial_gd_{x0:g}", hard_function(), gd(), axes, steps, x0=(x0, _Y0))
+
+
+def _initial_adam(x0: float) -> Sweep:
+    axes = {"beta1": (0.0,), "beta2": (0.9,), "lr": np.geomspace(0.01, 20.0, 60)}
+    return to_eps(f"initial_adam_{x0:g}", hard_function(), adam_norm(), axes, 3_000, x0=(x0, _Y0))
+
+
+INITIAL_GD, INITIAL_ADAM = tuple(map(_initial_gd, STARTS)), tuple(map(_initial_adam, STARTS))
 
 
 @claim("wang2024separability.H9", _START, "order", *INITIAL_GD, *INITIAL_ADAM)
@@ -187,51 +173,32 @@ def gd_pays_for_the_initial_gradient(*grids: xr.Dataset) -> Evidence:
 _NEAR = (0.6, 0.8, 0.9, 0.95, 0.98, 0.999, 1.001, 1.02, 1.04, 1.06, 1.08, 1.1, 1.2)
 _TUNED: dict[str, Any] = {"beta1": (0.0, 0.9), "beta2": (0.9, 0.99), "lr": np.geomspace(0.02, 60.0, 80)}
 _LARGE_TARGETS = TARGETS[:4]
-DECREASING_GD = {
-    eps: Sweep(
-        hard_function(eps=eps, delta=16.0),
-        gd(schedule=power(0.5)),
-        {"lr": around((16.0,), _NEAR, eps)},
-        steps=math.ceil(3.0e5 * (0.05 / eps) ** 4) + 500,
-        first_hit=eps,
-        name=f"wang2024separability.decreasing_gd_{eps:g}",
-    )
-    for eps in _LARGE_TARGETS
-}
-DECREASING_ADAM = {
-    eps: Sweep(
-        hard_function(eps=eps, delta=16.0),
-        adam_norm(schedule=power(0.5)),
-        _TUNED,
-        steps=20_000,
-        first_hit=eps,
-        name=f"wang2024separability.decreasing_adam_{eps:g}",
-    )
-    for eps in _LARGE_TARGETS
-}
+_GD, _ADAM = gd(schedule=power(0.5)), adam_norm(schedule=power(0.5))
+
+
+def _decreasing_gd(eps: float) -> Sweep:
+    axes, steps = {"lr": around((16.0,), _NEAR, eps)}, math.ceil(3.0e5 * (0.05 / eps) ** 4) + 500
+    return to_eps(f"decreasing_gd_{eps:g}", hard_function(eps=eps, delta=16.0), _GD, axes, steps)
+
+
+def _decreasing_adam(eps: float) -> Sweep:
+    return to_eps(f"decreasing_adam_{eps:g}", hard_function(eps=eps, delta=16.0), _ADAM, _TUNED, 20_000)
+
+
+_DECREASING_TARGETS = (*map(_decreasing_gd, _LARGE_TARGETS), *map(_decreasing_adam, _LARGE_TARGETS))
 
 
 def _small_gaps(*deltas: float) -> dict[str, Any]:
     return {"delta": deltas, "lr": around(deltas, (0.8, 0.95, 0.999, 1.02, 1.05, 1.2))}
 
 
-DECREASING_GD_GAP = Sweep(
-    hard_function(delta=8.0),
-    gd(schedule=power(0.5)),
-    _small_gaps(8.0, 16.0, 32.0, 64.0),
-    steps=2_300_000,
-    first_hit=EPS,
-    name="wang2024separability.decreasing_gd_gap",
-    quick={"axes": _small_gaps(8.0, 16.0, 32.0), "steps": 200_000},
+_FROM_8, _GAPS = hard_function(delta=8.0), (8.0, 16.0, 32.0, 64.0)
+_GAP_QUICK = {"axes": _small_gaps(*_GAPS[:3]), "steps": 200_000}
+DECREASING_GD_GAP = to_eps(
+    "decreasing_gd_gap", _FROM_8, _GD, _small_gaps(*_GAPS), 2_300_000, quick=_GAP_QUICK
 )
-DECREASING_ADAM_GAP = Sweep(
-    hard_function(delta=8.0),
-    adam_norm(schedule=power(0.5)),
-    {"delta": tuple(8.0 * 2.0 ** (k / 2.0) for k in range(9)), **_TUNED},
-    steps=10_000,
-    first_hit=EPS,
-    name="wang2024separability.decreasing_adam_gap",
-)
+_ADAM_GAPS = {"delta": tuple(8.0 * 2.0 ** (k / 2.0) for k in range(9)), **_TUNED}
+DECREASING_ADAM_GAP = to_eps("decreasing_adam_gap", _FROM_8, _ADAM, _ADAM_GAPS, 10_000)
 
 
 def _adam_below(x: Any, grids: list[xr.Dataset], high: float) -> list[Evidence]:
@@ -245,7 +212,7 @@ def _adam_below(x: Any, grids: list[xr.Dataset], high: float) -> list[Evidence]:
     return parts
 
 
-@claim("wang2024separability.H10", _DECREASING, "rate", *DECREASING_GD.values(), *DECREASING_ADAM.values())
+@claim("wang2024separability.H10", _DECREASING, "rate", *_DECREASING_TARGETS)
 def decreasing_steps_separate_in_eps(*grids: xr.Dataset) -> Evidence:
     """With the step eta_1/sqrt(t) at its best eta_1 gradient descent needs about eps^-4 updates, AdamNorm
     fewer than eps^-2 even for the average."""
