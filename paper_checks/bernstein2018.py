@@ -1,8 +1,8 @@
 """Bernstein, Wang, Azizzadenesheli, Anandkumar, "signSGD: Compressed Optimisation for Non-Convex Problems".
 
-ICML 2018, arXiv:1802.04434.  The rate of signSGD in the l1 norm and its version with a majority vote, on quadratics
-whose curvatures and noise differ between coordinates; the lemma that bounds how often a sign is wrong, and noise that
-breaks it; the toy problem of sparse noise.
+ICML 2018, arXiv:1802.04434.  The rate of signSGD in the l1 norm and its version with a majority vote, on
+quadratics whose curvatures and noise differ between coordinates; the lemma that bounds how often a sign is
+wrong, and noise that breaks it; the toy problem of sparse noise.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ VOTE = tuple(_rate("vote", majority_vote(), K, VOTERS) for K in STEPS)
 def bound(K: int, workers: int = 1) -> float:
     """Return Theorem 1's bound on the mean of ||grad f||_1 over K steps, K^2 gradients per worker.
 
-    K^-1/2 (sqrt(||L||_1) (delta + 1/2) + 2 ||sigma||_1/sqrt(M)); M = 1 is Theorem 1, M > 1 the vote under unimodal
-    symmetric noise (Theorem 2).
+    K^-1/2 (sqrt(||L||_1) (delta + 1/2) + 2 ||sigma||_1/sqrt(M)); M = 1 is Theorem 1, M > 1 the vote under
+    unimodal symmetric noise (Theorem 2).
     """
     curvature = math.sqrt(FACTS["L_1"]) * (FACTS["delta"] + 0.5)
     return (curvature + 2.0 * FACTS["sigma_1"] / math.sqrt(workers)) / math.sqrt(K)
@@ -101,7 +101,7 @@ def sgd_stays_below_its_bound(grid: xr.Dataset) -> Evidence:
 
 
 def snr_bound(S: Array) -> Array:
-    """Return the bound on P(wrong sign) at signal-to-noise ratio S: (2/9)/S^2 if S > 2/sqrt(3), else 1/2 - S/(2 sqrt(3))."""
+    """Return the lemma's bound on P(wrong sign): (2/9)/S^2 if S > 2/sqrt(3), else 1/2 - S/(2 sqrt(3))."""
     return np.where(2.0 / math.sqrt(3.0) < S, 2.0 / 9.0 / S**2, 0.5 - S / (2.0 * math.sqrt(3.0)))
 
 

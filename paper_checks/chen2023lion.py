@@ -1,7 +1,8 @@
-"""Chen et al., "Symbolic Discovery of Optimization Algorithms" (arXiv:2302.06675): what Lion's update implies.
+"""Chen et al., "Symbolic Discovery of Optimization Algorithms" (arXiv:2302.06675): Lion's update.
 
-c_t = beta1 m_{t-1} + (1-beta1) g_t; x -= lr (sign(c_t) + weight_decay x); m_t = beta2 m_{t-1} + (1-beta2) g_t.  The
-reading of Lion as a method for min f over ||x||_inf <= 1/weight_decay is that of Chen et al. 2024 (arXiv:2310.05898).
+c_t = beta1 m_{t-1} + (1-beta1) g_t; x -= lr (sign(c_t) + weight_decay x); m_t = beta2 m_{t-1} + (1-beta2)
+g_t.  The reading of Lion as a method for min f over ||x||_inf <= 1/weight_decay is that of Chen et al. 2024
+(arXiv:2310.05898).
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ SIGN = _filter("sign", lion(0.05, BETA1, BETA2))
 
 
 def moves_and_average(grid: xr.Dataset, lr: float) -> tuple[Array, Array]:
-    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients at x_t, shape (t, d), g_0 = 0."""
+    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients, shape (t, d), g_0 = 0."""
     problem = LINEAR.problem
     start = np.full((1, problem.dim), problem.start)
     x = np.concatenate([start, grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values])

@@ -1,8 +1,10 @@
-"""Chen, Liu, Liang, Liu, "Lion Secretly Solves Constrained Optimization: As Lyapunov Predicts" (arXiv:2310.05898).
+"""Chen, Liu, Liang, Liu, "Lion Secretly Solves Constrained Optimization: As Lyapunov Predicts"
+(arXiv:2310.05898).
 
-Lion-K replaces the sign by grad K of a convex K and minimises alpha f(x) + (gamma/lambda) K*(lambda x), with lambda the
-weight decay and K* the conjugate; K = ||.||_1 gives Lion and the constraint ||x||_inf <= 1/lambda.  The continuous
-time limit  x' = grad K(m + e m') - lambda x,  m' = -alpha grad f(x) - gamma m  has a Lyapunov function.
+Lion-K replaces the sign by grad K of a convex K and minimises alpha f(x) + (gamma/lambda) K*(lambda x), with
+lambda the weight decay and K* the conjugate; K = ||.||_1 gives Lion and the constraint ||x||_inf <= 1/lambda.
+The continuous time limit  x' = grad K(m + e m') - lambda x,  m' = -alpha grad f(x) - gamma m  has a Lyapunov
+function.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ POTENTIALS = {
 
 
 def objective(x: Array) -> Array:
-    """Return (x_1 - 1)^2/2 + x_2^2/4 + sin(3 x_1) + x_1 x_2/2, non-convex and bounded below, over the first axis."""
+    """Return (x_1 - 1)^2/2 + x_2^2/4 + sin(3 x_1) + x_1 x_2/2, which is not convex but bounded below."""
     first, second = x
     bowl = 0.5 * (first - 1.0) ** 2 + 0.25 * second**2
     return np.asarray(bowl + np.sin(3.0 * first) + 0.5 * first * second)
@@ -77,7 +79,7 @@ def objective_gradient(x: Array) -> Array:
 
 
 def lyapunov(x: Array, m: Array, flow: Flow, potential: Potential) -> Array:
-    """Return alpha f + (gamma/l) K*(l x) + (1 - e gamma)/(1 + e l) (K*(l x) + K(m) - l <m, x>), l = lambda."""
+    """Return H = alpha f + (gamma/l) K*(l x) + (1 - e gamma)/(1 + e l) (K*(l x) + K(m) - l <m, x>)."""
     dual = potential.conjugate(flow.decay * x)
     weight = (1.0 - flow.epsilon * flow.gamma) / (1.0 + flow.epsilon * flow.decay)
     duality_gap = dual + potential.value(m) - flow.decay * (m * x).sum(axis=0)
@@ -85,7 +87,7 @@ def lyapunov(x: Array, m: Array, flow: Flow, potential: Potential) -> Array:
 
 
 def trajectory(flow: Flow, potential: Potential, time: float = 20.0) -> tuple[Array, Array]:
-    """Return x and m every 0.01 units of time from lambda x = (0.6, -0.5), m = (1, 2), each of shape (2, times)."""
+    """Return x and m every 0.01 units of time from lambda x = (0.6, -0.5), m = (1, 2), shapes (2, times)."""
     from scipy.integrate import solve_ivp
 
     def field(_: float, state: Array) -> Array:
@@ -178,8 +180,8 @@ DEVIATIONS = [
         (
             "2310.05898, Lyapunov function",
             "H is stated for general K.",
-            "H is quoted as we recall it and verified numerically for K = sum sqrt(m^2 + 1) and ||m||^2/2, f in "
-            "two dimensions, time 20, steps of 0.01, relative tolerance 1e-10; the coefficients are ours.",
+            "H is quoted as we recall it and verified numerically for K = sum sqrt(m^2 + 1) and ||m||^2/2, f "
+            "in two dimensions, time 20, steps of 0.01, relative tolerance 1e-10; the coefficients are ours.",
             "L4",
         ),
         (

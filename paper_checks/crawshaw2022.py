@@ -1,8 +1,8 @@
 """Crawshaw et al., "Robustness to Unbounded Smoothness of Generalized SignSGD" (arXiv:2208.11195).
 
-The coordinate-wise (L0_i, L1_i) condition is instantiated by a sum of wells with L1_i in {1, 3, 10} and L0_i in
-{0.1, 1}.  Where the function grows like an exponential, the step of gradient descent must be as small as the largest
-slope is large; clipped, normalised and sign steps need not know it.
+The coordinate-wise (L0_i, L1_i) condition is instantiated by a sum of wells with L1_i in {1, 3, 10} and L0_i
+in {0.1, 1}.  Where the function grows like an exponential, the step of gradient descent must be as small as
+the largest slope is large; clipped, normalised and sign steps need not know it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def hits(grid: xr.Dataset) -> Array:
 def tuned(grid: xr.Dataset) -> tuple[Array, Array]:
     """Return the steps at the best step size of each reach, and whether it is at an edge of the grid.
 
-    A step size counts with the worse of its own result and that of the next smaller one: a run that lands on the
-    optimum by chance is no result.
+    A step size counts with the worse of its own result and that of the next smaller one: a run that lands on
+    the optimum by chance is no result.
     """
     found = hits(grid)
     pair = np.maximum(found[:, 1:], found[:, :-1])

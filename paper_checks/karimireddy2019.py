@@ -1,8 +1,8 @@
 """Karimireddy, Rebjock, Stich, Jaggi, "Error Feedback Fixes SignSGD and Other Gradient Compression Schemes".
 
-ICML 2019, arXiv:1901.09847.  Three counterexamples and a class of problems on which signSGD cannot converge and
-EF-signSGD does, with Signum as the control; the bounds on the residual and on the gradient; the least-squares example
-in which sign methods fit the training data and do not generalise.
+ICML 2019, arXiv:1901.09847.  Three counterexamples and a class of problems on which signSGD cannot converge
+and EF-signSGD does, with Signum as the control; the bounds on the residual and on the gradient; the
+least-squares example in which sign methods fit the training data and do not generalise.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DRAWN: dict[str, Any] = {"order": "replacement", **_RECORDS}
 _CELLS = {"lr": (0.1, 0.01, 0.001), "s": (0.0, 0.5)}
 _LINEAR: dict[str, Any] = {"axes": _CELLS, "steps": 40_000, "seeds": 256, "quick": {"steps": 30_000}}
 LINEAR_SIGN, LINEAR_SIGNUM, LINEAR_EF = _sweeps("linear", sign.linear(), _THREE, **_LINEAR, **_RECORDS)
-# (lr, s) of lr/t^s.  Of the others, .1 is too large for a constant step, and .01/sqrt(t), .001/sqrt(t) arrive late.
+# (lr, s) of lr/t^s.  Of the others a constant .1 is too large, and .01/sqrt(t) and .001/sqrt(t) arrive late.
 CELLS = ((0.01, 0.0), (0.001, 0.0), (0.1, 0.5))
 
 
@@ -177,7 +177,7 @@ COMMON_SIGN, COMMON_SIGNUM, COMMON_EF = _sweeps(
 
 
 def line_and_floor(grid: xr.Dataset) -> tuple[Array, Array]:
-    """Return the distance to x_0 + span(s) and f/floor along the paths, shape (instance, seed, checkpoint)."""
+    """Return the distance to x_0 + span(s) and f/floor along the paths, over (instance, seed, checkpoint)."""
     distances, ratios = [], []
     for instance in grid.instance.values.tolist():
         problem = sign.common_signs(instance)

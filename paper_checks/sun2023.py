@@ -1,14 +1,15 @@
-"""Sun et al., "Rethinking SIGN Training: Provable Nonconvex Acceleration without First- and Second-Order Gradient
-Lipschitz" (arXiv:2310.14616).
+"""Sun et al., "Rethinking SIGN Training: Provable Nonconvex Acceleration without First- and Second-Order
+Gradient Lipschitz" (arXiv:2310.14616).
 
-Only the abstract was available to us, not the conditions and constants of the theorems.  What is checked are two
-stand-in theorems, derived here, with the rates that we recall: T^(-1/4) for Signum and T^(-2/7) for Signum with
-gradients at extrapolated points, and the (nT)^(-1/4) of n nodes.
+Only the abstract was available to us, not the conditions and constants of the theorems.  What is checked are
+two stand-in theorems, derived here, with the rates that we recall: T^(-1/4) for Signum and T^(-2/7) for
+Signum with gradients at extrapolated points, and the (nT)^(-1/4) of n nodes.
 
 Let ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf and let the noise have standard deviations sigma_i.
 
 A. Signum with m_0 = g_0: (1/T) sum E||grad f(x_t)||_1 <=
-   delta/(lr T) + lr L/2 + 2 [||sigma||_1/((1-beta) T) + beta lr L/(1-beta) + sqrt((1-beta)/(1+beta)) ||sigma||_1].
+   delta/(lr T) + lr L/2
+   + 2 [||sigma||_1/((1-beta) T) + beta lr L/(1-beta) + sqrt((1-beta)/(1+beta)) ||sigma||_1].
 B. Gradients at y_t = x_t + beta/(1-beta) (x_t - x_{t-1}), and a Taylor remainder of the gradient of at most
    (R/2) ||y - x||_inf^2 in the 1-norm: (R/2) lr^2 beta/(1-beta)^2 replaces beta lr L/(1-beta).
 
@@ -110,8 +111,8 @@ def signum_average(grid: xr.Dataset) -> Array:
 def iterates(before: Array, after: Array, lr: float, beta: float) -> tuple[Array, Array]:
     """Return x_t and x_{t+1} of Signum at extrapolated points from y_t and y_{t+1}, t >= 2.
 
-    With s_t = sign(m_t) and k = beta/(1-beta), y_{t+1} - y_t = -lr ((1 + k) s_t - k s_{t-1}): its sign is that of -s_t
-    and its size, lr or lr (1 + 2k), tells whether s_{t-1} = s_t.  Then x_t = y_t + k lr s_{t-1}.
+    With s_t = sign(m_t) and k = beta/(1-beta), y_{t+1} - y_t = -lr ((1 + k) s_t - k s_{t-1}): its sign is
+    that of -s_t and its size, lr or lr (1 + 2k), tells whether s_{t-1} = s_t.  Then x_t = y_t + k lr s_{t-1}.
     """
     k = beta / (1.0 - beta)
     move = after - before
@@ -209,7 +210,7 @@ def extrapolation_falls_more_steeply(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-# Nodes: 1 - beta = sqrt(n/T) and lr = n^(1/4) T^(-3/4) make every term of theorem A, with sigma/sqrt(n), (nT)^(-1/4).
+# Nodes: at 1 - beta = sqrt(n/T), lr = n^(1/4) T^(-3/4) all terms of A, with sigma/sqrt(n), are (nT)^(-1/4).
 
 NODES = (1, 4, 16, 64, 256)
 RING = NODES[:4]

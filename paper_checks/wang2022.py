@@ -1,9 +1,9 @@
 """Wang et al., "Provable Adaptivity of Adam under Non-uniform Smoothness" (arXiv:2208.09900): RR-Adam.
 
-RR-Adam takes one Adam step per component, in a fresh random order each epoch; the moments are carried over and the
-step is constant inside an epoch, lr_k = lr/sqrt(k).  As we recall the main theorem, it ends in a neighbourhood of
-size O((1 - beta2) sqrt(D0)), and at a stationary point if D0 = 0.  The components here are tilted wells, which are
-(1, 1)-smooth: f_i = E(x) + a_i x with sum a_i = 0 and D0 = mean a_i^2.
+RR-Adam takes one Adam step per component, in a fresh random order each epoch; the moments are carried over
+and the step is constant inside an epoch, lr_k = lr/sqrt(k).  As we recall the main theorem, it ends in a
+neighbourhood of size O((1 - beta2) sqrt(D0)), and at a stationary point if D0 = 0.  The components here are
+tilted wells, which are (1, 1)-smooth: f_i = E(x) + a_i x with sum a_i = 0 and D0 = mean a_i^2.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ CONCENTRATED = _residual("concentrated", separable.tilted_wells(N, 0.0, 1.0), {}
 
 
 def residual(grid: xr.Dataset) -> xr.DataArray:
-    """Return the mean of |f'(w_k)| over the starts w_k of the last tenth of the epochs, over (axes ..., seed)."""
+    """Return the mean of |f'(w_k)| over the starts w_k of the last tenth of the epochs, per seed."""
     mean: xr.DataArray = grid.gradient_norm.mean("checkpoint", skipna=False)
     return mean
 

@@ -1,10 +1,11 @@
 """Wang et al., "On the Convergence of Adam under Non-uniform Smoothness: Separability from SGDM and Beyond".
 
-arXiv:2403.15146, deterministic part: how many steps gradient descent, its momentum version and AdamNorm need on
-F(x, y) = E(x) + S(y) of `counterexamples.generalized_smooth` as the gap Delta, the target eps and the initial gradient
-grow.  Gradient descent is judged by its first hit of ||grad F|| <= eps at its best step, AdamNorm by the average of the
-gradient norm at a prescribed step.  The initial gradient alone and decreasing steps are in
-`paper_checks.wang2024separability_variations`, the stochastic part in `paper_checks.wang2024separability_stochastic`.
+arXiv:2403.15146, deterministic part: how many steps gradient descent, its momentum version and AdamNorm need
+on F(x, y) = E(x) + S(y) of `counterexamples.generalized_smooth` as the gap Delta, the target eps and the
+initial gradient grow.  Gradient descent is judged by its first hit of ||grad F|| <= eps at its best step,
+AdamNorm by the average of the gradient norm at a prescribed step.  The initial gradient alone and decreasing
+steps are in `paper_checks.wang2024separability_variations`, the stochastic part in
+`paper_checks.wang2024separability_stochastic`.
 """
 
 from __future__ import annotations
@@ -161,9 +162,9 @@ def the_best_step_of_gd_has_the_exponent_of_the_bound(grid: xr.Dataset, tier: st
     return all_of(parts + (exponent(delta, steps, 1.75, 2.05, "best N") if tier == "full" else []))
 
 
-# m = beta m + g and x -= lr m: with lr = (1 - beta) times the step of the EMA form the two are the same method.
-# A step first becomes unstable near .69 (beta = .5) and .3 (beta = .9) of 2 x0/M; islands of stable steps follow,
-# the last of them near 1.
+# m = beta m + g, x -= lr m: with lr = (1 - beta) times the step of the EMA form the two are the same method.
+# A step first becomes unstable near .69 (beta = .5) and .3 (beta = .9) of 2 x0/M; islands of stable steps
+# follow, the last of them near 1.
 _MOMENTA = (0.5, 0.9)
 _SHARES = (*np.arange(0.24, 0.355, 0.01), *np.arange(0.6, 0.75, 0.02), 0.9, 0.97, 1.0, 1.03, 1.1, 2.0, 4.0)
 

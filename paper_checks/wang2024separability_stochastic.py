@@ -1,9 +1,9 @@
 """Wang et al. (arXiv:2403.15146), stochastic part: SGD with momentum fails in expectation, AdamNorm does not.
 
-The instance is `counterexamples.noisy_well`: an exponential objective with Student-t noise of unit variance.  What is
-infinite is an expectation; how often and when a path is thrown out has a closed form, which vanishes as the step
-shrinks.  The rates of AdamNorm are measured on the same instance by the average gradient norm: in one dimension the
-smallest gradient along the path is no measure, since the path crosses the minimum.
+The instance is `counterexamples.noisy_well`: an exponential objective with Student-t noise of unit variance.
+What is infinite is an expectation; how often and when a path is thrown out has a closed form, which vanishes
+as the step shrinks.  The rates of AdamNorm are measured on the same instance by the average gradient norm: in
+one dimension the smallest gradient along the path is no measure, since the path crosses the minimum.
 """
 
 from __future__ import annotations
@@ -112,14 +112,14 @@ def paths_escape_after_a_memoryless_time(grid: xr.Dataset) -> Evidence:
             if int(escapes.sel(cell)) < 200:  # standard error above 7 %
                 continue
             predicted = median_escape_time(lr, NU, beta)
-            # With momentum the law needs rare kicks: at p > 1e-4 one often finds the path still moving from the
-            # last, and the time falls to .78 ... .86 of the prediction (beta = .5, lr = .7 and 1).
+            # With momentum the law needs rare kicks: at p > 1e-4 one often finds the path still moving from
+            # the last, and the time falls to .78 ... .86 of the prediction (beta = .5, lr = .7 and 1).
             if beta == 0.0 or predicted > 1e4 * math.log(2.0):
                 ratios.append(float(measured.sel(cell)) / predicted)
     if len(ratios) < 3:
         return undecided(len(ratios), "3 cells", "cells with 200 escapes; a longer horizon would decide")
     times = escape_times(grid)
-    # Where most paths are out, the plain median as well; its standard error is 1/(ln 2 sqrt(seeds)), 7 % at most.
+    # Where most paths are out, the plain median too; its standard error is 1/(ln 2 sqrt(seeds)), at most 7 %.
     large = (0.5, 0.7, 1.0)
     median = times.sel(momentum=0.0).median("seed")
     plain = [float(median.sel(lr=lr)) / median_escape_time(lr, NU) for lr in large]
@@ -250,7 +250,7 @@ def agnostic_adam_has_the_rate(grid: xr.Dataset) -> Evidence:
 
 
 def first_step_cost(L1: float) -> float:
-    """Return |f'| after the first step from 0, which has length exactly lr = 1 when beta1 = 0: e^(L1 - 1)/L1."""
+    """Return |f'| after the first step from 0, of length exactly lr = 1 when beta1 = 0: e^(L1 - 1)/L1."""
     return math.exp(L1 - 1.0) / L1
 
 

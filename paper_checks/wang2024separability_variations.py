@@ -1,7 +1,7 @@
-"""Wang et al. (arXiv:2403.15146), deterministic part: far starts and decreasing steps on F(x, y) = E(x) + S(y).
+"""Wang et al. (arXiv:2403.15146), deterministic part: far starts and decreasing steps on F = E(x) + S(y).
 
-First the initial gradient M alone grows, at a fixed gap of S; then every method takes eta_1/sqrt(t), the setting in which
-Wang et al. (arXiv:2208.09900) compare Adam and SGD.
+First the initial gradient M alone grows, at a fixed gap of S; then every method takes eta_1/sqrt(t), the
+setting in which Wang et al. (arXiv:2208.09900) compare Adam and SGD.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def initial_threshold(x0: float) -> float:
 def ramp_time() -> float:
     """Return the time of the gradient flow of S from y0 to S' = eps.
 
-    (y0 - a)/(2 eps) on the ramp, then a int du/(eps u (3 - u^2)) from u = 2 sin(10 degrees) to u = 1, a = 3 eps.
+    (y0 - a)/(2 eps) on the ramp, then a int du/(eps u (3 - u^2)) from u = 2 sin(10 degrees) to u = 1, a = 3
+    eps.
     """
     u = 2.0 * math.sin(math.pi / 18.0)
     bowl = math.log(math.sqrt((3.0 - u * u) / 2.0) / u)
@@ -202,7 +203,7 @@ DECREASING_ADAM_GAP = to_eps("decreasing_adam_gap", _FROM_8, _ADAM, _ADAM_GAPS, 
 
 
 def _adam_below(x: Any, grids: list[xr.Dataset], high: float) -> list[Evidence]:
-    """Judge the exponent of AdamNorm at its best step for the (beta1, beta2) whose separations are claimed."""
+    """Judge the exponent of AdamNorm at its best step for both (beta1, beta2) of the claims."""
     parts: list[Evidence] = []
     for beta1, beta2 in ((0.0, 0.9), (0.9, 0.99)):
         cells = (tuned(grid.sel(beta1=beta1, beta2=beta2).first_hit_mean) for grid in grids)

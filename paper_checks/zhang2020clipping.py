@@ -1,9 +1,10 @@
-"""Zhang, He, Sra, Jadbabaie 2020, "Why Gradient Clipping Accelerates Training" (arXiv:1905.11881), and its sequels.
+"""Zhang, He, Sra, Jadbabaie, "Why Gradient Clipping Accelerates Training" (arXiv:1905.11881), and sequels.
 
-(L0, L1)-smoothness on a zoo of functions, what it implies from one point to another, and what a clipped or normalised
-step gains.  The descent lemma and the optimal step are those of Vankov et al. 2024 (arXiv:2410.10800); the stochastic
-bias is that of Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588).  Every inequality that is asserted is derived here
-or in the problem's docstring; no hidden constant of a theorem is used.
+(L0, L1)-smoothness on a zoo of functions, what it implies from one point to another, and what a clipped or
+normalised step gains.  The descent lemma and the optimal step are those of Vankov et al. 2024
+(arXiv:2410.10800); the stochastic bias is that of Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588).  Every
+inequality that is asserted is derived here or in the problem's docstring; no hidden constant of a theorem is
+used.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ QUARTIC = (0.0, 0.0, 0.0, 0.0, 1.0)
 _COUNT = {"full": 400_000, "quick": 40_000}  # points, or pairs of points
 _CLASS = "1905.11881, definition of (L0, L1)-smoothness"
 
-# The class.  Name, problem, box of one coordinate, whether the pair is attained (in the box, or nearly so at its ends).
+# The class: name, problem, box of one coordinate, whether the pair is attained (nearly so at the ends).
 ZOO: tuple[tuple[str, Problem, tuple[float, float], bool], ...] = (
     *((f"|x|^{p}/{p}", zoo.power_norm(p), (-10.0, 10.0), True) for p in (3, 4, 6)),
     ("||x||^4/4, d=3", zoo.power_norm(4.0, L1=2.0, d=3), (-4.0, 4.0), False),
@@ -137,7 +138,7 @@ PLANE: tuple[tuple[str, Problem, float], ...] = (
 
 
 def _pairs(problem: Problem, size: float, reach: float, count: int) -> tuple[Array, Array]:
-    """Draw x uniformly in the box, and y at distance r <= reach/L1; half the r are log-uniform, half the largest."""
+    """Draw x uniformly and y at distance r <= reach/L1; half the r are log-uniform, half are the largest."""
     rng = np.random.default_rng(1905)
     x = rng.uniform(-size, size, (count, problem.dim))
     direction = rng.normal(size=x.shape)
@@ -157,7 +158,8 @@ def the_first_order_form_costs_a_factor(tier: str) -> Evidence:
         bound = problem.facts["L0"] + problem.facts["L1"] * np.linalg.norm(at_x, axis=1)
         change = np.linalg.norm(gradient_at(problem, y) - at_x, axis=1)
         ratio = np.max(change / (bound * np.linalg.norm(y - x, axis=1)))
-        note = f"{name}: largest ||grad f(x) - grad f(y)||/((L0 + L1 ||grad f(x)||) ||x - y||), ||x - y|| <= 1/L1"
+        share = "||grad f(x) - grad f(y)||/((L0 + L1 ||grad f(x)||) ||x - y||)"
+        note = f"{name}: largest {share}, ||x - y|| <= 1/L1"
         parts.append(at_least(ratio, 1.6, note))
         parts.append(at_most(ratio, (math.e - 1.0) * (1.0 + 1e-9), f"{name}: e - 1"))
     return all_of(parts)
@@ -266,7 +268,7 @@ def first_hits_are_below_the_complexity_bounds(*grids: xr.Dataset) -> Evidence:
             for name, bound in clipping.complexity_bounds(rule, float(gap), EPS, L0, L1).items():
                 parts.append(at_most(float(hit) / bound, 1.0, f"{case}: steps {hit} over the {name}"))
             if label == "hard" and rule == "theorem":
-                # On the ramp ||g|| < gamma, and y moves by at most 2 EPS eta; |S'| = EPS at 0.347296 (3 EPS/L0).
+                # On the ramp ||g|| < gamma, y moves by at most 2 EPS eta; |S'| = EPS at 0.347296 (3 EPS/L0).
                 start = hard_function(L0, L1, EPS, float(where)).start
                 far = np.ravel(start)[1] - 0.347296 * 3.0 * EPS / L0
                 least = far / (2.0 * EPS * sweep.optimizer.lr)
@@ -311,7 +313,8 @@ def every_clipped_step_decreases(*grids: xr.Dataset) -> Evidence:
     for sweep, grid in zip(CERTIFICATES, grids, strict=True):
         shares = one_step_shares(grid)
         judged = float(np.mean(np.isfinite(shares)))
-        note = f"{sweep.name.split('_', 1)[1]}: least decrease over lr min(G^2, cG), {judged:.0%} of the starts judged"
+        label, share = sweep.name.split("_", 1)[1], f"{judged:.0%} of the starts judged"
+        note = f"{label}: least decrease over lr min(G^2, cG), {share}"
         # NaN is not infinite: np.min passes it on.
         parts.append(at_least(np.min(shares), clipping.CLIPPED_SHARE - 1e-6, note))
         parts.append(at_least(judged, 0.85, "the others are too close to a critical point"))
@@ -379,8 +382,8 @@ DEVIATIONS = [
         "zhang2020clipping",
         (
             _CLASS,
-            "The condition is used both for the Hessian and, in sequels, as (L0 + L1 ||grad f(x)||) ||x - y|| "
-            "for ||x - y|| <= 1/L1, as if with the same constants.",
+            "The condition is used both for the Hessian and, in sequels, as (L0 + L1 ||grad f(x)||) ||x - "
+            "y|| for ||x - y|| <= 1/L1, as if with the same constants.",
             "The constants differ: the Hessian form with (L0, L1) gives the first-order form with ((e-1) L0, "
             "(e-1) L1) only, and the factor e - 1 is attained by e^x at distance 1/L1.",
             "Z3",
@@ -388,9 +391,9 @@ DEVIATIONS = [
         (
             "Theorem 3",
             "20 L0 Delta/eps^2 + 20 max(1, L1^2) Delta/L0 steps, as we recall the constants.",
-            "A one-step decrease of 0.896 eta min(G^2, gamma G) gives a smaller certificate, which implies the "
-            "stated one; measured first hits lie below it by a factor between 16 and 1e8 on the instances run, "
-            "so only the inequality is checked.",
+            "A one-step decrease of 0.896 eta min(G^2, gamma G) gives a smaller certificate, which implies "
+            "the stated one; measured first hits lie below it by a factor between 16 and 1e8 on the instances "
+            "run, so only the inequality is checked.",
             "Z6",
         ),
         (

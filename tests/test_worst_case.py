@@ -1,7 +1,8 @@
 """Theorem >= performance estimation >= search, for gradient descent and the heavy ball, with L = 1.
 
-Performance estimation (Drori and Teboulle 2014, arXiv:1206.3209; Taylor, Hendrickx, Glineur 2017, arXiv:1502.05666)
-gives the exact worst case over all dimensions as a semidefinite program, solved here by PEPit with CLARABEL.
+Performance estimation (Drori and Teboulle 2014, arXiv:1206.3209; Taylor, Hendrickx, Glineur 2017,
+arXiv:1502.05666) gives the exact worst case over all dimensions as a semidefinite program, solved here by
+PEPit with CLARABEL.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ TIGHT = {momentum.GD_CONVEX, momentum.GD_NONCONVEX, momentum.GD_STRONGLY_CONVEX}
 class Case:
     """One method, one class of functions and one quantity, for T updates.
 
-    The optimizer is `gd`, or `sgdm` in the heavy-ball convention; `ratio` is a key of `theory_sim.adversary.RATIOS`,
-    the quantity over what is normalised to 1; `mu` is the least curvature, -1 for smooth functions.
+    The optimizer is `gd`, or `sgdm` in the heavy-ball convention; `ratio` is a key of
+    `theory_sim.adversary.RATIOS`, the quantity over what is normalised to 1; `mu` is the least curvature, -1
+    for smooth functions.
     """
 
     theorem: Theorem
@@ -54,7 +56,7 @@ class Case:
         return self.theorem.assess({**own, "lr": lr, "alpha": lr, "momentum": self.momentum, **start}).bound
 
     def search(self) -> float:
-        """Search for the worst function with piecewise constant curvature; non-convex ones have bad local optima."""
+        """Search for the worst function of piecewise constant curvature; non-convex ones have local optima."""
         smooth = self.mu < 0.0
         pieces, generations = (max(2 * self.steps, 2), 300) if smooth else (3, 100)
         budget = {"low": self.mu, "high": 1.0, "pieces": pieces, "generations": generations}
@@ -64,7 +66,7 @@ class Case:
         return max(one.ratio for one in found)
 
     def estimate(self) -> float:
-        """Return the exact worst case by performance estimation, an upper bound up to the solver's tolerance."""
+        """Return the exact worst case by performance estimation, up to the solver's tolerance."""
         from PEPit import PEP, Expression
         from PEPit.functions import SmoothFunction, SmoothStronglyConvexFunction
 
@@ -130,7 +132,7 @@ def test_the_bound_is_above_the_estimate_is_above_the_search(case: Case) -> None
 
 @pytest.mark.parametrize("T", [1, 2, 5, 20])
 def test_the_huber_function_attains_the_bound_of_gradient_descent(T: int) -> None:
-    # f' = 1/(2T+1) along the path of T steps from 1, which ends at 1 - T/(2T+1) = (T+1)/(2T+1), outside the knot.
+    # f' = 1/(2T+1) along the path of T steps from 1, which ends outside the knot, at (T+1)/(2T+1).
     knot = 1.0 / (2 * T + 1)
     run = ts.simulate(piecewise((knot,), (1.0, 0.0), 1.0), gd(1.0), steps=T)
     assert run.gap_final.item() == pytest.approx(1.0 / (4 * T + 2), rel=1e-12)
@@ -147,7 +149,7 @@ def test_the_problem_of_a_search_attains_its_ratio() -> None:
 
 
 def test_a_search_in_two_coordinates_is_one_of_the_family() -> None:
-    # Quadratics of curvature .1 and 1: distance contracts by max(|1 - .15|, |1 - 1.5|) at best in one coordinate.
+    # Curvatures .1 and 1: the distance contracts by max(|1 - .15|, |1 - 1.5|) at best in one coordinate.
     found = search(gd(1.5), 2, "distance over R", low=0.1, d=2, generations=60)
     assert found.problem.dim == 2
     assert found.ratio == pytest.approx(0.85**2, rel=1e-3)
@@ -176,7 +178,7 @@ def test_least_value_against_a_fine_grid() -> None:
         slope -= np.interp(0.0, x, slope)
         value = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * np.diff(x))])
         value -= np.interp(0.0, x, value)
-        # The grid has steps of 1e-4: f within 1e-8 of its minimum, f' within 1e-4 of its knots over a length of 10.
+        # Steps of 1e-4: f is within 1e-8 of its minimum, f' within 1e-4 of its knots over a length of 10.
         assert least_value(knots[:, None], curvatures[:, None])[0] == pytest.approx(value.min(), abs=2e-3)
     assert least_value(np.array([[0.5]]), np.array([[1.0], [-0.1]]))[0] == -math.inf
     assert least_value(np.array([[0.5]]), np.array([[1.0], [0.0]]))[0] == 0.0
