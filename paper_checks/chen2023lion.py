@@ -1,40 +1,39 @@
-"""Chen et al., "Symbolic Discovery of Optimization Algorithms" (arXiv:2302.06675): what Lion's update implies.
+"""Chen et al., "Symbolic Discovery of Optimization Algorithms" (arXiv:2302.06675): Lion's update.
 
-c_t = beta1 m_{t-1} + (1-beta1) g_t; x -= lr (sign(c_t) + weight_decay x); m_t = beta2 m_{t-1} + (1-beta2) g_t.  The
-reading of Lion as a method for min f over ||x||_inf <= 1/weight_decay is that of Chen et al. 2024 (arXiv:2310.05898).
+c_t = beta1 m_{t-1} + (1-beta1) g_t; x -= lr (sign(c_t) + weight_decay x); m_t = beta2 m_{t-1} + (1-beta2)
+g_t.  The reading of Lion as a method for min f over ||x||_inf <= 1/weight_decay is that of Chen et al. 2024
+(arXiv:2310.05898).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples import separable, smooth
-from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_least, at_most
+from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.sign import lion, lion_k
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Grids = Sequence["xr.Dataset"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 BETA1, BETA2 = 0.9, 0.99
 DECAYS = (0.2, 0.5, 1.0, 2.0)
-
+_ALGORITHM = "2302.06675, Algorithm 2 (Lion)"
 
 # The box: |x_i| - 1/weight_decay shrinks by 1 - lr weight_decay per step, whatever the gradients are.
 
 _FAR = tuple((-1.0) ** i * (i + 1.0) for i in range(20))
-
 BOX = Sweep(
     separable.box_quadratic(heavy=1.0),
     lion(),
-    axes={"lr": (0.001, 0.01, 0.1, 0.5), "weight_decay": DECAYS},
+    {"lr": (0.001, 0.01, 0.1, 0.5), "weight_decay": DECAYS},
     steps=3000,
     seeds=8,
     x0=_FAR,
@@ -45,56 +44,44 @@ BOX = Sweep(
 )
 
 
-def excess(grid: xr.Dataset) -> xr.DataArray:
-    """Return (|x_i| - 1/weight_decay)_+ at every checkpoint."""
-    outside: xr.DataArray = (abs(grid.x) - 1.0 / grid.weight_decay).clip(min=0.0)
-    return outside
-
-
-def _l1(grids: Grids, tier: str) -> Evidence:
-    grid = grids[0]
+@claim("chen2023lion.L1", f"{_ALGORITHM}; 2310.05898, phase 1", "upper", BOX)
+def the_distance_from_the_box_shrinks(grid: xr.Dataset) -> Evidence:
+    """For 0 < lr weight_decay <= 1 the distance of every coordinate from the box |x_i| <= 1/weight_decay
+    shrinks by the factor 1 - lr weight_decay per step, under Cauchy noise too, and the box is never left
+    again."""
     if not np.isfinite(grid.x.values).all():
         return at_most(math.nan, 0.0, "a run is not finite")
-    outside = excess(grid).transpose("lr", "weight_decay", "seed", "coordinate", "checkpoint").values
+    outside = (abs(grid.x) - 1.0 / grid.weight_decay).clip(min=0.0)
+    outside = outside.transpose("lr", "weight_decay", "seed", "coordinate", "checkpoint").values
     rate = (1.0 - grid.lr * grid.weight_decay).values[:, :, None, None, None]
     start = np.maximum(np.abs(_FAR) - 1.0 / np.array(DECAYS)[:, None], 0.0)[None, :, None, :, None]
     steps = grid.checkpoint.values
     each = np.where(np.diff(steps) == 1)[0]
-    one = float(np.max(outside[..., each + 1] - rate * outside[..., each]))
-    every = float(np.max(outside - rate**steps * start))
-    inside = float(np.mean(outside[..., -1] == 0.0))
-    return all_of(
-        [
-            # Rounding of |x| <= 20: a few units in the last place per step, over 3000 steps.
-            at_most(
-                one, 1e-12, f"one step: excess minus (1 - lr weight_decay) times the one before <= {one:.1g}"
-            ),
-            at_most(
-                every, 1e-10, f"t steps: excess minus (1 - lr weight_decay)^t times the first <= {every:.1g}"
-            ),
-            at_least(inside, 0.5, "share of coordinates in the box at the end"),
-        ]
-    )
+    one = np.max(outside[..., each + 1] - rate * outside[..., each])
+    every = np.max(outside - rate**steps * start)
+    # Rounding of |x| <= 20: a few units in the last place per step, over 3000 steps.
+    once = f"one step: excess minus (1 - lr weight_decay) times the one before <= {one:.1g}"
+    often = f"t steps: excess minus (1 - lr weight_decay)^t times the first <= {every:.1g}"
+    inside = at_least(np.mean(outside[..., -1] == 0.0), 0.5, "share of coordinates in the box at the end")
+    return all_of([at_most(one, 1e-12, once), at_most(every, 1e-10, often), inside])
 
 
 # Where Lion ends: a cycle of size lr around the minimiser over the box.
 
-STEPS = 200_000
-_TAIL = 1000
+
+def _kkt(steps: int, *lr: float) -> dict[str, Any]:
+    """Return the fields of a sweep that records the last 1000 steps."""
+    tail = range(steps - 1000, steps + 1, 5)
+    return {"axes": {"lr": lr, "weight_decay": DECAYS}, "steps": steps, "checkpoints": tail}
+
 
 KKT = Sweep(
     separable.box_quadratic(),
     lion(),
-    axes={"lr": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2), "weight_decay": DECAYS},
-    steps=STEPS,
+    **_kkt(200_000, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
     x0=0.0,
-    checkpoints=range(STEPS - _TAIL, STEPS + 1, 5),
     name="chen2023lion.kkt",
-    quick={
-        "axes": {"lr": (1e-3, 3e-3, 1e-2), "weight_decay": DECAYS},
-        "steps": STEPS // 5,
-        "checkpoints": range(STEPS // 5 - _TAIL, STEPS // 5 + 1, 5),
-    },
+    quick=_kkt(40_000, 1e-3, 3e-3, 1e-2),
 )
 
 
@@ -118,43 +105,35 @@ def box_distance(grid: xr.Dataset) -> Array:
     return np.asarray(np.abs(x - np.array(best)[None, :, None, :]).max(axis=(2, 3)))
 
 
-def _l2(grids: Grids, tier: str) -> Evidence:
-    grid = grids[0]
+@claim("chen2023lion.L2", f"{_ALGORITHM}; 2310.05898, phase 2", "upper", KKT)
+def lion_minimises_over_the_box(grid: xr.Dataset) -> Evidence:
+    """With weight decay Lion minimises f over the box: with lr = 1e-3 it ends within .005 of the constrained
+    minimiser of a coupled quadratic, for four sizes of the box."""
     at = grid.lr.values.tolist().index(1e-3)
-    distance, score = float(box_distance(grid)[at].max()), float(kkt_score(grid)[at].max())
-    size = float(np.max(np.abs(grid.x.values) * grid.weight_decay.values[:, None, None, None]))
+    distance, score = box_distance(grid)[at].max(), kkt_score(grid)[at].max()
+    size = np.max(np.abs(grid.x.values) * grid.weight_decay.values[:, None, None, None])
+    note = f"every lr: weight_decay |x_i| <= {size:.15g}, in the box"
     return all_of(
         [
             at_most(distance, 0.005, f"lr = 1e-3, last 1000 steps: ||x - x*||_inf <= {distance:.2g}"),
             at_most(score, 0.05, f"KKT score <= {score:.2g}"),
-            at_most(size, 1.0 + 1e-12, f"every lr: weight_decay |x_i| <= {size:.15g}, in the box"),
+            at_most(size, 1.0 + 1e-12, note),
         ]
     )
 
 
 # One dimension: the cycle of length two and the edge of stability of the box.
 
-CYCLES = (0.5, 1.0, 1.5, 1.9)
 
-CYCLE = Sweep(
-    smooth.quadratic(),
-    lion(lr=1.0),
-    axes={"weight_decay": CYCLES},
-    steps=4000,
-    x0=0.5,
-    checkpoints=range(3900, 4001),
-    name="chen2023lion.cycle",
-)
+def _cycle(name: str, optimizer: Optimizer) -> Sweep:
+    axes, name = {"weight_decay": (0.5, 1.0, 1.5, 1.9)}, f"chen2023lion.{name}"
+    tail = range(3900, 4001)
+    return Sweep(smooth.quadratic(), optimizer, axes, steps=4000, x0=0.5, checkpoints=tail, name=name)
+
+
+CYCLE = _cycle("cycle", lion(lr=1.0))
 # 1 + beta2 - 2 beta1 < 0: no cycle of length two.
-NO_CYCLE = Sweep(
-    smooth.quadratic(),
-    lion(lr=1.0, beta1=0.99, beta2=0.9),
-    axes={"weight_decay": CYCLES},
-    steps=4000,
-    x0=0.5,
-    checkpoints=range(3900, 4001),
-    name="chen2023lion.no_cycle",
-)
+NO_CYCLE = _cycle("no_cycle", lion(lr=1.0, beta1=0.99, beta2=0.9))
 
 
 def alternation(grid: xr.Dataset) -> Array:
@@ -163,47 +142,42 @@ def alternation(grid: xr.Dataset) -> Array:
     return np.asarray(np.abs(x[:, 1:] + x[:, :-1]).max(axis=-1))
 
 
-def _l3(grids: Grids, tier: str) -> Evidence:
-    grid, control = grids
+@claim("chen2023lion.L3", _ALGORITHM, "exact", CYCLE, NO_CYCLE)
+def lion_ends_in_a_cycle_of_length_two(grid: xr.Dataset, control: xr.Dataset) -> Evidence:
+    """On x^2/2 with the default betas Lion ends in the cycle x_{t+1} = -x_t of size lr/(2 - q), q = lr
+    weight_decay, which is in the box iff q <= 1."""
     q = grid.weight_decay.values  # lr = 1
     size = np.abs(grid.x.values[:, 0, :])
     inside = size.max(axis=-1) <= (1.0 + 1e-9) / q
-    wrong = float(np.mean(inside != (q <= 1.0)))
-    error = float(np.abs(size - 1.0 / (2.0 - q[:, None])).max())
-    turn = float(alternation(grid).max())
+    wrong = np.mean(inside != (q <= 1.0))
+    error = np.abs(size - 1.0 / (2.0 - q[:, None])).max()
+    turn = alternation(grid).max()
+    note = "share of q = lr weight_decay at which being in the box differs from q <= 1"
+    none = "beta1 = .99, beta2 = .9: no cycle of length two"
     return all_of(
         [
             at_most(error, 1e-8, f"|x_t| - lr/(2 - q) <= {error:.1g}"),
             at_most(turn, 1e-8, f"|x_t + x_{{t+1}}| <= {turn:.1g}"),
-            at_most(wrong, 0.0, "share of q = lr weight_decay at which being in the box differs from q <= 1"),
-            at_least(
-                float(alternation(control).min()), 1e-3, "beta1 = .99, beta2 = .9: no cycle of length two"
-            ),
+            at_most(wrong, 0.0, note),
+            at_least(alternation(control).min(), 1e-3, none),
         ]
     )
 
 
 # Lion is Signum(beta2) on extrapolated gradients g_t + k (g_t - g_{t-1}), k = (beta2 - beta1)/(1 - beta2).
 
-_FILTER_STEPS = 400
-LINEAR = Sweep(
-    separable.cosines(sigma=0.0),
-    lion_k(0.5, BETA1, BETA2, potential="l2"),
-    steps=_FILTER_STEPS,
-    checkpoints=range(1, _FILTER_STEPS + 1),
-    name="chen2023lion.linear",
-)
-SIGN = Sweep(
-    separable.cosines(sigma=0.0),
-    lion(0.05, BETA1, BETA2),
-    steps=_FILTER_STEPS,
-    checkpoints=range(1, _FILTER_STEPS + 1),
-    name="chen2023lion.sign",
-)
+
+def _filter(name: str, optimizer: Optimizer) -> Sweep:
+    problem, name = separable.cosines(sigma=0.0), f"chen2023lion.{name}"
+    return Sweep(problem, optimizer, steps=400, checkpoints=range(1, 401), name=name)
+
+
+LINEAR = _filter("linear", lion_k(0.5, BETA1, BETA2, potential="l2"))
+SIGN = _filter("sign", lion(0.05, BETA1, BETA2))
 
 
 def moves_and_average(grid: xr.Dataset, lr: float) -> tuple[Array, Array]:
-    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients at x_t, shape (t, d), g_0 = 0."""
+    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients, shape (t, d), g_0 = 0."""
     problem = LINEAR.problem
     start = np.full((1, problem.dim), problem.start)
     x = np.concatenate([start, grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values])
@@ -224,81 +198,48 @@ def impulse_response(length: int) -> Array:
     return np.concatenate([[1.0 - BETA1], (1.0 - BETA2) * BETA1 * BETA2 ** (k - 1.0)])
 
 
-def _n3(grids: Grids, tier: str) -> Evidence:
-    moves, average = moves_and_average(grids[0], 0.5)
-    signs, expected = moves_and_average(grids[1], 0.05)
+@claim("chen2023lion.N3", f"{_ALGORITHM}; 2310.14616, abstract", "exact", LINEAR, SIGN)
+def lion_is_signum_on_extrapolated_gradients(linear: xr.Dataset, sign: xr.Dataset) -> Evidence:
+    """Lion's c_t is the beta2-average of g_t + k (g_t - g_{t-1}) with k = (beta2 - beta1)/(1 - beta2) (9 at
+    the defaults): Signum on extrapolated gradients."""
+    moves, average = moves_and_average(linear, 0.5)
+    signs, expected = moves_and_average(sign, 0.05)
     clear = np.abs(expected) > 1e-12
     gain = (1.0 - BETA1) ** 2 + BETA1**2 * (1.0 - BETA2) / (1.0 + BETA2)
     response = impulse_response(4000)  # beta2^8000 = 1e-35 of the sum of squares is left
-    error = float(np.abs(moves - average).max())
-    wrong = float(np.where(clear, np.abs(signs - np.sign(expected)), 0.0).max())
+    error = np.abs(moves - average).max()
+    wrong = np.where(clear, np.abs(signs - np.sign(expected)), 0.0).max()
     return all_of(
         [
             at_most(error, 1e-12, f"c_t minus the average of extrapolated gradients <= {error:.1g}"),
             at_most(wrong, 1e-12, f"their signs: {wrong:.1g}"),
-            at_least(float(clear.mean()), 0.9, "share of signs compared"),
-            at_most(abs(float(np.sum(response**2)) - gain), 1e-14, f"noise gain {gain:.5f}"),
-            at_most(abs(float(np.sum(response)) - 1.0), 1e-14, "the filter averages"),
+            at_least(clear.mean(), 0.9, "share of signs compared"),
+            at_most(abs(np.sum(response**2) - gain), 1e-14, f"noise gain {gain:.5f}"),
+            at_most(abs(np.sum(response) - 1.0), 1e-14, "the filter averages"),
         ]
     )
 
 
-_ALGORITHM = "2302.06675, Algorithm 2 (Lion)"
-
 CLAIMS = [
-    Claim(
-        "chen2023lion.L1",
-        _ALGORITHM + "; 2310.05898, phase 1",
-        "For 0 < lr weight_decay <= 1 the distance of every coordinate from the box |x_i| <= 1/weight_decay shrinks by the "
-        "factor 1 - lr weight_decay per step, under Cauchy noise too, and the box is never left again.",
-        "upper",
-        _l1,
-        (BOX,),
-    ),
-    Claim(
-        "chen2023lion.L2",
-        _ALGORITHM + "; 2310.05898, phase 2",
-        "With weight decay Lion minimises f over the box: with lr = 1e-3 it ends within .005 of the constrained minimiser "
-        "of a coupled quadratic, for four sizes of the box.",
-        "upper",
-        _l2,
-        (KKT,),
-    ),
-    Claim(
-        "chen2023lion.L3",
-        _ALGORITHM,
-        "On x^2/2 with the default betas Lion ends in the cycle x_{t+1} = -x_t of size lr/(2 - q), q = lr weight_decay, which "
-        "is in the box iff q <= 1.",
-        "exact",
-        _l3,
-        (CYCLE, NO_CYCLE),
-    ),
-    Claim(
-        "chen2023lion.N3",
-        _ALGORITHM + "; 2310.14616, abstract",
-        "Lion's c_t is the beta2-average of g_t + k (g_t - g_{t-1}) with k = (beta2 - beta1)/(1 - beta2) (9 at the "
-        "defaults): Signum on extrapolated gradients.",
-        "exact",
-        _n3,
-        (LINEAR, SIGN),
-    ),
+    the_distance_from_the_box_shrinks,
+    lion_minimises_over_the_box,
+    lion_ends_in_a_cycle_of_length_two,
+    lion_is_signum_on_extrapolated_gradients,
 ]
-
-DEVIATIONS = [
-    Deviation(
-        "chen2023lion",
+DEVIATIONS = ledger(
+    "chen2023lion",
+    (
         _ALGORITHM,
         "Lion is presented through experiments; no convergence statement is made.",
-        "The box, the cycle and the filter are consequences of the update rule, derived here; the constrained problem is "
-        "that of arXiv:2310.05898. The quadratic, its box and all steps are ours.",
-        ("chen2023lion.L1", "chen2023lion.L2", "chen2023lion.L3", "chen2023lion.N3"),
+        "The box, the cycle and the filter are consequences of the update rule, derived here; the "
+        "constrained problem is that of arXiv:2310.05898. The quadratic, its box and all steps are ours.",
+        *("L1", "L2", "L3", "N3"),
     ),
-    Deviation(
-        "chen2023lion",
+    (
         _ALGORITHM,
         "The cycle of length two attracts the iterates.",
-        "It is stable, not globally attracting, and it needs 1 + beta2 - 2 beta1 > 0; it is reached here from x_1 = 0.5, "
-        "m_0 = 0 at the default betas.",
-        ("chen2023lion.L3",),
+        "It is stable, not globally attracting, and it needs 1 + beta2 - 2 beta1 > 0; it is reached here "
+        "from x_1 = 0.5, m_0 = 0 at the default betas.",
+        "L3",
     ),
-]
+)

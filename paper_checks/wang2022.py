@@ -1,22 +1,21 @@
 """Wang et al., "Provable Adaptivity of Adam under Non-uniform Smoothness" (arXiv:2208.09900): RR-Adam.
 
-RR-Adam takes one Adam step per component, in a fresh random order each epoch; the moments are carried over and the
-step is constant inside an epoch, lr_k = lr/sqrt(k).  As we recall the main theorem, it ends in a neighbourhood of
-size O((1 - beta2) sqrt(D0)), and at a stationary point if D0 = 0.  The components here are tilted wells, which are
-(1, 1)-smooth: f_i = E(x) + a_i x with sum a_i = 0 and D0 = mean a_i^2.
+RR-Adam takes one Adam step per component, in a fresh random order each epoch; the moments are carried over
+and the step is constant inside an epoch, lr_k = lr/sqrt(k).  As we recall the main theorem, it ends in a
+neighbourhood of size O((1 - beta2) sqrt(D0)), and at a stationary point if D0 = 0.  The components here are
+tilted wells, which are (1, 1)-smooth: f_i = E(x) + a_i x with sum a_i = 0 and D0 = mean a_i^2.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples import separable
 from theory_sim import checks
-from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_least, at_most, within
+from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.adam import adam
 from theory_sim.problem import Problem
@@ -27,15 +26,13 @@ from theory_sim.sweep import Sweep
 if TYPE_CHECKING:
     import xarray as xr
 
-Grids = Sequence["xr.Dataset"]
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
 N = 8
 LR = 0.1
 EPOCHS = 20_000
 BETA2 = (0.5, 0.8, 0.9, 0.99, 0.999, 0.9999)
 _FEW = (0.9, 0.99, 0.999)
 _STARTS = tuple(N * k for k in range(EPOCHS * 9 // 10, EPOCHS + 1, 5))  # updates before an epoch starts
+_MAIN = "2208.09900, main theorem (as we recall it)"
 
 
 def epoch_power_kernel(t: int, parameters: Any, factor: Any) -> None:
@@ -53,16 +50,8 @@ def epoch_power(epoch: int, s: float = 0.5) -> Schedule:
 
 def rr_adam(beta1: float = 0.0, beta2: float = 0.999) -> Optimizer:
     """RR-Adam on n = 8 components: no correction, eps = 0, m_0 the mean gradient, v_0 the largest square."""
-    return adam(
-        LR,
-        beta1,
-        beta2,
-        0.0,
-        bias_correction=False,
-        m0="mean_gradient",
-        v0="max_square",
-        schedule=epoch_power(N),
-    )
+    moments: dict[str, Any] = {"bias_correction": False, "m0": "mean_gradient", "v0": "max_square"}
+    return adam(LR, beta1, beta2, 0.0, schedule=epoch_power(N), **moments)
 
 
 def _residual(name: str, problem: Problem, axes: dict[str, Any]) -> Sweep:
@@ -70,7 +59,7 @@ def _residual(name: str, problem: Problem, axes: dict[str, Any]) -> Sweep:
     return Sweep(
         problem,
         rr_adam(),
-        axes=full,
+        full,
         steps=EPOCHS * N,
         checkpoints=_STARTS,
         seeds=8,
@@ -86,88 +75,70 @@ CONCENTRATED = _residual("concentrated", separable.tilted_wells(N, 0.0, 1.0), {}
 
 
 def residual(grid: xr.Dataset) -> xr.DataArray:
-    """Return the mean of |f'(w_k)| over the starts w_k of the last tenth of the epochs, over (axes ..., seed)."""
+    """Return the mean of |f'(w_k)| over the starts w_k of the last tenth of the epochs, per seed."""
     mean: xr.DataArray = grid.gradient_norm.mean("checkpoint", skipna=False)
     return mean
 
 
-def _r1(grids: Grids, tier: str) -> Evidence:
-    left = residual(grids[0]).sel(beta1=0.0)
+@claim("wang2022.R1", _MAIN, "rate", TILTED)
+def the_neighbourhood_is_proportional_to_one_less_beta2(grid: xr.Dataset) -> Evidence:
+    """With D0 > 0 RR-Adam stays away from stationarity: at beta1 = 0 the residual |f'| is proportional to 1 -
+    beta2 and to sqrt(D0)."""
+    left = residual(grid).sel(beta1=0.0, beta2=list(_FEW))
     parts = []
     for tilt in (1.0, 0.3):
-        values = left.sel(tilt=tilt, beta2=list(_FEW)).transpose("beta2", "seed").values
+        values = left.sel(tilt=tilt).transpose("beta2", "seed").values
         if not np.isfinite(values).all():
             return at_least(math.nan, 0.92, f"tilt {tilt}: a run is not finite")
         rate = least_squares(1.0 - np.array(_FEW), values, seed=0)
         parts.append(exponent_within(rate, 0.92, 1.08, f"tilt {tilt}, in 1 - beta2"))
-    means = left.sel(beta2=list(_FEW)).mean("seed", skipna=False)
+    means = left.mean("seed", skipna=False)
     for beta2, ratio in zip(_FEW, (means.sel(tilt=1.0) / means.sel(tilt=0.3)).values, strict=True):
-        parts.append(
-            within(float(ratio), 10 / 3, 1 / 3, f"beta2={beta2}: ratio of the residuals at tilts 1 and 0.3")
-        )
+        note = f"beta2={beta2}: ratio of the residuals at tilts 1 and 0.3"
+        parts.append(within(ratio, 10 / 3, 1 / 3, note))
     return all_of(parts)
 
 
-def _r2(grids: Grids, tier: str) -> Evidence:
-    grid = residual(grids[0])
-    covered = grid.values[grid.beta1.values[:, None] ** 2 < grid.beta2.values]
+@claim("wang2022.R2", f"{_MAIN}, D0 = 0", "upper", CONCENTRATED)
+def concentrated_noise_leaves_no_neighbourhood(grid: xr.Dataset) -> Evidence:
+    """With D0 = 0 RR-Adam converges for every beta2 > beta1^2: the residual is at most two last steps."""
+    left = residual(grid)
+    covered = left.values[left.beta1.values[:, None] ** 2 < left.beta2.values]
     last = LR / math.sqrt(EPOCHS)
     note = f"largest residual over seeds and betas with beta1^2 < beta2; the last step is {last:.2g}"
-    return at_most(float(np.max(covered)), 2.0 * last, note)  # np.max keeps NaN
+    return at_most(np.max(covered), 2.0 * last, note)  # np.max keeps NaN
 
 
-_MAIN = "2208.09900, main theorem (as we recall it)"
-
-CLAIMS = [
-    Claim(
-        "wang2022.R1",
-        _MAIN,
-        "With D0 > 0 RR-Adam stays away from stationarity: at beta1 = 0 the residual |f'| is proportional to 1 - beta2 "
-        "and to sqrt(D0).",
-        "rate",
-        _r1,
-        (TILTED,),
-    ),
-    Claim(
-        "wang2022.R2",
-        _MAIN + ", D0 = 0",
-        "With D0 = 0 RR-Adam converges for every beta2 > beta1^2: the residual is at most two last steps.",
-        "upper",
-        _r2,
-        (CONCENTRATED,),
-    ),
-]
-
-DEVIATIONS = [
-    Deviation(
-        "wang2022",
+CLAIMS = [the_neighbourhood_is_proportional_to_one_less_beta2, concentrated_noise_leaves_no_neighbourhood]
+DEVIATIONS = ledger(
+    "wang2022",
+    (
         _MAIN,
         "The initial moments are set before the first epoch.",
-        "m_0 is the mean gradient at the start and v_0 the largest squared component gradient, as we recall them; "
-        "lr = 0.1, n = 8, start 3, 20000 epochs and the tilted wells are ours.",
-        ("wang2022.R1", "wang2022.R2"),
+        "m_0 is the mean gradient at the start and v_0 the largest squared component gradient, as we recall "
+        "them; lr = 0.1, n = 8, start 3, 20000 epochs and the tilted wells are ours.",
+        "R1",
+        "R2",
     ),
-    Deviation(
-        "wang2022",
+    (
         _MAIN,
         "The result is stated for beta2 close enough to 1, with a threshold that depends on n and D1.",
-        "Not tested: the residual is linear in 1 - beta2 from beta2 = 0.9 on, and somewhat larger than that law below it (0.85 at "
-        "beta2 = 0.5 and tilt 1, where the law has 0.77).",
-        ("wang2022.R1",),
+        "Not tested: the residual is linear in 1 - beta2 from beta2 = 0.9 on, and somewhat larger than that "
+        "law below it (0.85 at beta2 = 0.5 and tilt 1, where the law has 0.77).",
+        "R1",
     ),
-    Deviation(
-        "wang2022",
+    (
         _MAIN,
         "The bound is on the gradient at w_k.",
-        "w_k is read as the start of epoch k. Averaged over all steps the residual has a floor near 0.0007, the movement "
-        "inside an epoch at the last step size, which hides the law at beta2 >= 0.999. At beta1 = 0.9 and beta2 = 0.5, outside "
-        "beta1^2 < beta2, the residual is 0.013 even with D0 = 0.",
-        ("wang2022.R1", "wang2022.R2"),
+        "w_k is read as the start of epoch k. Averaged over all steps the residual has a floor near 0.0007, "
+        "the movement inside an epoch at the last step size, which hides the law at beta2 >= 0.999. At "
+        "beta1 = 0.9 and beta2 = 0.5, outside beta1^2 < beta2, the residual is 0.013 even with D0 = 0.",
+        "R1",
+        "R2",
     ),
-    Deviation(
-        "wang2022",
+    (
         "experiments",
         "(L0, L1)-smoothness is observed along the training of an LSTM and a Transformer.",
         "Not reproduced.",
     ),
-]
+)

@@ -140,7 +140,7 @@ def test_claim_fails_on_a_tampered_grid(
 def test_too_few_escapes_are_undecided(runs: Runs) -> None:
     grid = runs.grid(stochastic.SURVIVAL)
     none = grid.assign(nonfinite_step=(grid.nonfinite_step.dims, np.full(grid.nonfinite_step.shape, -1)))
-    assert stochastic._s2([none], "quick").status is Outcome.UNDECIDED
+    assert CLAIMS["S2"].check([none], "quick").status is Outcome.UNDECIDED
 
 
 def test_the_threshold_by_hand() -> None:
