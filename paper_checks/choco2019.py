@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import consensus
-from paper_checks.ef21 import errors
+from paper_checks._evidence import errors
 from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_least, at_most, within
 from theory_sim.compressors import (
     Compressor,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import three_quadratics
+from paper_checks._evidence import errors
 from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_most, within
 from theory_sim.compressors import Compressor, identity, rand_k, top_k
 from theory_sim.optimizers.feedback import ef21, ef_sgd
@@ -28,13 +29,6 @@ Grids = Sequence["xr.Dataset"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 EXACT = 1e-12  # of sums of up to 1024 squares
-
-
-def errors(compressor: Compressor, x: Array, draws: int, entropy: int) -> Array:
-    """Return ||C(x) - x||^2 / ||x||^2 of (draws,) independent messages."""
-    uniforms = np.random.default_rng(entropy).random((draws, compressor.draws(len(x))))
-    images = np.array([compressor.quantize(x, uniforms=row) for row in uniforms])
-    return np.asarray(((images - x) ** 2).sum(axis=1) / (x @ x))
 
 
 # Sparse compressors.
