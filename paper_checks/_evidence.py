@@ -1,4 +1,4 @@
-"""What the checks of several papers share: the worst of many cases, errors of a map, ends of running means."""
+"""What checks of several papers share: the worst of many cases, errors of a map, ends of running means."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def errors(compressor: Compressor, x: Array, draws: int, entropy: int) -> Array:
 
 
 def weight_floor(problem: Problem, k: int) -> float:
-    """Return sum (c_i - a_i)(a_i + h - c_i), a_i the point below c_i of the weights' grid of spacing h = 2^-(k+1).
+    """Return sum (c_i - a_i)(a_i + h - c_i), a_i the point below c_i on ``weights(k)``, spacing h.
 
-    This is the mean ||grad f||^2 at quantized weights on ``quantized.quadratic`` with L = 1: coordinate i visits its
-    two neighbours on the grid so often that the mean gradient is 0, which is a law on two points with mean c_i.
+    This is the mean ||grad f||^2 at quantized weights on ``quantized.quadratic`` with L = 1: coordinate i
+    visits its two neighbours on the grid so often that the mean gradient is 0, which is a law on two points
+    with mean c_i.
     """
     c, h = np.array([problem.constants[f"c_{i}"] for i in range(problem.dim)]), spacing(k)
     below = np.floor(c / h) * h

@@ -1,7 +1,8 @@
 """Dettmers, Lewis, Shleifer, Zettlemoyer, "8-bit Optimizers via Block-wise Quantization".
 
-ICLR 2022, arXiv:2110.02861.  The dynamic 8-bit map against the linear one: levels, errors by decade and for normal
-states, and the spread of gradient scales within a block that Adam survives with its moments stored in 8 bits.
+ICLR 2022, arXiv:2110.02861.  The dynamic 8-bit map against the linear one: levels, errors by decade and for
+normal states, and the spread of gradient scales within a block that Adam survives with its moments stored in
+8 bits.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def linear(signed: bool) -> Compressor:
 
 
 def levels(build: Build, signed: bool) -> Array:
-    """Return the levels of a map in [-1, 1], in the range of its images of a fine grid beside the largest entry 1."""
+    """Return the levels of a map in [-1, 1], from its images of a fine grid beside the largest entry 1."""
     grid = np.concatenate([np.geomspace(1e-8, 1.0, 20_000), np.linspace(0.0, 1.0, 5_000)])
     grid = np.concatenate([grid, -grid]) if signed else grid
     found = []
@@ -54,7 +55,7 @@ def levels(build: Build, signed: bool) -> Array:
 
 
 def worst_by_decade(build: Build) -> Array:
-    """Return the largest |C(t) - t|/t of t in [10^-(j+1), 10^-j), j = 0 ... 6, beside an entry 1 (signed map)."""
+    """Return the largest |C(t) - t|/t over [10^-(j+1), 10^-j), j = 0 ... 6, beside an entry 1."""
     positive = levels(build, True)
     positive = positive[positive >= 0.0]
     middles, gaps = (positive[1:] + positive[:-1]) / 2.0, np.diff(positive) / 2.0
@@ -96,7 +97,7 @@ def map_facts(build: Build) -> Evidence:
 
 
 @claim("dettmers2022.QC25a", "dynamic map", "exact")
-def levels_of_the_dynamic_map() -> Evidence:
+def dynamic_levels() -> Evidence:
     """The maps have 256 levels, the signed one none at -1; the relative error grows from 6 % in the first
     decade below the largest entry to 100 % in the seventh.
     """
@@ -104,7 +105,7 @@ def levels_of_the_dynamic_map() -> Evidence:
 
 
 def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
-    """Compare the dynamic map (build) with the thresholds of the released tests, and with the linear map (other)."""
+    """Compare the dynamic map with the thresholds of the released tests, and with the linear map (other)."""
     rng = np.random.default_rng(2110)
     normal, uniform = rng.normal(size=draws), rng.random(draws)
 
@@ -132,7 +133,7 @@ def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
 
 
 @claim("dettmers2022.QC25b", "quantization errors", "upper")
-def errors_of_normal_states(tier: str) -> Evidence:
+def normal_states(tier: str) -> Evidence:
     """For normal states in blocks of 256 the mean absolute and relative errors are .0085 and .0154, below
     .011 and .018; the linear map has a smaller absolute and a larger relative error.
     """
@@ -140,19 +141,13 @@ def errors_of_normal_states(tier: str) -> Evidence:
 
 
 # Adam.
-
 SPREADS = (1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.6, 3.8, 4.0)
 _LINEAR = eight_bit_adam(0.01, up=linear8(BLOCK), down=linear8(BLOCK, False))
 _FIELDS: dict[str, Any] = {"steps": 3_000, "seeds": 16, "checkpoints": (1_000, 2_000, 3_000), "entropy": 2110}
+_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.2, 2.0, 3.0, 3.2, 4.0)}}
+_SPREADS = {"axes": {"decades": SPREADS}, "quick": _FEW, **_FIELDS}
 FULL, DYNAMIC, LINEAR = (
-    Sweep(
-        quadratic(0.1, d=BLOCK, power=1.0),
-        optimizer,
-        axes={"decades": SPREADS},
-        name=f"dettmers2022.{name}",
-        quick={"seeds": 8, "axes": {"decades": (1.0, 1.2, 2.0, 3.0, 3.2, 4.0)}},
-        **_FIELDS,
-    )
+    Sweep(quadratic(0.1, d=BLOCK, power=1.0), optimizer, name=f"dettmers2022.{name}", **_SPREADS)
     for name, optimizer in (
         ("full", adam(0.01)),
         ("dynamic", eight_bit_adam(0.01, up=dynamic8(BLOCK), down=dynamic8(BLOCK, False))),
@@ -160,24 +155,18 @@ FULL, DYNAMIC, LINEAR = (
     )
 )
 # The same two decades in one block, and sorted into two blocks of half as many each.
-SORTED = Sweep(
-    quadratic(0.1, d=2 * BLOCK, power=1.0),
-    _LINEAR,
-    axes={"decades": (2.0,)},
-    name="dettmers2022.sorted",
-    quick={"seeds": 8},
-    **_FIELDS,
-)
+_SORTED: dict[str, Any] = {"axes": {"decades": (2.0,)}, "quick": {"seeds": 8}, **_FIELDS}
+SORTED = Sweep(quadratic(0.1, d=2 * BLOCK, power=1.0), _LINEAR, name="dettmers2022.sorted", **_SORTED)
 
 
 def level(grid: xr.Dataset) -> xr.DataArray:
-    """Return mean_i x_i^2/2 after the last step, by decades and seed; the scale of the gradients does not enter."""
+    """Return the last mean_i x_i^2/2, by decades and seed; the scale of the gradients does not enter."""
     mean: xr.DataArray = (0.5 * grid.x_final**2).mean("coordinate", skipna=False)
     return mean
 
 
 @claim("dettmers2022.QC26a", "stability of 8-bit Adam", "region", FULL, DYNAMIC, LINEAR)
-def eight_bits_hold_to_a_spread(*grids: xr.Dataset) -> Evidence:
+def spread_survived(*grids: xr.Dataset) -> Evidence:
     """With gradient scales spread within a block, Adam with dynamic 8-bit moments is as good as in full
     precision to three decades and fails at four; with linear 8-bit moments it holds at one and fails at two.
     """
@@ -192,7 +181,7 @@ def eight_bits_hold_to_a_spread(*grids: xr.Dataset) -> Evidence:
             note = f"{name}: largest ratio to full precision up to {healthy[-1]:g} decades"
             parts.append(at_most(ratio, 1.3, note))
         failed = values.sel(decades=broken)
-        # Of 200 seeds at four decades 5 % survive; a mean of 8, as in the quick tier, is below 1 with probability .01.
+        # Of 200 seeds at four decades 5 % survive; a mean of 8 (quick tier) is below 1 with probability .01.
         mean, jumped = float(failed.mean(skipna=False)), float((failed > 100.0 * base).mean())
         parts.append(at_least(mean, 1.0, f"{name} at {broken:g} decades: mean {mean:.3g}"))
         parts.append(at_least(jumped, 0.5, f"share of seeds above 100 times full precision, {jumped:.2f}"))
@@ -200,7 +189,7 @@ def eight_bits_hold_to_a_spread(*grids: xr.Dataset) -> Evidence:
 
 
 def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
-    """Return the last spread before the first at which most seeds are above twice full precision, and that one."""
+    """Return the last spread before most seeds exceed twice full precision, and the first where they do."""
     healthy = ((values <= 2.0 * full).mean("seed") > 0.5).values
     first = int(np.argmin(healthy))
     if healthy.all() or first == 0:
@@ -209,7 +198,7 @@ def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
 
 
 @claim("dettmers2022.QC26b", "why small second moments matter", "tight", FULL, DYNAMIC, LINEAR, SORTED)
-def the_edge_is_the_smallest_level(*grids: xr.Dataset) -> Evidence:
+def edge_of_underflow(*grids: xr.Dataset) -> Evidence:
     """The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
     for the dynamic and 1.35 for the linear map. It is the spread within a block that counts.
     """
@@ -225,12 +214,7 @@ def the_edge_is_the_smallest_level(*grids: xr.Dataset) -> Evidence:
     return all_of([*parts, at_most(ratio, 1.5, note)])
 
 
-CLAIMS = [
-    levels_of_the_dynamic_map,
-    errors_of_normal_states,
-    eight_bits_hold_to_a_spread,
-    the_edge_is_the_smallest_level,
-]
+CLAIMS = [dynamic_levels, normal_states, spread_survived, edge_of_underflow]
 
 DEVIATIONS = ledger(
     "dettmers2022",

@@ -1,7 +1,8 @@
 """Chen, Shen, Liu, Luo 2023 (arXiv:2205.14473): steps and bits to a level of the squared gradient.
 
-Linear speed-up in the number of workers, with moments at the workers and at the server; what compression costs in steps
-and saves in bits.  The method is as in `paper_checks.efficientadam2023`; problems, levels and steps are ours.
+Linear speed-up in the number of workers, with moments at the workers and at the server; what compression
+costs in steps and saves in bits.  The method is as in `paper_checks.efficientadam2023`; problems, levels and
+steps are ours.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ FULL = identity()  # 32-bit floats
 _ADAM: dict[str, Any] = {"bias_correction": True, "eps_mode": "outside"}
 
 # Linear speed-up.  The horizon shrinks with N, the largest useful step grows: lr in steps of 2^(1/4).
-
 LEVEL, BASE_LR = 0.02, 0.001
 WORKERS = (1, 2, 4, 8)
 MATCHED = (-2, -1, 0)  # powers of 2^(1/4) well below the largest useful step, where arrival has little noise
@@ -74,23 +74,12 @@ LOCAL, SIGNS, SERVER = (tuple(SPEED[mode, n] for n in WORKERS) for mode in ("loc
 
 @dataclass(frozen=True)
 class Arrival:
-    """When the mean of ||grad f||^2 over seeds first is at most a level, at the best lr of the grid.
+    """When the mean of ||grad f||^2 over seeds first is at most a level, at the best lr of the grid."""
 
-    Parameters
-    ----------
-    steps : float
-        infinity if never.
-    lr : float
-    inside : bool
-        Whether that lr is not at an end of the grid.
-    bits : float
-        Bits that one worker has sent and received by then.
-    """
-
-    steps: float
+    steps: float  # infinity if never
     lr: float
-    inside: bool
-    bits: float
+    inside: bool  # whether that lr is not at an end of the grid
+    bits: float  # that one worker has sent and received by then
 
 
 def arrival(grid: xr.Dataset, level: float) -> Arrival:
@@ -107,7 +96,7 @@ def arrival(grid: xr.Dataset, level: float) -> Arrival:
 
 
 def matched_speed_ups(grids: Sequence[xr.Dataset]) -> list[float]:
-    """Return the geometric mean of the speed-ups at step sizes c N, over the matched c, in the order of `WORKERS`."""
+    """Return the geometric mean of the speed-ups at step sizes c N over the matched c, by `WORKERS`."""
     factors = [2.0 ** (power / 4.0) for power in MATCHED]
     steps = [
         [
@@ -128,7 +117,7 @@ def _linear(mode: str, gains: Sequence[float], tolerance: float) -> list[Evidenc
 
 
 @claim("efficientadam2023.QC19a", "linear speed-up, moments at the workers", "rate", *LOCAL, *SIGNS)
-def workers_speed_up_linearly(*grids: xr.Dataset) -> Evidence:
+def linear_at_workers(*grids: xr.Dataset) -> Evidence:
     """Where noise dominates, N workers reach a level of ||grad f||^2 in 1/N of the steps at N times the step
     size, in full precision and with two-way signs and feedback; N = 2, 4, 8, within 8 % at equal multiples of
     N.
@@ -138,7 +127,7 @@ def workers_speed_up_linearly(*grids: xr.Dataset) -> Evidence:
 
 
 @claim("efficientadam2023.QC19b", "linear speed-up, moments at the server", "rate", *SERVER)
-def server_moments_speed_up_linearly(*grids: xr.Dataset) -> Evidence:
+def linear_at_server(*grids: xr.Dataset) -> Evidence:
     """With the moments at the server the speed-up is linear too, at a step size that grows like sqrt(N);
     within 30 %.
     """
@@ -147,7 +136,6 @@ def server_moments_speed_up_linearly(*grids: xr.Dataset) -> Evidence:
 
 
 # Steps and bits on an ill-conditioned quadratic.
-
 COST_LEVEL = 0.3
 DIM = 256
 METHODS: dict[str, tuple[Compressor, Compressor, bool]] = {
@@ -183,7 +171,7 @@ _COMPARED = (*LOCAL, *SIGNS, SPEED["log_levels", 8], *[*COST.values()][:4])
 
 
 @claim("efficientadam2023.QC20", "iteration complexity with quantizers", "order", *_COMPARED)
-def compression_costs_few_steps(*grids: xr.Dataset) -> Evidence:
+def steps_with_compression(*grids: xr.Dataset) -> Evidence:
     """Signs and Q_g with 3 bits, with feedback, cost at most 10 % more steps than full precision."""
     count = len(WORKERS)
     plain, signs = (
@@ -198,7 +186,7 @@ def compression_costs_few_steps(*grids: xr.Dataset) -> Evidence:
 
 
 @claim("efficientadam2023.QC21", "communication complexity", "region", *[*COST.values()][:3])
-def two_way_signs_save_bits(*grids: xr.Dataset) -> Evidence:
+def bits_with_signs(*grids: xr.Dataset) -> Evidence:
     """In bits sent and received to a level of ||grad f||^2, one-way signs save less than a factor 2, two-way
     signs about 28 at d = 256.
     """
@@ -212,12 +200,7 @@ def two_way_signs_save_bits(*grids: xr.Dataset) -> Evidence:
     return all_of([within(one_way, 1.9, 0.1, note), within(two_way, 28.0, 4.0, note)])
 
 
-CLAIMS = [
-    workers_speed_up_linearly,
-    server_moments_speed_up_linearly,
-    compression_costs_few_steps,
-    two_way_signs_save_bits,
-]
+CLAIMS = [linear_at_workers, linear_at_server, steps_with_compression, bits_with_signs]
 
 DEVIATIONS = ledger(
     "efficientadam2023",

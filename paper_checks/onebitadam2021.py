@@ -1,7 +1,7 @@
 """Tang et al., "1-bit Adam: Communication Efficient Large-Scale Training with Adam's Convergence Speed".
 
-ICML 2021, arXiv:2102.02888.  The errors of the two one-bit compressors, and a quadratic on which compressing the
-momentum with a frozen second moment works and compressing the gradients inside Adam does not.
+ICML 2021, arXiv:2102.02888.  The errors of the two one-bit compressors, and a quadratic on which compressing
+the momentum with a frozen second moment works and compressing the gradients inside Adam does not.
 """
 
 from __future__ import annotations
@@ -26,21 +26,18 @@ if TYPE_CHECKING:
 EXACT = 1e-12  # of sums of up to 1024 squares
 
 # One-bit compressors.
-
 SIZES = (1, 2, 4, 5, 16, 64, 256, 1024)
 
 
 def one_bit_errors(build: Callable[[], Compressor], exact: Callable[[Array], float]) -> tuple[float, float]:
-    """Return the largest deviation of ||C(x) - x||^2/||x||^2 from `exact(x)`, and the largest share of 2 - 2/sqrt d.
-
-    The vectors are one-hot, flat, normal, heavy-tailed and sparse.
-    """
+    """Return how far ||C(x) - x||^2/||x||^2 is from `exact(x)`, and its largest share of 2 - 2/sqrt d."""
     rng = np.random.default_rng(2102)
     off, worst = 0.0, 0.0
     for d in SIZES:
         sparse = rng.normal(size=(10, d)) * (rng.random((10, d)) < 0.2)
         sparse[:, -1] = 1.0
         normal, heavy = rng.normal(size=(10, d)), rng.standard_cauchy((10, d))
+        # One-hot, flat, normal, heavy-tailed and sparse.
         for x in (np.eye(d)[d // 2], -np.ones(d), *normal, *heavy, *sparse):
             error = float(errors(build(), x, 1, 0)[0])
             off = max(off, abs(error - exact(x)) if math.isfinite(error) else math.inf)
@@ -81,13 +78,13 @@ def rms_constants(build: Callable[[], Compressor]) -> Evidence:
 
 
 @claim("onebitadam2021.QC02", "scaled sign, as an alternative compressor", "exact")
-def scaled_sign_is_a_contraction() -> Evidence:
+def l1_sign_errors() -> Evidence:
     """The scaled sign errs by ||x||^2 - ||x||_1^2/d exactly; delta = 1/d, attained by a one-hot vector."""
     return l1_constants(lambda: l1_sign(word=64))
 
 
 @claim("onebitadam2021.QC03", "compressor of the released code", "exact")
-def rms_sign_is_no_contraction() -> Evidence:
+def rms_sign_errors() -> Evidence:
     """||x||/sqrt(d) sgn(x) errs by 2 ||x||^2 (1 - ||x||_1/(sqrt d ||x||)), at worst 2 (1 - 1/sqrt d) ||x||^2:
     it is no contraction for d >= 5.
     """
@@ -228,7 +225,7 @@ def _shown(values: Any) -> str:
     "order",
     *(ADAM, NAIVE, RMS, L1),
 )
-def frozen_moments_beat_one_bit_gradients(*grids: xr.Dataset) -> Evidence:
+def one_bit_gradients_fail(*grids: xr.Dataset) -> Evidence:
     """With one bit both ways and N = 1, 4, 16 workers, 1-bit Adam ends within a factor 2 of Adam's loss, and
     Adam on one-bit gradients with error feedback at least 5 times higher than 1-bit Adam.
     """
@@ -246,7 +243,7 @@ def frozen_moments_beat_one_bit_gradients(*grids: xr.Dataset) -> Evidence:
 
 
 @claim("onebitadam2021.QC24b", "communication", "exact", ADAM, RMS)
-def one_bit_saves_communication(adam: xr.Dataset, onebit: xr.Dataset) -> Evidence:
+def bits_saved(adam: xr.Dataset, onebit: xr.Dataset) -> Evidence:
     """After the warm-up a worker sends and receives d + 32 bits per step instead of 32 d: 2.33 Mbit against
     16.4 here.
     """
@@ -259,7 +256,7 @@ def one_bit_saves_communication(adam: xr.Dataset, onebit: xr.Dataset) -> Evidenc
 
 
 @claim("onebitadam2021.QC24c", "warm-up, as released", "order", ADAM, RMS, WARMUPS)
-def the_frozen_moment_is_too_small(*grids: xr.Dataset) -> Evidence:
+def frozen_too_small(*grids: xr.Dataset) -> Evidence:
     """Without bias correction v freezes at (1 - beta2^W) of its level: at equal lr the loss of 1-bit Adam is
     then above Adam's, more so for a short warm-up; with lr times sqrt(1 - beta2^W) it is below, as v froze
     while gradients were large.
@@ -277,7 +274,7 @@ def the_frozen_moment_is_too_small(*grids: xr.Dataset) -> Evidence:
 
 
 @claim("onebitadam2021.QC24d", "control, not in the paper's statements", "order", ONE_WAY, RMS)
-def one_way_averages_out(one_way: xr.Dataset, onebit: xr.Dataset) -> Evidence:
+def one_way_control(one_way: xr.Dataset, onebit: xr.Dataset) -> Evidence:
     """If the server sends back the mean of the one-bit gradients uncompressed, the loss of Adam on them is at
     least 5 times that of 1-bit Adam with one worker and at most 3 times with 16.
     """
@@ -288,12 +285,12 @@ def one_way_averages_out(one_way: xr.Dataset, onebit: xr.Dataset) -> Evidence:
 
 
 CLAIMS = [
-    scaled_sign_is_a_contraction,
-    rms_sign_is_no_contraction,
-    frozen_moments_beat_one_bit_gradients,
-    one_bit_saves_communication,
-    the_frozen_moment_is_too_small,
-    one_way_averages_out,
+    l1_sign_errors,
+    rms_sign_errors,
+    one_bit_gradients_fail,
+    bits_saved,
+    frozen_too_small,
+    one_way_control,
 ]
 
 DEVIATIONS = ledger(

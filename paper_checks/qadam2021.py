@@ -1,9 +1,9 @@
 """Chen, Shen, Huang, Liu, "Quantized Adam with Error Feedback", ACM TIST 12(5), 2021, arXiv:2004.14180.
 
-The full text was not available to us; no constant of its theorems is claimed.  Here is what holds for the method and
-for its quantizers by derivation: exact contraction constants, bounds of the memory of error feedback, and
-that without quantizers the method is Adam.  The identity of error feedback is in `paper_checks.qadam2021_feedback`,
-bias and the floor of quantized weights in `paper_checks.qadam2021_bias`.
+The full text was not available to us; no constant of its theorems is claimed.  Here is what holds for the
+method and for its quantizers by derivation: exact contraction constants, bounds of the memory of error
+feedback, and that without quantizers the method is Adam.  The identity of error feedback is in
+`paper_checks.qadam2021_feedback`, bias and the floor of quantized weights in `paper_checks.qadam2021_bias`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ DIMENSIONS = (2, 16, 256, 4096, 1_000_000)
 
 
 def random_vectors(d: int, count: int, rng: np.random.Generator) -> Array:
-    """Return vectors (d, count) of many shapes: normal, heavy-tailed, sparse, and one large entry over a flat rest."""
+    """Return vectors (d, count): normal, heavy-tailed, sparse, and one large entry over a flat rest."""
     parts = np.array_split(np.arange(count), 4)
     x = rng.normal(size=(d, count))
     x[:, parts[1]] *= np.exp(3.0 * rng.normal(size=(d, len(parts[1]))))
@@ -65,7 +65,7 @@ def random_vectors(d: int, count: int, rng: np.random.Generator) -> Array:
 
 
 @claim("qadam2021.QC06", "quantizers Q_g (as we recall it) and uniform, scaled by the largest entry", "tight")
-def contraction_of_the_quantizers(tier: str) -> Evidence:
+def contraction_constants(tier: str) -> Evidence:
     """The nearest of 0, +-2^-k, ..., +-1 has 1 - delta = (d-1) max(1/(4^(k+1) + d-1), 1/(16 + 9(d-1)))
     exactly, the uniform one of b bits (d-1)/(4 s^2 + d-1), s = 2^(b-1) - 1: attained on (1, t, ..., t), never
     exceeded.
@@ -103,7 +103,7 @@ CONTRACTIONS = {
 
 
 def attack(compressor: Compressor, d: int, steps: int, seed: int) -> float:
-    """Return the largest ||e|| that a greedy adversary reaches with inputs of norm 1 against a deterministic map."""
+    """Return the largest ||e|| that a greedy adversary reaches with inputs of norm 1."""
     rng = np.random.default_rng(seed)
     e, largest = np.zeros(d), 0.0
     hot = np.eye(d)[:, rng.choice(d, min(d, 64), replace=False)]
@@ -144,7 +144,7 @@ def memories(compressor: Compressor, d: int, steps: int, count: int, seed: int) 
 
 
 def server_memory(up: Compressor, down: Compressor, d: int, steps: int, workers: int, seed: int) -> float:
-    """Return the largest ||E|| of a server that compresses the mean of `workers` messages, for the inputs above."""
+    """Return the largest ||E|| of a server that compresses the mean of its workers' messages."""
     rng = np.random.default_rng(seed)
     e, E, largest = np.zeros((workers, d, 9)), np.zeros((d, 9)), 0.0
     for t in range(steps):
@@ -218,7 +218,7 @@ ADAM = {
 
 
 def adam_path(problem: Problem, lr: float, steps: int) -> Array:
-    """Return the iterates (steps, d) of Adam (Kingma and Ba 2015, Algorithm 1) with its defaults, in numpy."""
+    """Return the iterates (steps, d) of Adam (Kingma and Ba 2015, Algorithm 1), its defaults, in numpy."""
     x = np.broadcast_to(np.asarray(problem.start, dtype=float), (problem.dim,)).copy()
     m, v, path = np.zeros(problem.dim), np.zeros(problem.dim), []
     for t in range(1, steps + 1):
@@ -242,7 +242,7 @@ def without_quantizers_it_is_adam(*grids: xr.Dataset) -> Evidence:
     return worst_at_most(off, 1e-12, f"largest difference to Adam in numpy, each of {ADAM_STEPS} steps")
 
 
-CLAIMS = [contraction_of_the_quantizers, memories_are_bounded, without_quantizers_it_is_adam]
+CLAIMS = [contraction_constants, memories_are_bounded, without_quantizers_it_is_adam]
 
 DEVIATIONS = ledger(
     "qadam2021",

@@ -1,7 +1,8 @@
-"""Chen, Shen, Huang, Liu 2021 (arXiv:2004.14180): what quantization leaves behind with and without error feedback.
+"""Chen, Shen, Huang, Liu 2021 (arXiv:2004.14180): what quantization leaves behind, with and without feedback.
 
-The bias of compressed Adam under skewed noise, two sign counterexamples, the floor of quantized weights with its exact
-value, and symmetric noise, where feedback does not help.  The method is as in `paper_checks.qadam2021`.
+The bias of compressed Adam under skewed noise, two sign counterexamples, the floor of quantized weights with
+its exact value, and symmetric noise, where feedback does not help.  The method is as in
+`paper_checks.qadam2021`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ def _last(first: int, steps: int, **more: Any) -> dict[str, Any]:
 
 
 # Bias under skewed noise: +4 with probability 1/10, else -4/9.
-
 MEDIAN = 4.0 / 9.0  # the gradient has median 0 here
 BIASED: dict[str, tuple[Compressor, dict[str, Sequence[float]]]] = {
     "log_levels": (log_levels(0), {"up.k": (0, 2)}),
@@ -47,14 +47,12 @@ BIASED: dict[str, tuple[Compressor, dict[str, Sequence[float]]]] = {
     "rms_sign": (rms_sign(), {}),
 }
 _ADAM: dict[str, Any] = {"bias_correction": True, "eps_mode": "outside", "schedule": ROOT}
+SKEWED = quantized.quadratic(4.0, p=0.1, d=16)
+_AXES = {"beta1": (0.0, 0.9), **_FEEDBACK}
+_RUN = _last(30_000, 60_000, seeds=8, quick=_last(10_000, 20_000, seeds=3), **_PATH)
 BIAS = {
     (name, what): Sweep(
-        quantized.quadratic(4.0, p=0.1, d=16),
-        optimizer,
-        axes={"beta1": (0.0, 0.9), **_FEEDBACK, **axes},
-        **_last(30_000, 60_000, seeds=8, quick=_last(10_000, 20_000, seeds=3)),
-        **_PATH,
-        name=f"qadam2021.bias_{what}_{name}",
+        SKEWED, optimizer, axes={**_AXES, **axes}, name=f"qadam2021.bias_{what}_{name}", **_RUN
     )
     for name, (compressor, axes) in BIASED.items()
     for what, optimizer in (
@@ -84,14 +82,14 @@ def biases(grids: Sequence[xr.Dataset]) -> dict[tuple[str, str], Array]:
 
 
 @claim("qadam2021.QC11", "why there is error feedback", "order", *BIAS.values())
-def feedback_removes_the_bias(*grids: xr.Dataset) -> Evidence:
+def feedback_removes_bias(*grids: xr.Dataset) -> Evidence:
     """Under skewed noise of mean 0 Adam without feedback ends away from the minimiser, for signs at the
     median; with feedback the bias is below .02. Momentum shrinks the bias of compressed updates, not that of
     compressed gradients.
     """
     size = biases(grids)
     left = {f"{name}, {what}": float(np.max(b[:, 1])) for (name, what), b in size.items()}
-    # The update averaged by momentum has little bias left; what is sent by beta1 = 0 or as a gradient has it all.
+    # The update averaged by momentum has little bias left; with beta1 = 0 or as a gradient it has it all.
     gains = {
         f"{name}, {what}, beta1 = {beta1}": -over(b[i, 0], b[i, 1])
         for (name, what), b in size.items()
@@ -103,21 +101,17 @@ def feedback_removes_the_bias(*grids: xr.Dataset) -> Evidence:
     changed = {case: over(b[1, 0], b[0, 0]) for case, b in size.items()}
     kept = {name: abs(share - 1.0) for (name, what), share in changed.items() if what == "gradient"}
     shrunk = {name: share for (name, what), share in changed.items() if what == "update"}
-    return all_of(
-        [
-            worst_at_most(left, 0.02, "with feedback, |bias|"),
-            worst_at_most(gains, -5.0, "- |bias| without over with feedback"),
-            within(float(np.max(medians)), 0.0, 0.02, "signs without feedback, beta1 = 0: bias against 4/9"),
-            worst_at_most(
-                kept, 0.05, "without feedback, gradients: relative change of the bias by momentum .9"
-            ),
-            worst_at_most(shrunk, 0.2, "without feedback, updates: bias with momentum .9 over that without"),
-        ]
-    )
+    parts = [
+        worst_at_most(left, 0.02, "with feedback, |bias|"),
+        worst_at_most(gains, -5.0, "- |bias| without over with feedback"),
+        within(float(np.max(medians)), 0.0, 0.02, "signs without feedback, beta1 = 0: bias against 4/9"),
+        worst_at_most(kept, 0.05, "without feedback, gradients: relative change of the bias by momentum .9"),
+        worst_at_most(shrunk, 0.2, "without feedback, updates: bias with momentum .9 over that without"),
+    ]
+    return all_of(parts)
 
 
 # Sign counterexamples: a kink, and a sampled pair of squares.
-
 _SCALED: dict[str, Any] = {"up": l1_sign(), "down": EXACT}
 KINK, KINK_SIGN = (
     Sweep(sign.kink(), one, axes=axes, steps=4_000, checkpoints=40, name=f"qadam2021.kink_{name}", **_PATH)
@@ -126,21 +120,12 @@ KINK, KINK_SIGN = (
         ("sign", signsgd(0.1, schedule=ROOT), {}),
     )
 )
-PAIR = Sweep(
-    sign.pair(),
-    ef_sgd(0.05, **_SCALED),
-    axes=_FEEDBACK,
-    steps=20_000,
-    seeds=8,
-    order="replacement",
-    checkpoints=40,
-    name="qadam2021.pair",
-    **_PATH,
-)
+_DRAWN: dict[str, Any] = {"axes": _FEEDBACK, "steps": 20_000, "seeds": 8, "order": "replacement", **_PATH}
+PAIR = Sweep(sign.pair(), ef_sgd(0.05, **_SCALED), checkpoints=40, name="qadam2021.pair", **_DRAWN)
 
 
 @claim("qadam2021.QC12", "why there is error feedback", "exact", KINK, KINK_SIGN, PAIR)
-def signs_without_feedback_stay_on_a_line(kink: xr.Dataset, plain: xr.Dataset, pair: xr.Dataset) -> Evidence:
+def signs_stay_on_a_line(kink: xr.Dataset, plain: xr.Dataset, pair: xr.Dataset) -> Evidence:
     """On |x1 + x2|/2 + |x1 - x2| and on the pair of squares with a = (1.5, -.5), (-.5, 1.5), signs without
     feedback keep x1 + x2 = 2; with feedback f falls below .01 and 1e-6.
     """
@@ -161,25 +146,15 @@ def signs_without_feedback_stay_on_a_line(kink: xr.Dataset, plain: xr.Dataset, p
 
 
 # The floor of quantized weights: no noise, nearest rounding.
-
 _INSIDE = quantized.quadratic(d=20, spread=0.4, start=0.0)  # |c_i| <= .4, so that x stays in the box of Q_x
 _WEIGHTS: dict[str, Any] = {"theta": 1.0, "down": weights(1), "schedule": ROOT}
 _BITS = tuple(range(1, 9))
-FLOOR = Sweep(
-    _INSIDE,
-    qadam(0.05, 0.9, up=EXACT, **_WEIGHTS),
-    axes={"down.k": _BITS, "instance": tuple(range(8))},
-    running=True,
-    name="qadam2021.floor",
-    **_last(30_000, 60_000, quick=_last(15_000, 30_000, axes={"down.k": _BITS, "instance": (0, 1)})),
-)
+_ONE = _last(30_000, 60_000, axes={"down.k": _BITS, "instance": tuple(range(8))}, running=True)
+_FEW = _last(15_000, 30_000, axes={"down.k": _BITS, "instance": (0, 1)})
+FLOOR = Sweep(_INSIDE, qadam(0.05, 0.9, up=EXACT, **_WEIGHTS), name="qadam2021.floor", quick=_FEW, **_ONE)
+_BOTH = _last(30_000, 60_000, axes={"down.k": (1, 3, 5, 8), "instance": (0, 1)}, running=True)
 FLOOR_BOTH = Sweep(
-    _INSIDE,
-    qadam(0.05, 0.9, up=log_levels(2), **_WEIGHTS),
-    axes={"down.k": (1, 3, 5, 8), "instance": (0, 1)},
-    running=True,
-    name="qadam2021.floor_both",
-    **_last(30_000, 60_000),
+    _INSIDE, qadam(0.05, 0.9, up=log_levels(2), **_WEIGHTS), name="qadam2021.floor_both", **_BOTH
 )
 
 
@@ -189,14 +164,14 @@ def predicted_floor(k: int, instance: int) -> float:
 
 
 def floors(grid: xr.Dataset) -> tuple[Array, Array]:
-    """Return the mean ||grad f||^2 at the quantized weights over the second half, and its prediction, (k, instance)."""
+    """Return the mean ||grad f||^2 at the weights over the second half, and its prediction, (k, instance)."""
     seen = tail(grid.gradient_square_mean).isel(seed=0).transpose("down.k", "instance")
     cells = [[(int(k), int(i)) for i in grid.instance.values] for k in grid["down.k"].values]
     return seen.values, np.array([[predicted_floor(*cell) for cell in row] for row in cells])
 
 
 @claim("qadam2021.QC14", "weight quantization, nearest rounding, no noise", "tight", FLOOR, FLOOR_BOTH)
-def weights_settle_at_the_floor(one: xr.Dataset, both: xr.Dataset) -> Evidence:
+def floor_is_exact(one: xr.Dataset, both: xr.Dataset) -> Evidence:
     """On a quadratic with L = 1 the mean ||grad f||^2 at the quantized weights settles at sum (c_i - a_i)(a_i
     + h - c_i), a_i the grid point below c_i; quantized updates with feedback do not change it.
     """
@@ -223,7 +198,7 @@ def linear_bound(k: int, eps: float = 1e-8) -> float:
 
 
 @claim("qadam2021.QC15", "weight quantization", "rate", FLOOR)
-def the_floor_is_quadratic_in_the_grid(grid: xr.Dataset) -> Evidence:
+def floor_is_quadratic(grid: xr.Dataset) -> Evidence:
     """The floor is quadratic in the grid: it loses two powers of two per bit, and is below (L delta_x)^2,
     where the abstract speaks of a point related to the quantization level and bounds of this kind are linear
     in delta_x.
@@ -238,20 +213,17 @@ def the_floor_is_quadratic_in_the_grid(grid: xr.Dataset) -> Evidence:
 
 
 # Symmetric noise.
-
 SYMMETRIC = Sweep(
     quantized.quadratic(0.1, d=20, spread=0.4, start=0.0),
     efficient_adam(0.05, up=l1_sign(), schedule=ROOT),
     axes={"workers": (1, 4), **_FEEDBACK},
-    running=True,
-    entropy=2004,
     name="qadam2021.symmetric",
-    **_last(50_000, 60_000, seeds=8, quick=_last(30_000, 40_000, seeds=2)),
+    **_last(50_000, 60_000, seeds=8, quick=_last(30_000, 40_000, seeds=2), **_PATH),
 )
 
 
 @claim("qadam2021.QC32", "limits of error feedback, not in the paper", "region", SYMMETRIC)
-def symmetric_noise_needs_no_feedback(grid: xr.Dataset) -> Evidence:
+def symmetric_noise(grid: xr.Dataset) -> Evidence:
     """With symmetric noise two-way signs without feedback are not worse: the final mean ||grad f||^2 is .4 to
     1.1 times that with feedback.
     """
@@ -259,18 +231,12 @@ def symmetric_noise_needs_no_feedback(grid: xr.Dataset) -> Evidence:
     gain = (mean.sel(error_feedback=False) / mean.sel(error_feedback=True)).values
     shown = ", ".join(f"{value:.3f} for N = {n}" for value, n in zip(gain, grid.workers.values, strict=True))
     note = f"mean ||grad f||^2 of the last 10,000 steps, without over with feedback: {shown}"
-    # The claim is the upper end.  Six other entropies gave .70 to .73 (N = 1) and .49 to .53 (N = 4), so that a lower
-    # end of .5 would fail by chance; far below .4 would be a bug.
+    # The claim is the upper end.  Six other entropies gave .70 to .73 (N = 1) and .49 to .53 (N = 4), so that
+    # a lower end of .5 would fail by chance; far below .4 would be a bug.
     return all_of([within(float(value), 0.75, 0.35, note) for value in gain])
 
 
-CLAIMS = [
-    feedback_removes_the_bias,
-    signs_without_feedback_stay_on_a_line,
-    weights_settle_at_the_floor,
-    the_floor_is_quadratic_in_the_grid,
-    symmetric_noise_needs_no_feedback,
-]
+CLAIMS = [feedback_removes_bias, signs_stay_on_a_line, floor_is_exact, floor_is_quadratic, symmetric_noise]
 
 DEVIATIONS = ledger(
     "qadam2021",

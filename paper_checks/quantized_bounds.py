@@ -1,8 +1,8 @@
 """QAdam (arXiv:2004.14180) and Efficient-Adam (arXiv:2205.14473): theorems D1 and D2 beside every run.
 
-The papers' texts were not available to us; `paper_checks.theorems.compression` states and proves what their abstracts
-claim, with constants of our own.  The runs keep D, the mean distance of the query point from the weights less all
-memories, so that the bound is seen twice: with D as proven, and with D as measured.
+The papers' texts were not available to us; `paper_checks.theorems.compression` states and proves what their
+abstracts claim, with constants of our own.  The runs keep D, the mean distance of the query point from the
+weights less all memories, so that the bound is seen twice: with D as proven, and with D as measured.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _steps(T: int, workers: Sequence[int]) -> list[float]:
 def _sweeps(
     name: str, entropy: int, seeds: int, axes: dict[str, Any], down: Compressor | None, weighted: bool
 ) -> dict[tuple[str, int], Sweep]:
-    """Sweeps by quantizer and horizon; ``down=None`` quantizes both ways.  The quick tier cuts the long horizon."""
+    """Sweeps by quantizer and horizon; ``down=None`` quantizes both ways; quick cuts the long horizon."""
     return {
         (label, T): Sweep(
             BOWL,
@@ -212,10 +212,10 @@ def compared(grid: xr.Dataset, sweep: Sweep, proven: Theorem, measured: Theorem)
     Returns
     -------
     dict of str to ndarray
-        ``observed``: mean of ||grad f(y_t)||^2 over steps and seeds; ``proven``, ``measured``: its bound with either D,
-        the first where the weights stayed in the box, NaN elsewhere; ``D``, ``D_proven``: measured, averaged over
-        seeds, and its bound; ``inside``: whether the box or the lack of weight quantization makes that bound hold;
-        ``safe``: whether that is expected of the start.
+        ``observed``: mean of ||grad f(y_t)||^2 over steps and seeds; ``proven``, ``measured``: its bound with
+        either D, the first where the weights stayed in the box, NaN elsewhere; ``D``, ``D_proven``: measured,
+        averaged over seeds, and its bound; ``inside``: whether the box or the lack of weight quantization
+        makes that bound hold; ``safe``: whether that is expected of the start.
     """
     import xarray as xr
 
@@ -263,14 +263,11 @@ def two_way(grids: Sequence[xr.Dataset]) -> dict[str, Cells]:
 
 
 def _by_quantizer(
-    grids: Sequence[xr.Dataset],
-    sweeps: Sequence[tuple[tuple[str, int], Sweep]],
-    proven: Theorem,
-    measured: Theorem,
+    grids: Sequence[xr.Dataset], sweeps: Sequence[tuple[tuple[str, int], Sweep]], *theorems: Theorem
 ) -> dict[str, Cells]:
     tables: dict[str, list[Cells]] = {name: [] for name in QUANTIZERS}
     for grid, ((name, _), sweep) in zip(grids, sweeps, strict=True):
-        tables[name].append(compared(grid, sweep, proven, measured))
+        tables[name].append(compared(grid, sweep, *theorems))
     return {name: _join(found) for name, found in tables.items()}
 
 
@@ -305,7 +302,7 @@ def _judge(cells: dict[str, Cells]) -> list[Evidence]:
     "upper",
     *D1_SWEEPS,
 )
-def one_worker_stays_below_the_bound(*grids: xr.Dataset) -> Evidence:
+def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 =
     sqrt(G_inf^2 + eps): mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L sigma^2/eps + C0 (lr L b1
     sigma/((1-b1) eps))^2] + (2 C0 d G_inf^2/T) [1/((1-b1) sqrt(eps)) + lr L b1^2/((1-b1)^2 eps)] + (2 C0 L
@@ -326,7 +323,7 @@ def one_worker_stays_below_the_bound(*grids: xr.Dataset) -> Evidence:
     "upper",
     *D2_SWEEPS,
 )
-def many_workers_stay_below_the_bound(*grids: xr.Dataset) -> Evidence:
+def two_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G_inf^2 + eps):
     mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L (sigma^2/N)/eps + C0 (lr L b1 sigma/((1-b1) eps))^2] +
     (2 C0 d G_inf^2/T) [1/((1-b1) sqrt(eps)) + lr L 1/((1-b1)^2 eps)] + (2 C0 L G/sqrt(eps)) D, where D = mean
@@ -335,7 +332,7 @@ def many_workers_stay_below_the_bound(*grids: xr.Dataset) -> Evidence:
     return all_of(_judge(two_way(grids)))
 
 
-CLAIMS = [one_worker_stays_below_the_bound, many_workers_stay_below_the_bound]
+CLAIMS = [one_way_bound_holds, two_way_bound_holds]
 
 _SCHEDULE = (
     "AMSGrad with a constant step size and constant beta2, eps under the root, no bias correction; the "
