@@ -95,7 +95,7 @@ def bound_holds(*grids: xr.Dataset) -> Evidence:
 
 # Linear speed-up.
 _LOCAL = efficient_adam(0.01, 0.0, eps=EPS, amsgrad=True, up=identity())
-_SERVER = ((name, comp_ams(0.01, 0.0, eps=EPS, up=one)) for name, one in MESSAGES.items())
+_SERVER = [(name, comp_ams(0.01, 0.0, eps=EPS, up=one)) for name, one in MESSAGES.items()]
 _AXES = {"lr": tuple(math.sqrt(N / STEPS) for N in WORKERS), "workers": WORKERS}
 _SPEED: dict[str, Any] = {"axes": _AXES, "steps": STEPS, "seeds": 4, "checkpoints": (1_000, STEPS), **_KEPT}
 SPEED = tuple(

@@ -201,10 +201,9 @@ ADAM, NAIVE, ONE_WAY = (
         ("one_way", _adam(rms_sign())),
     )
 )
+_RATES = {"lr": (LR, CORRECTION * LR), **_WORKERS}
 RMS, L1 = (
-    _sweep(
-        name, onebit_adam(LR, warmup=WARMUP, up=up), _EVERY, axes={"lr": (LR, CORRECTION * LR), **_WORKERS}
-    )
+    _sweep(name, onebit_adam(LR, warmup=WARMUP, up=up), _EVERY, axes=_RATES)
     for name, up in (("rms", rms_sign()), ("l1", l1_sign()))
 )
 WARMUPS = _sweep("warmups", onebit_adam(LR), axes={"warmup": (20, 50, 100, 200, 400, 1000)}, workers=4)

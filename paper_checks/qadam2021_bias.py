@@ -69,9 +69,8 @@ def biases(grids: Sequence[xr.Dataset]) -> dict[tuple[str, str], Array]:
     """
     found: dict[tuple[str, str], Array] = {}
     for (name, what), grid in zip(BIAS, grids, strict=True):
-        size = (
-            abs(tail(grid.offset_mean)).mean("seed", skipna=False).transpose("beta1", "error_feedback", ...)
-        )
+        size = abs(tail(grid.offset_mean)).mean("seed", skipna=False)
+        size = size.transpose("beta1", "error_feedback", ...)
         if "up.k" in size.dims:
             found |= {
                 (f"{name}({k})", what): size.sel({"up.k": k}).values for k in size["up.k"].values.tolist()
