@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paper_checks._evidence import tail
 from paper_checks.efficientadam2023 import QUIET
 from paper_checks.qadam2021_bias import (
     FLOOR,
@@ -14,7 +15,6 @@ from paper_checks.qadam2021_bias import (
     floors,
     linear_bound,
     predicted_floor,
-    tail,
     uniform_error,
 )
 from theory_sim.figure import PALETTE, Figure

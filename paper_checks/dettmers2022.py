@@ -1,29 +1,28 @@
 """Dettmers, Lewis, Shleifer, Zettlemoyer, "8-bit Optimizers via Block-wise Quantization".
 
-ICLR 2022, arXiv:2110.02861.  The dynamic 8-bit map against the linear one: levels, errors by decade and for normal states, and
-the spread of gradient scales within a block that Adam survives with its moments stored in 8 bits.
+ICLR 2022, arXiv:2110.02861.  The dynamic 8-bit map against the linear one: levels, errors by decade and for
+normal states, and the spread of gradient scales within a block that Adam survives with its moments stored in
+8 bits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples.quantized import quadratic
-from theory_sim.claim import Claim, Deviation, Evidence, all_of, at_least, at_most, within
+from paper_checks._evidence import Array
+from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.compressors import Compressor, dynamic8, linear8
-from theory_sim.compressors.compressor import FloatArray
 from theory_sim.optimizers.adam import adam
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Grids = Sequence["xr.Dataset"]
 
 BLOCK = 256
 Build = Callable[[bool], Compressor]  # build(signed), the codes of m and of v
@@ -42,9 +41,8 @@ def linear(signed: bool) -> Compressor:
 # The maps.
 
 
-def levels(build: Build, signed: bool) -> FloatArray:
-    """Return the levels of a map in [-1, 1], in the range of its images of a fine grid beside the largest entry 1."""
-    low = -1.0 if signed else 0.0
+def levels(build: Build, signed: bool) -> Array:
+    """Return the levels of a map in [-1, 1], from its images of a fine grid beside the largest entry 1."""
     grid = np.concatenate([np.geomspace(1e-8, 1.0, 20_000), np.linspace(0.0, 1.0, 5_000)])
     grid = np.concatenate([grid, -grid]) if signed else grid
     found = []
@@ -53,37 +51,26 @@ def levels(build: Build, signed: bool) -> FloatArray:
         x[0], x[1 : 1 + len(part)] = 1.0, part
         found.append(build(signed).quantize(x)[: 1 + len(part)])
     values = np.unique(np.concatenate(found))
-    return values[values >= low]
+    return values[values >= (-1.0 if signed else 0.0)]
 
 
-def worst_by_decade(build: Build) -> FloatArray:
-    """Return the largest |C(t) - t|/t of t in [10^-(j+1), 10^-j), j = 0 ... 6, beside an entry 1 (signed map)."""
+def worst_by_decade(build: Build) -> Array:
+    """Return the largest |C(t) - t|/t over [10^-(j+1), 10^-j), j = 0 ... 6, beside an entry 1."""
     positive = levels(build, True)
     positive = positive[positive >= 0.0]
     middles, gaps = (positive[1:] + positive[:-1]) / 2.0, np.diff(positive) / 2.0
-    worst = []
-    for j in range(7):
-        inside = (middles >= 10.0 ** -(j + 1)) & (middles < 10.0**-j)
-        # Below half the smallest level everything is lost.
-        worst.append(float((gaps / middles)[inside].max()) if inside.any() else 1.0)
-    return np.array(worst)
-
-
-def smallest_kept(build: Build) -> float:
-    """Return half the smallest level of v: a smaller entry is stored as 0."""
-    values = levels(build, False)
-    return float(values[values > 0.0][0] / 2.0)
+    decades = [(middles >= 10.0 ** -(j + 1)) & (middles < 10.0**-j) for j in range(7)]
+    # Below half the smallest level everything is lost.
+    return np.array([float((gaps / middles)[inside].max()) if inside.any() else 1.0 for inside in decades])
 
 
 def tolerated(build: Build) -> float:
-    """Return the decades of gradient scales in one block of v above which the smallest are stored as 0."""
-    return -0.5 * math.log10(smallest_kept(build))
+    """Return the decades of gradient scales in one block of v above which the smallest are stored as 0.
 
-
-def mean_errors(build: Build, signed: bool, x: FloatArray) -> tuple[float, float]:
-    """Return the mean absolute and the mean relative error of x, in one call."""
-    error = np.abs(build(signed).quantize(x) - x)
-    return float(error.mean()), float((error / np.abs(x)).mean())
+    That is below half the smallest level of v.
+    """
+    values = levels(build, False)
+    return -0.5 * math.log10(float(values[values > 0.0][0] / 2.0))
 
 
 # From the released construction, by another implementation.
@@ -104,18 +91,28 @@ def map_facts(build: Build) -> Evidence:
     ]
     worst = worst_by_decade(build)
     note = f"relative error by decade: {', '.join(f'{value:.1%}' for value in worst)}"
-    parts += [within(float(a / b), 1.0, 0.05, note) for a, b in zip(worst, DECADES, strict=True)]
-    return all_of(parts)
+    return all_of(
+        parts + [within(float(a / b), 1.0, 0.05, note) for a, b in zip(worst, DECADES, strict=True)]
+    )
 
 
-def _qc25a(grids: Grids, tier: str) -> Evidence:
+@claim("dettmers2022.QC25a", "dynamic map", "exact")
+def dynamic_levels() -> Evidence:
+    """The maps have 256 levels, the signed one none at -1; the relative error grows from 6 % in the first
+    decade below the largest entry to 100 % in the seventh.
+    """
     return map_facts(dynamic)
 
 
 def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
-    """Compare the dynamic map (build) with the thresholds of the released tests, and with the linear map (other)."""
+    """Compare the dynamic map with the thresholds of the released tests, and with the linear map (other)."""
     rng = np.random.default_rng(2110)
     normal, uniform = rng.normal(size=draws), rng.random(draws)
+
+    def mean_errors(build: Build, signed: bool, x: Array) -> tuple[float, float]:
+        error = np.abs(build(signed).quantize(x) - x)
+        return float(error.mean()), float((error / np.abs(x)).mean())
+
     absolute, relative = mean_errors(build, True, normal)
     flat_absolute, flat_relative = mean_errors(other, True, normal)
     note = f"normal states: {absolute:.5f}, {relative:.4f}; linear {flat_absolute:.5f}, {flat_relative:.4f}"
@@ -135,166 +132,118 @@ def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
     return all_of(parts)
 
 
-def _qc25b(grids: Grids, tier: str) -> Evidence:
+@claim("dettmers2022.QC25b", "quantization errors", "upper")
+def normal_states(tier: str) -> Evidence:
+    """For normal states in blocks of 256 the mean absolute and relative errors are .0085 and .0154, below
+    .011 and .018; the linear map has a smaller absolute and a larger relative error.
+    """
     return normal_errors(dynamic, linear, 2**20 if tier == "full" else 2**17)
 
 
 # Adam.
-
-STEPS = 3_000
 SPREADS = (1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.6, 3.8, 4.0)
-_FIELDS: dict[str, Any] = {
-    "axes": {"decades": SPREADS},
-    "steps": STEPS,
-    "seeds": 16,
-    "checkpoints": (1_000, 2_000, STEPS),
-    "entropy": 2110,
-    "quick": {"seeds": 8, "axes": {"decades": (1.0, 1.2, 2.0, 3.0, 3.2, 4.0)}},
-}
-_PROBLEM = quadratic(0.1, d=BLOCK, power=1.0)
-LR = 0.01
-FULL = Sweep(_PROBLEM, adam(LR), name="dettmers2022.full", **_FIELDS)
-DYNAMIC = Sweep(
-    _PROBLEM,
-    eight_bit_adam(LR, up=dynamic8(BLOCK), down=dynamic8(BLOCK, False)),
-    name="dettmers2022.dynamic",
-    **_FIELDS,
-)
-LINEAR = Sweep(
-    _PROBLEM,
-    eight_bit_adam(LR, up=linear8(BLOCK), down=linear8(BLOCK, False)),
-    name="dettmers2022.linear",
-    **_FIELDS,
+_LINEAR = eight_bit_adam(0.01, up=linear8(BLOCK), down=linear8(BLOCK, False))
+_FIELDS: dict[str, Any] = {"steps": 3_000, "seeds": 16, "checkpoints": (1_000, 2_000, 3_000), "entropy": 2110}
+_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.2, 2.0, 3.0, 3.2, 4.0)}}
+_SPREADS = {"axes": {"decades": SPREADS}, "quick": _FEW, **_FIELDS}
+FULL, DYNAMIC, LINEAR = (
+    Sweep(quadratic(0.1, d=BLOCK, power=1.0), optimizer, name=f"dettmers2022.{name}", **_SPREADS)
+    for name, optimizer in (
+        ("full", adam(0.01)),
+        ("dynamic", eight_bit_adam(0.01, up=dynamic8(BLOCK), down=dynamic8(BLOCK, False))),
+        ("linear", _LINEAR),
+    )
 )
 # The same two decades in one block, and sorted into two blocks of half as many each.
-SORTED = Sweep(
-    quadratic(0.1, d=2 * BLOCK, power=1.0),
-    eight_bit_adam(LR, up=linear8(BLOCK), down=linear8(BLOCK, False)),
-    name="dettmers2022.sorted",
-    **{**_FIELDS, "axes": {"decades": (2.0,)}, "quick": {"seeds": 8}},
-)
+_SORTED: dict[str, Any] = {"axes": {"decades": (2.0,)}, "quick": {"seeds": 8}, **_FIELDS}
+SORTED = Sweep(quadratic(0.1, d=2 * BLOCK, power=1.0), _LINEAR, name="dettmers2022.sorted", **_SORTED)
 
 
 def level(grid: xr.Dataset) -> xr.DataArray:
-    """Return mean_i x_i^2/2 after the last step, by decades and seed; the scale of the gradients does not enter."""
+    """Return the last mean_i x_i^2/2, by decades and seed; the scale of the gradients does not enter."""
     mean: xr.DataArray = (0.5 * grid.x_final**2).mean("coordinate", skipna=False)
     return mean
 
 
-def _qc26a(grids: Grids, tier: str) -> Evidence:
+@claim("dettmers2022.QC26a", "stability of 8-bit Adam", "region", FULL, DYNAMIC, LINEAR)
+def spread_survived(*grids: xr.Dataset) -> Evidence:
+    """With gradient scales spread within a block, Adam with dynamic 8-bit moments is as good as in full
+    precision to three decades and fails at four; with linear 8-bit moments it holds at one and fails at two.
+    """
     full, one, other = (level(grid) for grid in grids)
     base = float(full.mean(skipna=False))
-    parts = [
-        at_most(float(full.max(skipna=False)), 4e-4, f"full precision: mean {base:.2e} at every spread"),
-    ]
-    for name, values, healthy, broken in (
-        ("dynamic", one, (1.0, 2.0, 3.0), 4.0),
-        ("linear", other, (1.0,), 2.0),
-    ):
+    largest = float(full.max(skipna=False))
+    parts = [at_most(largest, 4e-4, f"full precision: mean {base:.2e} at every spread")]
+    cases = (("dynamic", one, (1.0, 2.0, 3.0), 4.0), ("linear", other, (1.0,), 2.0))
+    for name, values, healthy, broken in cases:
         for spread in healthy:
             ratio = float((values.sel(decades=spread) / full.sel(decades=spread)).max(skipna=False))
-            parts.append(
-                at_most(ratio, 1.3, f"{name}: largest ratio to full precision up to {healthy[-1]:g} decades")
-            )
+            note = f"{name}: largest ratio to full precision up to {healthy[-1]:g} decades"
+            parts.append(at_most(ratio, 1.3, note))
         failed = values.sel(decades=broken)
-        # Of 200 seeds at four decades 5 % survive; a mean of 8, as in the quick tier, is below 1 with probability .01.
-        note = f"{name} at {broken:g} decades: mean {float(failed.mean(skipna=False)):.3g}"
-        parts.append(at_least(float(failed.mean(skipna=False)), 1.0, note))
-        jumped = float((failed > 100.0 * base).mean())
+        # Of 200 seeds at four decades 5 % survive; a mean of 8 (quick tier) is below 1 with probability .01.
+        mean, jumped = float(failed.mean(skipna=False)), float((failed > 100.0 * base).mean())
+        parts.append(at_least(mean, 1.0, f"{name} at {broken:g} decades: mean {mean:.3g}"))
         parts.append(at_least(jumped, 0.5, f"share of seeds above 100 times full precision, {jumped:.2f}"))
     return all_of(parts)
 
 
 def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
-    """Return the last spread before the first at which most seeds are above twice full precision, and that one."""
+    """Return the last spread before most seeds exceed twice full precision, and the first where they do."""
     healthy = ((values <= 2.0 * full).mean("seed") > 0.5).values
     first = int(np.argmin(healthy))
     if healthy.all() or first == 0:
         return math.nan, math.nan
-    spreads = values.decades.values
-    return float(spreads[first - 1]), float(spreads[first])
+    return float(values.decades.values[first - 1]), float(values.decades.values[first])
 
 
-def _qc26b(grids: Grids, tier: str) -> Evidence:
-    full, one, other = (level(grid) for grid in grids[:3])
+@claim("dettmers2022.QC26b", "why small second moments matter", "tight", FULL, DYNAMIC, LINEAR, SORTED)
+def edge_of_underflow(*grids: xr.Dataset) -> Evidence:
+    """The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
+    for the dynamic and 1.35 for the linear map. It is the spread within a block that counts.
+    """
+    full, one, other, split = (level(grid) for grid in grids)
     parts = []
     for name, values, build in (("dynamic", one, dynamic), ("linear", other, linear)):
-        last, first = edge(full, values)
-        limit = tolerated(build)
-        note = f"{name}: healthy to {last:g}, not at {first:g}; half the smallest level of v is at {limit:.2f} decades"
+        (last, first), limit = edge(full, values), tolerated(build)
+        found = f"{name}: healthy to {last:g}, not at {first:g}"
+        note = f"{found}; half the smallest level of v is at {limit:.2f} decades"
         parts += [at_least(limit, last, note), at_most(limit, first, note)]
-    split = float((level(grids[3]) / full.mean()).max(skipna=False))
-    parts.append(
-        at_most(split, 1.5, "linear, two decades sorted into two blocks: largest ratio to full precision")
-    )
-    return all_of(parts)
+    ratio = float((split / full.mean()).max(skipna=False))
+    note = "linear, two decades sorted into two blocks: largest ratio to full precision"
+    return all_of([*parts, at_most(ratio, 1.5, note)])
 
 
-CLAIMS = [
-    Claim(
-        "dettmers2022.QC25a",
-        "dynamic map",
-        "The maps have 256 levels, the signed one none at -1; the relative error grows from 6 % in the first decade below the "
-        "largest entry to 100 % in the seventh.",
-        "exact",
-        _qc25a,
-    ),
-    Claim(
-        "dettmers2022.QC25b",
-        "quantization errors",
-        "For normal states in blocks of 256 the mean absolute and relative errors are .0085 and .0154, below .011 and .018; the "
-        "linear map has a smaller absolute and a larger relative error.",
-        "upper",
-        _qc25b,
-    ),
-    Claim(
-        "dettmers2022.QC26a",
-        "stability of 8-bit Adam",
-        "With gradient scales spread within a block, Adam with dynamic 8-bit moments is as good as in full precision to three "
-        "decades and fails at four; with linear 8-bit moments it holds at one and fails at two.",
-        "region",
-        _qc26a,
-        (FULL, DYNAMIC, LINEAR),
-    ),
-    Claim(
-        "dettmers2022.QC26b",
-        "why small second moments matter",
-        "The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades for the dynamic "
-        "and 1.35 for the linear map. It is the spread within a block that counts.",
-        "tight",
-        _qc26b,
-        (FULL, DYNAMIC, LINEAR, SORTED),
-    ),
-]
+CLAIMS = [dynamic_levels, normal_states, spread_survived, edge_of_underflow]
 
-DEVIATIONS = [
-    Deviation(
-        "dettmers2022",
+DEVIATIONS = ledger(
+    "dettmers2022",
+    (
         "dynamic map",
         "Described by an indicator bit, an exponent and a fraction.",
-        "Built as the released library does, as the midpoints of 2^i intervals of [.1, 1] times 10^(i-6). The signed map has no -1, so the "
-        "largest entry of a block comes back .7 % short if it is negative. Blocks of 256 as released, where the paper has "
-        "2048; tensors below 4096 entries stay in full precision there, and do not here.",
-        ("dettmers2022.QC25a",),
+        "Built as the released library does, as the midpoints of 2^i intervals of [.1, 1] times 10^(i-6). "
+        "The signed map has no -1, so the largest entry of a block comes back .7 % short if it is negative. "
+        "Blocks of 256 as released, where the paper has 2048; tensors below 4096 entries stay in full "
+        "precision there, and do not here.",
+        "QC25a",
     ),
-    Deviation(
-        "dettmers2022",
+    (
         "quantization errors",
         "Dynamic quantization has smaller errors than linear.",
-        "In blocks of 256 only the relative error is smaller, .0154 against .031; the absolute error of the linear map is "
-        ".0060 against .0085.",
-        ("dettmers2022.QC25b",),
+        "In blocks of 256 only the relative error is smaller, .0154 against .031; the absolute error of the "
+        "linear map is .0060 against .0085.",
+        "QC25b",
     ),
-    Deviation(
-        "dettmers2022",
+    (
         "stability of 8-bit Adam",
         "Shown on language models.",
-        "f = sum lambda_i x_i^2/2 with noise .1 lambda_i, d = 256 in one block, lambda in equal ratios over 1 to 4 decades, lr = "
-        ".01 constant, 3000 steps, and the level mean x_i^2/2, in which the scales cancel: 2.5e-4 in full precision at every "
-        "spread, where f itself would fall with the spread. With lambda sorted into two blocks of 256 each block spans half the "
-        "decades, and the linear map survives two. A failed run jumps at random: of 200 seeds with the dynamic map at four "
-        "decades the level has median 2, and 5 % of them stay below .003. As v fluctuates, single seeds can jump shortly "
-        "before the edge, at 1.2 decades of the linear map one of 124.",
-        ("dettmers2022.QC26a", "dettmers2022.QC26b"),
+        "f = sum lambda_i x_i^2/2 with noise .1 lambda_i, d = 256 in one block, lambda in equal ratios over "
+        "1 to 4 decades, lr = .01 constant, 3000 steps, and the level mean x_i^2/2, in which the scales "
+        "cancel: 2.5e-4 in full precision at every spread, where f itself would fall with the spread. With "
+        "lambda sorted into two blocks of 256 each block spans half the decades, and the linear map survives "
+        "two. A failed run jumps at random: of 200 seeds with the dynamic map at four decades the level has "
+        "median 2, and 5 % of them stay below .003. As v fluctuates, single seeds can jump shortly before "
+        "the edge, at 1.2 decades of the linear map one of 124.",
+        *("QC26a", "QC26b"),
     ),
-]
+)

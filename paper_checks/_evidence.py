@@ -1,0 +1,56 @@
+"""What checks of several papers share: the worst of many cases, errors of a map, ends of running means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory_sim.claim import Evidence, at_most
+from theory_sim.compressors import Compressor, spacing
+from theory_sim.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[np.float64]
+
+
+def worst_at_most(found: Mapping[str, float], bound: float, what: str) -> Evidence:
+    """PASS iff every value is <= bound; the note names the case of the largest value, or of a NaN."""
+    name = max(found, key=lambda case: math.inf if math.isnan(found[case]) else found[case])
+    return at_most(found[name], bound, f"{what}; worst of {len(found)}: {name}")
+
+
+def over(one: float, other: float) -> float:
+    """Return one/other; NaN, with which nothing passes, unless 0 < other < infinity."""
+    return float(one / other) if 0.0 < other < math.inf else math.nan
+
+
+def tail(mean: xr.DataArray) -> xr.DataArray:
+    """Return the mean over the updates between the last two checkpoints, from running means."""
+    a, b = mean.checkpoint.values[-2:]
+    last: xr.DataArray = (mean.isel(checkpoint=-1) * b - mean.isel(checkpoint=-2) * a) / (b - a)
+    return last
+
+
+def errors(compressor: Compressor, x: Array, draws: int, entropy: int) -> Array:
+    """Return ||C(x) - x||^2 / ||x||^2 of (draws,) independent messages."""
+    uniforms = np.random.default_rng(entropy).random((draws, compressor.draws(len(x))))
+    images = np.array([compressor.quantize(x, uniforms=row) for row in uniforms])
+    return np.asarray(((images - x) ** 2).sum(axis=1) / (x @ x))
+
+
+def weight_floor(problem: Problem, k: int) -> float:
+    """Return sum (c_i - a_i)(a_i + h - c_i), a_i the point below c_i on ``weights(k)``, spacing h.
+
+    This is the mean ||grad f||^2 at quantized weights on ``quantized.quadratic`` with L = 1: coordinate i
+    visits its two neighbours on the grid so often that the mean gradient is 0, which is a law on two points
+    with mean c_i.
+    """
+    c, h = np.array([problem.constants[f"c_{i}"] for i in range(problem.dim)]), spacing(k)
+    below = np.floor(c / h) * h
+    return float(((c - below) * (below + h - c)).sum())
