@@ -203,7 +203,7 @@ def a_large_beta2_repairs_adam(grid: xr.Dataset) -> Evidence:
 
 
 def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any], Evidence]:
-    """Return Gamma_2 ... of Adam or AMSGrad on Figure 1's online problem by a recursion, which must follow x."""
+    """Return Gamma_2 ... of Adam or AMSGrad on the online problem, by a recursion that must follow the run."""
     m = v = top = x = 0.0
     points, ratio = [x], []
     for t in range(1, steps + 1):
