@@ -203,7 +203,7 @@ def a_large_beta2_repairs_adam(grid: xr.Dataset) -> Evidence:
 
 
 def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any], Evidence]:
-    """Return Gamma_2 ... of Adam or AMSGrad on the online problem, by a recursion that must follow the run."""
+    """Return Gamma_2 ... of Adam or AMSGrad on the online run by a recursion, which must follow it."""
     m = v = top = x = 0.0
     points, ratio = [x], []
     for t in range(1, steps + 1):

@@ -48,7 +48,7 @@ def coupled(r: float, lr: float = 0.5) -> ts.Optimizer:
 
 
 def _periods(steps: int) -> dict[str, Any]:
-    """Record at log-spaced ends of periods, where a cyclic run can be compared with a path without ripples."""
+    """Record at log-spaced ends of periods, where a cyclic run compares with a path without ripples."""
     last = steps // PERIOD
     ends = {PERIOD * round(k) for k in np.geomspace(1, last, 20 * round(math.log10(last)))}
     return {"steps": steps, "checkpoints": sorted(ends)}
@@ -211,7 +211,7 @@ def power_sum(p: float, T: float) -> float:
 
 
 def condition_4(s: float, r: float, T: float) -> float:
-    """Return sum_{t<=T} alpha_t sqrt(1-theta_t)/(T alpha_T), eta = c = 1: condition (4) is that it vanishes."""
+    """Return sum_{t<=T} alpha_t sqrt(1-theta_t)/(T alpha_T), eta = c = 1: by condition (4) it vanishes."""
     return float(power_sum(s + r / 2.0, T) / T ** (1.0 - s))
 
 
