@@ -146,7 +146,7 @@ def critical_exponent(C: int, large: int = 1) -> float:
 
 
 def agreement(grid: xr.Dataset, large: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return whether the caption's criterion at the end agrees with the sign of the drift, shape (C, beta2)."""
+    """Return where the caption's criterion at the end agrees with the sign of the drift, over (C, beta2)."""
     distance = grid["distance_window"].values[..., 0, -1]
     beta2 = grid["beta2"].values
     drifts = np.array([drift.periodic_drift(gradients(int(C), large), 0.0, beta2) for C in grid["C"].values])
