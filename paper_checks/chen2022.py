@@ -109,19 +109,10 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "chen2022",
-    (
-        "Mini-batch theorem",
-        "Rate O(1/sqrt(B T)) for non-convex f, without an experiment that isolates it.",
-        "f = ||x||^2/2, d = 10, uniform noise of standard deviation 20 per coordinate and sample, x_1 = (1, "
-        "..., 1), beta = .9, alpha = 1/sqrt(T), theta = 1 - 1/T, v_0 = 0, T up to 1.6e5, 32 seeds. Quick: "
-        "T/16 and sigma/4, which leaves sigma/sqrt(B T) as it is.",
-        "G4a",
-        "G4b",
-    ),
-    (
-        "Distributed Adam",
-        "N nodes average their gradients.",
-        "Not run apart: N nodes of batch 1 that average gradients are, in law, one node of batch N.",
-        "G4a",
-    ),
-)
+    ("Mini-batch theorem", "Rate O(1/sqrt(B T)) for non-convex f, without an experiment that isolates it.",
+     "f = ||x||^2/2, d = 10, uniform noise of standard deviation 20 per coordinate and sample, x_1 = (1, "
+     "..., 1), beta = .9, alpha = 1/sqrt(T), theta = 1 - 1/T, v_0 = 0, T up to 1.6e5, 32 seeds. Quick: T/16 "
+     "and sigma/4, which leaves sigma/sqrt(B T) as it is.", "G4a", "G4b"),
+    ("Distributed Adam", "N nodes average their gradients.",
+     "Not run apart: N nodes of batch 1 that average gradients are, in law, one node of batch N.", "G4a"),
+)  # fmt: skip

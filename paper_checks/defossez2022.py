@@ -161,24 +161,13 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "defossez2022",
-    (
-        "Theorem 2",
-        "Constants quoted as we recall them.",
-        "The descent argument is repeated in the docstring of this file and gives the same constants, with "
-        "R a bound on abs(g) + sqrt(eps).",
-        "X3a",
-    ),
-    (
-        "Theorem 2, tightness",
-        "No statement.",
-        "On a problem with bounded gradients the bound says something only where it is below sup ||grad "
-        "F||^2 = 4. With lr = 1/sqrt(N), beta2 = 1 - 1/N that takes N = 4e5; the instances at 1e6 steps "
-        "with beta2 >= .999 test it. The left side is at least 15 times smaller.",
-        "X3a",
-    ),
-    (
-        "Theorem 4 (with momentum)",
-        "A bound with the factor 1/(1 - beta1).",
-        "Not asserted: its constants are neither read nor derived here, and its algorithm is not run.",
-    ),
-)
+    ("Theorem 2", "Constants quoted as we recall them.",
+     "The descent argument is repeated in the docstring of this file and gives the same constants, with R a "
+     "bound on abs(g) + sqrt(eps).", "X3a"),
+    ("Theorem 2, tightness", "No statement.",
+     "On a problem with bounded gradients the bound says something only where it is below sup ||grad F||^2 = "
+     "4. With lr = 1/sqrt(N), beta2 = 1 - 1/N that takes N = 4e5; the instances at 1e6 steps with beta2 >= "
+     ".999 test it. The left side is at least 15 times smaller.", "X3a"),
+    ("Theorem 4 (with momentum)", "A bound with the factor 1/(1 - beta1).",
+     "Not asserted: its constants are neither read nor derived here, and its algorithm is not run."),
+)  # fmt: skip

@@ -218,31 +218,16 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "dereich2024",
-    (
-        "Setting",
-        "General stochastic optimization problems and general rates.",
-        "The two-point law on the line, k = 10 and p = .1, where every moment of the bias formula is "
-        "explicit.",
-        "X1a",
-        "X1e",
-    ),
-    (
-        "Bias",
-        "States that the limit differs from the minimiser and orders of the error; we know no printed "
-        "constant.",
-        "The constant of the first order and, at beta1 = 0, the second order are derived in this file. The "
-        "first order alone is 13 % off at beta2 = .95 and batch 8, and 25 % off at beta1 = beta2 = .9, "
-        "where 1 - beta2 is not small against 1 - beta1; that pair is not asserted.",
-        "X1a",
-        "X1b",
-    ),
-    (
-        "Vector field",
-        "An expectation at stationarity.",
-        "Monte Carlo with x frozen, 2.5e7 steps per value (1e8 in full), common random numbers at every "
-        "point, so that its zero is found by bracketing; its standard error is that of the field over its "
-        "slope.",
-        "X1a",
-        "X1d",
-    ),
-)
+    ("Setting", "General stochastic optimization problems and general rates.",
+     "The two-point law on the line, k = 10 and p = .1, where every moment of the bias formula is explicit.",
+     "X1a", "X1e"),
+    ("Bias",
+     "States that the limit differs from the minimiser and orders of the error; we know no printed constant.",
+     "The constant of the first order and, at beta1 = 0, the second order are derived in this file. The "
+     "first order alone is 13 % off at beta2 = .95 and batch 8, and 25 % off at beta1 = beta2 = .9, where 1 "
+     "- beta2 is not small against 1 - beta1; that pair is not asserted.", "X1a", "X1b"),
+    ("Vector field", "An expectation at stationarity.",
+     "Monte Carlo with x frozen, 2.5e7 steps per value (1e8 in full), common random numbers at every point, "
+     "so that its zero is found by bracketing; its standard error is that of the field over its slope.",
+     "X1a", "X1d"),
+)  # fmt: skip

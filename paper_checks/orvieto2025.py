@@ -138,13 +138,7 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "orvieto2025",
-    (
-        "Experiments",
-        "beta1 = beta2 is near-optimal in the training of language models.",
-        "Not simulated. Only the algebra behind its explanation is checked; the update bound and its "
-        "extremal sequences are derived here.",
-        "O1",
-        "O2",
-        "O3",
-    ),
-)
+    ("Experiments", "beta1 = beta2 is near-optimal in the training of language models.",
+     "Not simulated. Only the algebra behind its explanation is checked; the update bound and its extremal "
+     "sequences are derived here.", "O1", "O2", "O3"),
+)  # fmt: skip

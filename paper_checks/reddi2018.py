@@ -342,57 +342,30 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "reddi2018",
-    (
-        "Theorem 1, proof",
-        "1/sqrt(3t+3) >= 1/sqrt(2(3t+1)), from which x_{3k+1} = 1 follows block by block.",
-        "False in the first block: 0.577 against 0.707 at t = 0.  The statement holds all the same in every "
-        "run, first block included.",
-        "R1a",
-        "R1b",
-    ),
-    (
-        "Theorem 1",
-        "beta2 = 1/(1+C^2).",
-        "Far inside the diverging region: for C = 2.1, 3, 5, 10 Adam goes wrong up to beta2 = 0.886, 0.472, "
-        "0.237, 0.0983, against 0.185, 0.1, 0.0385, 0.0099.",
-        "R1a",
-    ),
-    (
-        "Theorem 2",
-        "Some C suffices for every beta1 < sqrt(beta2); the conditions of the proof, its eq. (7) as we "
-        "recall it, are first met at C = 20, 204, 3218, 486, 42622 for (0, .5), (0, .9), (0, .99), (.9, "
-        ".95), (.9, .999).",
-        "The sign of the drift turns at C = 4, 7, 21, 17, 74; a machine-checked proof needs 16, 202, 3214, "
-        "482, 42620.",
-        "R3a",
-        "R3b",
-    ),
-    (
-        "Theorem 3",
-        "Some C suffices; the constants that a machine-checked proof makes explicit give C = 2.7e6 for (.9, "
-        ".99), delta = 1.",
-        "The simulated field changes sign near C = 215; the first-order value 2 delta/(1-beta2) is 200.",
-        "R4",
-    ),
-    (
-        "Theorem 6",
-        "The proof has its own beta2, depending on C.",
-        "C = 3, beta2 = 1/100, slopes 10 sqrt(eps), for which a machine-checked proof exists; the published "
-        "argument has the first-block gap of Theorem 1.",
-        "R5",
-    ),
-    (
-        "Theorem 4 and Corollary 1",
-        "The 2018 text has D^2/(2(1-beta1)) before the sum over beta1_t; the proof treated beta1_t as "
-        "constant (Tran and Phuong, arXiv:1904.03590).  Corollary 1's second term lacks a factor d/alpha.",
-        "The coefficient D^2/(1-beta1)^2 of the revised, machine-checked statement.  Both are evaluated, at "
-        "every T; neither is violated in these runs, so the runs do not tell them apart.",
-        "R6a",
-    ),
-    (
-        "Theorem 5",
-        "Condition 1 is printed with alpha_T.",
-        "The proof uses alpha_t at every t; with it zeta = alpha for beta2_t = 1 - 1/t.",
-        "R6b",
-    ),
-)
+    ("Theorem 1, proof", "1/sqrt(3t+3) >= 1/sqrt(2(3t+1)), from which x_{3k+1} = 1 follows block by block.",
+     "False in the first block: 0.577 against 0.707 at t = 0.  The statement holds all the same in every "
+     "run, first block included.", "R1a", "R1b"),
+    ("Theorem 1", "beta2 = 1/(1+C^2).",
+     "Far inside the diverging region: for C = 2.1, 3, 5, 10 Adam goes wrong up to beta2 = 0.886, 0.472, "
+     "0.237, 0.0983, against 0.185, 0.1, 0.0385, 0.0099.", "R1a"),
+    ("Theorem 2",
+     "Some C suffices for every beta1 < sqrt(beta2); the conditions of the proof, its eq. (7) as we recall "
+     "it, are first met at C = 20, 204, 3218, 486, 42622 for (0, .5), (0, .9), (0, .99), (.9, .95), (.9, "
+     ".999).",
+     "The sign of the drift turns at C = 4, 7, 21, 17, 74; a machine-checked proof needs 16, 202, 3214, 482, "
+     "42620.", "R3a", "R3b"),
+    ("Theorem 3",
+     "Some C suffices; the constants that a machine-checked proof makes explicit give C = 2.7e6 for (.9, "
+     ".99), delta = 1.",
+     "The simulated field changes sign near C = 215; the first-order value 2 delta/(1-beta2) is 200.", "R4"),
+    ("Theorem 6", "The proof has its own beta2, depending on C.",
+     "C = 3, beta2 = 1/100, slopes 10 sqrt(eps), for which a machine-checked proof exists; the published "
+     "argument has the first-block gap of Theorem 1.", "R5"),
+    ("Theorem 4 and Corollary 1",
+     "The 2018 text has D^2/(2(1-beta1)) before the sum over beta1_t; the proof treated beta1_t as constant "
+     "(Tran and Phuong, arXiv:1904.03590).  Corollary 1's second term lacks a factor d/alpha.",
+     "The coefficient D^2/(1-beta1)^2 of the revised, machine-checked statement.  Both are evaluated, at "
+     "every T; neither is violated in these runs, so the runs do not tell them apart.", "R6a"),
+    ("Theorem 5", "Condition 1 is printed with alpha_T.",
+     "The proof uses alpha_t at every t; with it zeta = alpha for beta2_t = 1 - 1/t.", "R6b"),
+)  # fmt: skip

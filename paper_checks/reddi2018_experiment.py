@@ -278,42 +278,21 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "reddi2018",
-    (
-        "Section 3, Figure 1",
-        "beta1 = 0.9 and beta2 = 0.99; no step size, schedule, start or number of steps.",
-        "0.5/sqrt(t), x_1 = 0, no bias correction, 1.01e7 steps, 64 seeds for the stochastic version.",
-        "R7a",
-        "R7b",
-        "R8a",
-        "R8b",
-    ),
-    (
-        "Section 3, Figure 1",
-        "The average regret of AMSGrad tends to 0; several public versions of the experiment use constant "
-        "steps.",
-        "With constant steps it does not: R_T/T is .330, 3.29, 10.7 at 1e7 steps for lr .01, .1, .5.",
-        "R7c",
-    ),
-    (
-        "Section 3, Figure 1",
-        "AMSGrad reaches -1; alpha is not given.",
-        "From 0 it needs 1.6e6 steps at 0.5/sqrt(t) and 4.1e7 at 0.1/sqrt(t), so within 1e7 steps alpha "
-        "must be near .5 or more; at .1 it stands at -.835.",
-        "R7d",
-    ),
-    (
-        "Algorithm 2",
-        "vhat_t = max(vhat_{t-1}, v_t), no bias correction.",
-        "Libraries correct after the maximum (PyTorch, Keras: the same iterates when eps = 0) or before it "
-        "(Optax).  On the same 64 stochastic runs mean x at 1e6 steps is -.52 as printed, -.44 in PyTorch's "
-        "order, -.36 in Optax's; at 1e7 steps -.984, -.984, -.971.",
-        "R8c",
-    ),
-    (
-        "Algorithm 1",
-        "No bias correction.",
-        "It changes no limit, but close to the critical beta2 it decides how far the first steps carry x: "
-        "at beta2 = .9996 and 1e7 steps x is -.063 without and -.999 with correction.",
-        "X4",
-    ),
-)
+    ("Section 3, Figure 1", "beta1 = 0.9 and beta2 = 0.99; no step size, schedule, start or number of steps.",
+     "0.5/sqrt(t), x_1 = 0, no bias correction, 1.01e7 steps, 64 seeds for the stochastic version.",
+     "R7a", "R7b", "R8a", "R8b"),
+    ("Section 3, Figure 1",
+     "The average regret of AMSGrad tends to 0; several public versions of the experiment use constant "
+     "steps.",
+     "With constant steps it does not: R_T/T is .330, 3.29, 10.7 at 1e7 steps for lr .01, .1, .5.", "R7c"),
+    ("Section 3, Figure 1", "AMSGrad reaches -1; alpha is not given.",
+     "From 0 it needs 1.6e6 steps at 0.5/sqrt(t) and 4.1e7 at 0.1/sqrt(t), so within 1e7 steps alpha must be "
+     "near .5 or more; at .1 it stands at -.835.", "R7d"),
+    ("Algorithm 2", "vhat_t = max(vhat_{t-1}, v_t), no bias correction.",
+     "Libraries correct after the maximum (PyTorch, Keras: the same iterates when eps = 0) or before it "
+     "(Optax).  On the same 64 stochastic runs mean x at 1e6 steps is -.52 as printed, -.44 in PyTorch's "
+     "order, -.36 in Optax's; at 1e7 steps -.984, -.984, -.971.", "R8c"),
+    ("Algorithm 1", "No bias correction.",
+     "It changes no limit, but close to the critical beta2 it decides how far the first steps carry x: at "
+     "beta2 = .9996 and 1e7 steps x is -.063 without and -.999 with correction.", "X4"),
+)  # fmt: skip

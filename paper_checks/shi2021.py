@@ -335,69 +335,37 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "shi2021",
-    (
-        "Section 1, text on Figure 1",
-        "At C = 10 the transition is between beta2 = .63 and .64.",
-        "The authors' script of that time fires the large gradient at two phases of the period (k mod C <= "
-        "1), not at one. The exact root of that sequence is .634372; the printed problem has .955443. Both "
-        "diagrams are run.",
-        "S1",
-        "S3",
-    ),
-    (
-        "Section 1, text on Figure 1",
-        "At C = 10 RMSProp diverges for beta2 < .4.",
-        "True, but not by the bound quoted there, which gives C^(-4/(C-2)) = .316; the exact drift is "
-        "negative up to .9554.",
-        "S2b",
-        "S3",
-    ),
-    (
-        "Figure 1, settings",
-        "The script that was first published has 2e4 steps, beta2 = 1 - 10^(-i/24) and the last half of the "
-        "run; later settings are 1e6 steps, beta2 = 1 - 10^(-i/10), C = 2..32 and the last quarter.",
-        "The later settings, for both sequences. At 2e4 steps a quarter of the cells are called divergent "
-        "only because they have not arrived; errors are always of this kind.",
-        "S1",
-    ),
-    (
-        "Figure 1, criterion",
-        "Caption: distance to -1 below .01 on average. Script: mean of log10 of the distance below -2.",
-        "The caption's. By Jensen's inequality the script's can only call more cells convergent; run side "
-        "by side, the two give the same map at 1e6 steps and differ in 132 of 1240 cells at 2e4.",
-        "S1",
-    ),
-    (
-        "Figure 1, start and eps",
-        "x_1 = 100, outside the box; v_0 = 100 C, which differs from row to row; denominator sqrt(v + eps).",
-        "Exactly this start: with eps = 0, as in the scripts, only v_0 over the squared gradient matters, "
-        "so slopes are divided by 10 sqrt(C) and v_0 is 1. It is forgotten after a few times 1/(1-beta2) <= "
-        "1e4 steps; v_0 = 0 changes 4 of 1240 cells.",
-        "S1",
-    ),
-    (
-        "Theorem 4.3",
-        "Sufficient: T_2(beta2) <= (sqrt 2 - 1)/(2 sqrt 2), that is beta2 >= 1 - O(n^-3.5).",
-        "On the ten quadratics (n = 10, D1 = 109) this asks for 1 - beta2 <= 2.9e-8. The boundary is at "
-        ".0446, 1.5 million times larger; for the period-C problem it is 4/C^2.",
-        "S2a",
-        "S2b",
-    ),
-    (
-        "Table 1",
-        "beta2 near 0 diverges and beta2 near 1 converges (realizable) or oscillates (not), after at least "
-        "1e7 epochs.",
-        "Ten quadratics of the appendix, cyclic, lr_t = .1/sqrt(t), 1e6 and 1e7 steps. With vanishing steps "
-        "the non-realizable run does not oscillate for ever: it settles at a bias that is known in closed "
-        "form.",
-        "S5a",
-        "S5b",
-    ),
-    (
-        "Appendix, non-realizable run",
-        "Shows an oscillation level of RMSProp at beta2 = .999 after 1e7 steps.",
-        "At 1e7 steps x = -.31 for a = 100 and -.33 for a = 10^4, while the limits are -2.27 and -227: the "
-        "level is a transient of the step size and says nothing about the neighbourhood.",
-        "S5c",
-    ),
-)
+    ("Section 1, text on Figure 1", "At C = 10 the transition is between beta2 = .63 and .64.",
+     "The authors' script of that time fires the large gradient at two phases of the period (k mod C <= 1), "
+     "not at one. The exact root of that sequence is .634372; the printed problem has .955443. Both diagrams "
+     "are run.", "S1", "S3"),
+    ("Section 1, text on Figure 1", "At C = 10 RMSProp diverges for beta2 < .4.",
+     "True, but not by the bound quoted there, which gives C^(-4/(C-2)) = .316; the exact drift is negative "
+     "up to .9554.", "S2b", "S3"),
+    ("Figure 1, settings",
+     "The script that was first published has 2e4 steps, beta2 = 1 - 10^(-i/24) and the last half of the "
+     "run; later settings are 1e6 steps, beta2 = 1 - 10^(-i/10), C = 2..32 and the last quarter.",
+     "The later settings, for both sequences. At 2e4 steps a quarter of the cells are called divergent only "
+     "because they have not arrived; errors are always of this kind.", "S1"),
+    ("Figure 1, criterion",
+     "Caption: distance to -1 below .01 on average. Script: mean of log10 of the distance below -2.",
+     "The caption's. By Jensen's inequality the script's can only call more cells convergent; run side by "
+     "side, the two give the same map at 1e6 steps and differ in 132 of 1240 cells at 2e4.", "S1"),
+    ("Figure 1, start and eps",
+     "x_1 = 100, outside the box; v_0 = 100 C, which differs from row to row; denominator sqrt(v + eps).",
+     "Exactly this start: with eps = 0, as in the scripts, only v_0 over the squared gradient matters, so "
+     "slopes are divided by 10 sqrt(C) and v_0 is 1. It is forgotten after a few times 1/(1-beta2) <= 1e4 "
+     "steps; v_0 = 0 changes 4 of 1240 cells.", "S1"),
+    ("Theorem 4.3", "Sufficient: T_2(beta2) <= (sqrt 2 - 1)/(2 sqrt 2), that is beta2 >= 1 - O(n^-3.5).",
+     "On the ten quadratics (n = 10, D1 = 109) this asks for 1 - beta2 <= 2.9e-8. The boundary is at .0446, "
+     "1.5 million times larger; for the period-C problem it is 4/C^2.", "S2a", "S2b"),
+    ("Table 1",
+     "beta2 near 0 diverges and beta2 near 1 converges (realizable) or oscillates (not), after at least 1e7 "
+     "epochs.",
+     "Ten quadratics of the appendix, cyclic, lr_t = .1/sqrt(t), 1e6 and 1e7 steps. With vanishing steps the "
+     "non-realizable run does not oscillate for ever: it settles at a bias that is known in closed form.",
+     "S5a", "S5b"),
+    ("Appendix, non-realizable run", "Shows an oscillation level of RMSProp at beta2 = .999 after 1e7 steps.",
+     "At 1e7 steps x = -.31 for a = 100 and -.33 for a = 10^4, while the limits are -2.27 and -227: the "
+     "level is a transient of the step size and says nothing about the neighbourhood.", "S5c"),
+)  # fmt: skip

@@ -169,28 +169,15 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "taniguchi2024",
-    (
-        "Toy problem, settings",
-        "As we recall it: f(x) = x on [-1, 1], gradient k^2 with probability 1/k and -k otherwise, k = 10 "
-        "and 50, lr_t = .01/sqrt(1 + .01 t), beta1 = .9.",
-        "These; the mean 1 is checked. Supplied here: x_0 = 0, beta2 from .1 to .9999, 1e7 steps, 16 seeds, "
-        "Adam with bias correction and eps = 1e-8, AMSGrad as Reddi et al. print it.",
-        "X2a",
-        "X2c",
-    ),
-    (
-        "Toy problem, k = 50",
-        "ADOPT converges for every beta2.",
-        "The way to -1 takes about 3e6 steps: at 1e6 steps mean x is between -.85 and -.4. At beta2 = .999 "
-        "Adam is just beyond its boundary (.9992) and has reached neither corner at 1e7 steps; that cell is "
-        "not asserted.",
-        "X2c",
-        "X2d",
-    ),
-    (
-        "Algorithm",
-        "The released code clips the normalised gradient at t^(1/4).",
-        "Without clipping, Algorithm 2 as we recall it; the first step only sets v.",
-        "X2a",
-    ),
-)
+    ("Toy problem, settings",
+     "As we recall it: f(x) = x on [-1, 1], gradient k^2 with probability 1/k and -k otherwise, k = 10 and "
+     "50, lr_t = .01/sqrt(1 + .01 t), beta1 = .9.",
+     "These; the mean 1 is checked. Supplied here: x_0 = 0, beta2 from .1 to .9999, 1e7 steps, 16 seeds, "
+     "Adam with bias correction and eps = 1e-8, AMSGrad as Reddi et al. print it.", "X2a", "X2c"),
+    ("Toy problem, k = 50", "ADOPT converges for every beta2.",
+     "The way to -1 takes about 3e6 steps: at 1e6 steps mean x is between -.85 and -.4. At beta2 = .999 Adam "
+     "is just beyond its boundary (.9992) and has reached neither corner at 1e7 steps; that cell is not "
+     "asserted.", "X2c", "X2d"),
+    ("Algorithm", "The released code clips the normalised gradient at t^(1/4).",
+     "Without clipping, Algorithm 2 as we recall it; the first step only sets v.", "X2a"),
+)  # fmt: skip

@@ -103,20 +103,12 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "wang2022divergence",
-    (
-        "Examples of divergence",
-        "Own examples in expectation and with high probability.",
-        "The function of Zhang et al. (2022, Proposition 3.3), on which the boundary is known; n = 10, a = "
-        "1, lr_t = .1/sqrt(t), m_0 the mean and v_0 the largest square of the gradients at the start.",
-        "X5a",
-        "X5b",
-    ),
-    (
-        "Variance reduced Adam",
-        "A variance-reduced gradient with snapshots of the full gradient.",
-        "Its limit, variance 0: the full gradient at every step. For x > -1 the components are linear, so "
-        "that the variance-reduced gradient is the full gradient there whatever the snapshot. With eps = 0 "
-        "the result does not depend on n.",
-        "X5a",
-    ),
-)
+    ("Examples of divergence", "Own examples in expectation and with high probability.",
+     "The function of Zhang et al. (2022, Proposition 3.3), on which the boundary is known; n = 10, a = 1, "
+     "lr_t = .1/sqrt(t), m_0 the mean and v_0 the largest square of the gradients at the start.",
+     "X5a", "X5b"),
+    ("Variance reduced Adam", "A variance-reduced gradient with snapshots of the full gradient.",
+     "Its limit, variance 0: the full gradient at every step. For x > -1 the components are linear, so that "
+     "the variance-reduced gradient is the full gradient there whatever the snapshot. With eps = 0 the "
+     "result does not depend on n.", "X5a"),
+)  # fmt: skip

@@ -369,50 +369,30 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "zhang2022",
-    (
-        _DIVERGENCE,
-        "Iterates, gradients of the iterates and function values diverge to infinity.",
-        "Gradients diverge only from x_0 < -2. From x_0 > -2, x goes to +infinity, where the gradient of "
-        "the mean is the constant 1/n. Starts within one step (lr) of -2 may change branch.",
-        "Z9",
-    ),
-    (
-        _DIVERGENCE,
-        "The region of divergence is given by sufficient analytic conditions, and drawn for an order not "
-        "stated.",
-        "The sign of the drift D decides, in closed form for the cyclic order and by simulation at frozen x "
-        "for reshuffling. The two differ: reshuffled runs diverge up to a larger beta2 when C is much "
-        "larger than n, and the cyclic drift has the wrong sign on about 4 % of their decided cells.",
-        "Z1a",
-        "Z1b",
-    ),
-    (
-        "figures of the phase diagram and of the distance after 50,000 iterations",
-        "eta_0, x_0, a, the order and the grid are not given.",
-        "eta_k = 0.1/sqrt(k), x_0 = 0 and -3, a = 1 and 1/(n-1)^2, cyclic and reshuffled, 20 x 20 grid with "
-        "spacing 0.05, eps = 0, no bias correction, m_0 the mean gradient and v_0 the largest squared "
-        "component gradient at x_0. The part beta1 >= sqrt(beta2), where the step is not bounded, is "
-        "excluded.",
-        "Z1a",
-        "Z1b",
-    ),
-    (
-        _CONVERGENCE,
-        "The neighbourhood is O((1 - beta2) sqrt(D0)) for min(|f'|^2/sqrt(D0), |f'|), hence |f'|^2 = "
-        "O((1-beta2) D0).",
-        "On the ten quadratics |f'|^2 is of order (1 - beta2)^2 D0: the bound holds and is not tight. "
-        "x_inf/(a(1-beta2)) is -28.685 and -22.735 at beta1 = 0 and beta2 = .99 and .999, and -4.234 at "
-        "beta1 = .9, beta2 = .999. After 1e7 steps with lr = 0.1 a/sqrt(k) it reads -28.62, -22.22 and "
-        "-4.14: at the end of an epoch x is 15 lr_T (2.8 lr_T at beta1 = .9) off the limit, and it lags "
-        "behind the falling lr.",
-        "Z5",
-        "Z6",
-    ),
-    (
-        _CONVERGENCE + ", D0 = 0",
-        "The gradient norm decreases like log T/sqrt(T).",
-        "It first grows: from x_0 = 0.01 with eta_0 = 0.1, |x| reaches about 1 and the rate is seen after "
-        "1e5 steps. x_0 and the initial moments, which are not given, decide how long this lasts.",
-        "Z4",
-    ),
-)
+    (_DIVERGENCE, "Iterates, gradients of the iterates and function values diverge to infinity.",
+     "Gradients diverge only from x_0 < -2. From x_0 > -2, x goes to +infinity, where the gradient of the "
+     "mean is the constant 1/n. Starts within one step (lr) of -2 may change branch.", "Z9"),
+    (_DIVERGENCE,
+     "The region of divergence is given by sufficient analytic conditions, and drawn for an order not "
+     "stated.",
+     "The sign of the drift D decides, in closed form for the cyclic order and by simulation at frozen x for "
+     "reshuffling. The two differ: reshuffled runs diverge up to a larger beta2 when C is much larger than "
+     "n, and the cyclic drift has the wrong sign on about 4 % of their decided cells.", "Z1a", "Z1b"),
+    ("figures of the phase diagram and of the distance after 50,000 iterations",
+     "eta_0, x_0, a, the order and the grid are not given.",
+     "eta_k = 0.1/sqrt(k), x_0 = 0 and -3, a = 1 and 1/(n-1)^2, cyclic and reshuffled, 20 x 20 grid with "
+     "spacing 0.05, eps = 0, no bias correction, m_0 the mean gradient and v_0 the largest squared component "
+     "gradient at x_0. The part beta1 >= sqrt(beta2), where the step is not bounded, is excluded.",
+     "Z1a", "Z1b"),
+    (_CONVERGENCE,
+     "The neighbourhood is O((1 - beta2) sqrt(D0)) for min(|f'|^2/sqrt(D0), |f'|), hence |f'|^2 = "
+     "O((1-beta2) D0).",
+     "On the ten quadratics |f'|^2 is of order (1 - beta2)^2 D0: the bound holds and is not tight. "
+     "x_inf/(a(1-beta2)) is -28.685 and -22.735 at beta1 = 0 and beta2 = .99 and .999, and -4.234 at beta1 = "
+     ".9, beta2 = .999. After 1e7 steps with lr = 0.1 a/sqrt(k) it reads -28.62, -22.22 and -4.14: at the "
+     "end of an epoch x is 15 lr_T (2.8 lr_T at beta1 = .9) off the limit, and it lags behind the falling "
+     "lr.", "Z5", "Z6"),
+    (_CONVERGENCE + ", D0 = 0", "The gradient norm decreases like log T/sqrt(T).",
+     "It first grows: from x_0 = 0.01 with eta_0 = 0.1, |x| reaches about 1 and the rate is seen after 1e5 "
+     "steps. x_0 and the initial moments, which are not given, decide how long this lasts.", "Z4"),
+)  # fmt: skip

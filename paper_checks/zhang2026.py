@@ -248,33 +248,23 @@ CLAIMS = [
 _BOTH = Deviation(
     "zhang2026",
     "convergence theorems of both versions",
-    "beta2 >= 1 - O((1 - beta1^n)/n^5) is enough; as we recall it, 1 - O((1 - beta1^n)/(n^2 rho)) in 2208.09632.",
-    "For a = 1 and beta1 = 0 the boundary is 1 - beta2* = 4/n^2 to first order in cyclic order and reshuffled, "
-    "and 2/n^2 with replacement. The constants are hidden, so only the distance of the exponents is shown.",
+    "beta2 >= 1 - O((1 - beta1^n)/n^5) is enough; as we recall it, 1 - O((1 - beta1^n)/(n^2 rho)) in "
+    "2208.09632.",
+    "For a = 1 and beta1 = 0 the boundary is 1 - beta2* = 4/n^2 to first order in cyclic order and "
+    "reshuffled, and 2/n^2 with replacement. The constants are hidden, so only the distance of the exponents is shown.",
     ("zhang2022.Z2", "zhang2026.Z7"),
 )
 _ROWS = ledger(
     "zhang2026",
-    (
-        "2603.02092, after eq. 2.5",
-        "With a = 1/(n-1)^2 the affine-variance constant is D1 = 2 n^2.",
-        "D1 = n^2 ((n/(n-1))^2 + (n-1)^-3), below 2 n^2 for n >= 4 but 2.375 n^2 at n = 3.",
-    ),
-    (
-        _BATCH,
-        "beta2* falls as the batch grows; we know of no law stated for the piecewise function.",
-        "1 - beta2* = 4B/N^2 at beta1 = 0 holds only for B much smaller than N: at N = 60 it is 2 % off at "
-        "B = 1, 18 % at B = 6 and 64 % at B = 20, where the first-order formula in n_B = N/B, C_B = "
-        "(N-B+1)/B is 3 % off.",
-        "Z3",
-    ),
-    (
-        _LEMMA,
-        "C_lo/sqrt(E_k v) <= 1/sqrt(v_k) <= C_up/sqrt(E_k v), E_k conditional on the past.",
-        "Read as the past before step k: one step changes v by (1 - beta2)(g^2 - v), so the window is never "
-        "left. Around its stationary mean v has variance (1 - beta2)/2 Var(g^2), and the window is left on "
-        "a large share of the steps, more than the lemma's probability allows.",
-        "Z10",
-    ),
-)
+    ("2603.02092, after eq. 2.5", "With a = 1/(n-1)^2 the affine-variance constant is D1 = 2 n^2.",
+     "D1 = n^2 ((n/(n-1))^2 + (n-1)^-3), below 2 n^2 for n >= 4 but 2.375 n^2 at n = 3."),
+    (_BATCH, "beta2* falls as the batch grows; we know of no law stated for the piecewise function.",
+     "1 - beta2* = 4B/N^2 at beta1 = 0 holds only for B much smaller than N: at N = 60 it is 2 % off at B = "
+     "1, 18 % at B = 6 and 64 % at B = 20, where the first-order formula in n_B = N/B, C_B = (N-B+1)/B is 3 "
+     "% off.", "Z3"),
+    (_LEMMA, "C_lo/sqrt(E_k v) <= 1/sqrt(v_k) <= C_up/sqrt(E_k v), E_k conditional on the past.",
+     "Read as the past before step k: one step changes v by (1 - beta2)(g^2 - v), so the window is never "
+     "left. Around its stationary mean v has variance (1 - beta2)/2 Var(g^2), and the window is left on a "
+     "large share of the steps, more than the lemma's probability allows.", "Z10"),
+)  # fmt: skip
 DEVIATIONS = [_BOTH, *_ROWS]

@@ -266,36 +266,20 @@ CLAIMS = [
 
 DEVIATIONS = ledger(
     "zou2019",
-    (
-        "Counterexample experiment",
-        "Generic Adam converges on the counterexample for r > 0.",
-        "r = .25 cannot show it: the drift turns at t = 8.0e10. r = .5 turns at 1.1e6 and is half-way (x = "
-        ".06) at 1e7 steps. Only r = .75 and r = 1 finish; the position of every r is compared with the "
-        "exact path instead.",
-        "G1a",
-        "G1c",
-    ),
-    (
-        "Counterexample experiment",
-        "Initial point, number of steps and initial v are not known to us.",
-        "x_1 = 1, the wrong corner; v_0 = 0; 1e7 steps at alpha_t = .5/sqrt(t). Quick runs of the periodic "
-        "problem take 1e6 steps at 2/sqrt(t), which covers the same way in a sixteenth of the time.",
-        "G1a",
-        "G1b",
-    ),
-    (
-        "Counterexample experiment",
-        "A public re-implementation (jacob5412/SCAdamRMSProp) finds every r stuck near +1.",
-        "In its optimizer for this problem theta_t multiplies the step and v keeps a constant beta2 = .999, "
-        "so it does not test the condition. Here theta_t is the weight of v.",
-        "G1a",
-    ),
-    (
-        "Main theorem, power schedules",
-        "Bounds for any bounded stochastic gradients.",
-        "f = sum x_i^2/(1 + x_i^2), d = 5, symmetric uniform noise: the adaptive step is then unbiased in "
-        "sign and the observed exponent is about -s for every r, so only the upper bound is tested, not its "
-        "sharpness.",
-        "G2",
-    ),
-)
+    ("Counterexample experiment", "Generic Adam converges on the counterexample for r > 0.",
+     "r = .25 cannot show it: the drift turns at t = 8.0e10. r = .5 turns at 1.1e6 and is half-way (x = .06) "
+     "at 1e7 steps. Only r = .75 and r = 1 finish; the position of every r is compared with the exact path "
+     "instead.", "G1a", "G1c"),
+    ("Counterexample experiment", "Initial point, number of steps and initial v are not known to us.",
+     "x_1 = 1, the wrong corner; v_0 = 0; 1e7 steps at alpha_t = .5/sqrt(t). Quick runs of the periodic "
+     "problem take 1e6 steps at 2/sqrt(t), which covers the same way in a sixteenth of the time.",
+     "G1a", "G1b"),
+    ("Counterexample experiment",
+     "A public re-implementation (jacob5412/SCAdamRMSProp) finds every r stuck near +1.",
+     "In its optimizer for this problem theta_t multiplies the step and v keeps a constant beta2 = .999, so "
+     "it does not test the condition. Here theta_t is the weight of v.", "G1a"),
+    ("Main theorem, power schedules", "Bounds for any bounded stochastic gradients.",
+     "f = sum x_i^2/(1 + x_i^2), d = 5, symmetric uniform noise: the adaptive step is then unbiased in sign "
+     "and the observed exponent is about -s for every r, so only the upper bound is tested, not its "
+     "sharpness.", "G2"),
+)  # fmt: skip
