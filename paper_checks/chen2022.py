@@ -102,13 +102,9 @@ def only_the_number_of_samples_counts(*grids: xr.Dataset, tier: str) -> Evidence
     return all_of(parts)
 
 
-CLAIMS = [
-    errors_fall_like_the_root_of_the_batch,
-    only_the_number_of_samples_counts,
-]
+CLAIMS = [errors_fall_like_the_root_of_the_batch, only_the_number_of_samples_counts]
 
-DEVIATIONS = ledger(
-    "chen2022",
+DEVIATIONS = ledger("chen2022",
     ("Mini-batch theorem", "Rate O(1/sqrt(B T)) for non-convex f, without an experiment that isolates it.",
      "f = ||x||^2/2, d = 10, uniform noise of standard deviation 20 per coordinate and sample, x_1 = (1, "
      "..., 1), beta = .9, alpha = 1/sqrt(T), theta = 1 - 1/T, v_0 = 0, T up to 1.6e5, 32 seeds. Quick: T/16 "

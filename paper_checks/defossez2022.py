@@ -153,14 +153,9 @@ def constant_steps_leave_a_level(grid: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-CLAIMS = [
-    the_bound_holds,
-    tuned_steps_reach_the_rate_of_the_bound,
-    constant_steps_leave_a_level,
-]
+CLAIMS = [the_bound_holds, tuned_steps_reach_the_rate_of_the_bound, constant_steps_leave_a_level]
 
-DEVIATIONS = ledger(
-    "defossez2022",
+DEVIATIONS = ledger("defossez2022",
     ("Theorem 2", "Constants quoted as we recall them.",
      "The descent argument is repeated in the docstring of this file and gives the same constants, with R a "
      "bound on abs(g) + sqrt(eps).", "X3a"),

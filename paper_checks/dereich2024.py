@@ -208,16 +208,11 @@ def fluctuations_are_of_order_one_half(grid: xr.Dataset) -> Evidence:
 
 
 CLAIMS = [
-    the_bias_has_a_known_first_order,
-    the_bias_has_a_known_second_order,
-    the_bias_is_of_order_one,
-    symmetric_laws_have_no_bias,
-    adam_settles_at_the_zero_of_its_field,
-    fluctuations_are_of_order_one_half,
-]
+    the_bias_has_a_known_first_order, the_bias_has_a_known_second_order, the_bias_is_of_order_one,
+    symmetric_laws_have_no_bias, adam_settles_at_the_zero_of_its_field, fluctuations_are_of_order_one_half,
+]  # fmt: skip
 
-DEVIATIONS = ledger(
-    "dereich2024",
+DEVIATIONS = ledger("dereich2024",
     ("Setting", "General stochastic optimization problems and general rates.",
      "The two-point law on the line, k = 10 and p = .1, where every moment of the bias formula is explicit.",
      "X1a", "X1e"),

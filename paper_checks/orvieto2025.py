@@ -130,14 +130,9 @@ def v_less_the_square_of_m_is_a_variance(grid: xr.Dataset) -> Evidence:
     return all_of([*parts, at_least(np.min(share), 0.0, "smallest (v - m^2)/v at the end of all runs")])
 
 
-CLAIMS = [
-    updates_are_bounded,
-    equal_betas_give_the_smallest_bound,
-    v_less_the_square_of_m_is_a_variance,
-]
+CLAIMS = [updates_are_bounded, equal_betas_give_the_smallest_bound, v_less_the_square_of_m_is_a_variance]
 
-DEVIATIONS = ledger(
-    "orvieto2025",
+DEVIATIONS = ledger("orvieto2025",
     ("Experiments", "beta1 = beta2 is near-optimal in the training of language models.",
      "Not simulated. Only the algebra behind its explanation is checked; the update bound and its extremal "
      "sequences are derived here.", "O1", "O2", "O3"),

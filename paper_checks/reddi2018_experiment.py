@@ -261,23 +261,15 @@ def bias_correction_does_not_change_the_end(plain: xr.Dataset, corrected: xr.Dat
 
 
 CLAIMS = [
-    adam_ends_at_the_wrong_corner,
-    amsgrad_ends_at_the_right_corner,
-    constant_steps_keep_a_regret,
-    amsgrad_moves_at_a_known_speed,
-    adam_ends_at_the_wrong_corner_for_every_seed,
-    amsgrad_ends_at_the_right_corner_on_average,
-    the_order_of_maximum_and_correction_matters,
-    the_critical_beta2_is_a_root_of_the_drift,
-    a_large_beta2_repairs_adam,
-    gamma_is_never_negative_for_amsgrad,
-    gamma_is_mostly_negative_for_adam,
-    regret_falls_like_the_inverse_root,
-    bias_correction_does_not_change_the_end,
-]
+    adam_ends_at_the_wrong_corner, amsgrad_ends_at_the_right_corner, constant_steps_keep_a_regret,
+    amsgrad_moves_at_a_known_speed, adam_ends_at_the_wrong_corner_for_every_seed,
+    amsgrad_ends_at_the_right_corner_on_average, the_order_of_maximum_and_correction_matters,
+    the_critical_beta2_is_a_root_of_the_drift, a_large_beta2_repairs_adam,
+    gamma_is_never_negative_for_amsgrad, gamma_is_mostly_negative_for_adam,
+    regret_falls_like_the_inverse_root, bias_correction_does_not_change_the_end,
+]  # fmt: skip
 
-DEVIATIONS = ledger(
-    "reddi2018",
+DEVIATIONS = ledger("reddi2018",
     ("Section 3, Figure 1", "beta1 = 0.9 and beta2 = 0.99; no step size, schedule, start or number of steps.",
      "0.5/sqrt(t), x_1 = 0, no bias correction, 1.01e7 steps, 64 seeds for the stochastic version.",
      "R7a", "R7b", "R8a", "R8b"),

@@ -161,14 +161,11 @@ def adopt_comes_near_the_minimiser(
 
 
 CLAIMS = [
-    adopt_converges_for_every_beta2,
-    adam_ends_where_its_field_points,
-    adopt_is_faster_than_amsgrad,
+    adopt_converges_for_every_beta2, adam_ends_where_its_field_points, adopt_is_faster_than_amsgrad,
     adopt_comes_near_the_minimiser,
-]
+]  # fmt: skip
 
-DEVIATIONS = ledger(
-    "taniguchi2024",
+DEVIATIONS = ledger("taniguchi2024",
     ("Toy problem, settings",
      "As we recall it: f(x) = x on [-1, 1], gradient k^2 with probability 1/k and -k otherwise, k = 10 and "
      "50, lr_t = .01/sqrt(1 + .01 t), beta1 = .9.",

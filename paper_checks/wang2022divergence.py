@@ -67,14 +67,11 @@ def full_gradients_converge(full: xr.Dataset, components: xr.Dataset) -> Evidenc
     largest = full["distance"].isel(seed=0).max("checkpoint", skipna=False).values
     start = np.abs(components["x0"] + 2.0)
     diverged = (components["distance"].min("checkpoint", skipna=False) > start).values[..., 0]
+    near = f"full gradient: largest |x - x*| of the second half, {safe.sum()} cells"
     farther = "components reshuffled: share of the same cells that stay farther from x* than they began"
     parts = [
         # 1e-3 is 1.6 steps at the middle of the run, .1/sqrt(25000), and the distance starts at 1 or 2.
-        at_most(
-            largest[safe].max(),
-            1e-3,
-            f"full gradient: largest |x - x*| of the second half, {safe.sum()} cells",
-        ),
+        at_most(largest[safe].max(), 1e-3, near),
         at_least(diverged[safe].mean(), 0.85, farther),
     ]
     return all_of(parts)
@@ -96,13 +93,9 @@ def adam_diverges_in_expectation_and_probability(grid: xr.Dataset) -> Evidence:
     return all_of([at_least(slowest, 0.0, grows), share])
 
 
-CLAIMS = [
-    full_gradients_converge,
-    adam_diverges_in_expectation_and_probability,
-]
+CLAIMS = [full_gradients_converge, adam_diverges_in_expectation_and_probability]
 
-DEVIATIONS = ledger(
-    "wang2022divergence",
+DEVIATIONS = ledger("wang2022divergence",
     ("Examples of divergence", "Own examples in expectation and with high probability.",
      "The function of Zhang et al. (2022, Proposition 3.3), on which the boundary is known; n = 10, a = 1, "
      "lr_t = .1/sqrt(t), m_0 the mean and v_0 the largest square of the gradients at the start.",

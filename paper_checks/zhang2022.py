@@ -36,9 +36,6 @@ LR = 0.1
 BAND = 0.02  # |D|/n; at K = 5e4 such a cell has moved by 2 LR |D|/n sqrt(K) = 0.9, and x_0 is 1 or 2 from x*
 
 
-# The phase diagram.
-
-
 def _square(spacing: float, *checkpoints: int, **axes: Sequence[float]) -> dict[str, Any]:
     """Return the run up to the last checkpoint on a grid of (beta1, beta2) for every n and a."""
     weights = np.round(np.arange(round(1.0 / spacing)) * spacing, 2)
@@ -129,8 +126,6 @@ def reshuffled_verdicts_follow_their_drift(grid: xr.Dataset, frozen: xr.Dataset)
     return _agreement(grid, field, decided, f", the cyclic drift has the other sign on {other:.1%} of them")
 
 
-# Exact consequences of D = 0: growth with n.
-
 _NESTED = (3, 4, 5, 6, 8, 10, 15, 20, 30, 50)
 
 
@@ -166,8 +161,6 @@ def the_diverging_region_grows_with_n() -> Evidence:
     formula = "a=1: exponent of 1 - beta2* in n; the formula's is -2 + O(1/n)"
     return all_of([*parts, within(decay, -2.0, 0.02, formula)])
 
-
-# Sign descent and the two branches.
 
 SIGN = ts.Sweep(
     zhang.piecewise(10),
@@ -235,9 +228,6 @@ def gradients_diverge_on_the_left_branch_only(grid: xr.Dataset, starts: xr.Datas
         within(final[~inner].max() * 10, 1.0, 1e-12, "n=10, x_0 > -2: n |f'(x_K)|"),
     ]
     return all_of(parts)
-
-
-# The neighbourhood left by D0 > 0.
 
 
 def _epochs(last: float, number: int) -> tuple[int, ...]:
@@ -357,18 +347,13 @@ def the_neighbourhood_is_linear_in_the_memory(grid: xr.Dataset) -> Evidence:
 
 
 CLAIMS = [
-    cyclic_verdicts_follow_the_drift,
-    reshuffled_verdicts_follow_their_drift,
-    the_diverging_region_grows_with_n,
-    strong_growth_removes_the_neighbourhood,
-    the_neighbourhood_is_linear_in_the_root_of_D0,
-    the_neighbourhood_is_linear_in_the_memory,
-    sign_descent_diverges,
-    gradients_diverge_on_the_left_branch_only,
-]
+    cyclic_verdicts_follow_the_drift, reshuffled_verdicts_follow_their_drift,
+    the_diverging_region_grows_with_n, strong_growth_removes_the_neighbourhood,
+    the_neighbourhood_is_linear_in_the_root_of_D0, the_neighbourhood_is_linear_in_the_memory,
+    sign_descent_diverges, gradients_diverge_on_the_left_branch_only,
+]  # fmt: skip
 
-DEVIATIONS = ledger(
-    "zhang2022",
+DEVIATIONS = ledger("zhang2022",
     (_DIVERGENCE, "Iterates, gradients of the iterates and function values diverge to infinity.",
      "Gradients diverge only from x_0 < -2. From x_0 > -2, x goes to +infinity, where the gradient of the "
      "mean is the constant 1/n. Starts within one step (lr) of -2 may change branch.", "Z9"),

@@ -26,9 +26,6 @@ _BATCH = "2603.02092, dependence of the boundary on the batch size"
 _LEMMA = "2603.02092, concentration of v, as given in the thesis of Y. Zhang, section 2"
 
 
-# Batch size, in closed form.
-
-
 @claim("zhang2026.Z3", _BATCH, "exact")
 def larger_batches_lower_the_boundary() -> Evidence:
     """A larger batch lowers beta2*: with N = 60 samples 1 - beta2* increases with every divisor B, and
@@ -47,9 +44,6 @@ def larger_batches_lower_the_boundary() -> Evidence:
         note = f"N={N}, B=2: error of 4B/N^2, which is (2B - 1)/N to first order"
         parts.append(at_most(abs(8.0 / N**2 / exact - 1.0), 4.0 / N, note))
     return all_of(parts)
-
-
-# The boundary for random orders.
 
 
 def slope_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
@@ -160,8 +154,6 @@ def replacement_halves_the_tolerance(reshuffled: xr.Dataset, replacement: xr.Dat
     return all_of(parts)
 
 
-# Concentration of v under sampling with replacement.
-
 _N, _BETA2, _DELTA = 10, 0.9999, 1.0 / 40.0  # delta = 1/(4n)
 
 
@@ -239,11 +231,7 @@ def the_second_moment_concentrates(grid: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-CLAIMS = [
-    larger_batches_lower_the_boundary,
-    replacement_halves_the_tolerance,
-    the_second_moment_concentrates,
-]
+CLAIMS = [larger_batches_lower_the_boundary, replacement_halves_the_tolerance, the_second_moment_concentrates]
 
 _BOTH = Deviation(
     "zhang2026",
@@ -251,11 +239,11 @@ _BOTH = Deviation(
     "beta2 >= 1 - O((1 - beta1^n)/n^5) is enough; as we recall it, 1 - O((1 - beta1^n)/(n^2 rho)) in "
     "2208.09632.",
     "For a = 1 and beta1 = 0 the boundary is 1 - beta2* = 4/n^2 to first order in cyclic order and "
-    "reshuffled, and 2/n^2 with replacement. The constants are hidden, so only the distance of the exponents is shown.",
+    "reshuffled, and 2/n^2 with replacement. The constants are hidden, so only the distance of the "
+    "exponents is shown.",
     ("zhang2022.Z2", "zhang2026.Z7"),
 )
-_ROWS = ledger(
-    "zhang2026",
+_ROWS = ledger("zhang2026",
     ("2603.02092, after eq. 2.5", "With a = 1/(n-1)^2 the affine-variance constant is D1 = 2 n^2.",
      "D1 = n^2 ((n/(n-1))^2 + (n-1)^-3), below 2 n^2 for n >= 4 but 2.375 n^2 at n = 3."),
     (_BATCH, "beta2* falls as the batch grows; we know of no law stated for the piecewise function.",

@@ -257,15 +257,11 @@ def the_rule_for_power_schedules_is_exact() -> Evidence:
 
 
 CLAIMS = [
-    r_decides_the_corner,
-    r_decides_the_corner_of_random_gradients,
-    trajectories_follow_the_drift,
-    power_schedules_reach_their_rate,
-    the_rule_for_power_schedules_is_exact,
-]
+    r_decides_the_corner, r_decides_the_corner_of_random_gradients, trajectories_follow_the_drift,
+    power_schedules_reach_their_rate, the_rule_for_power_schedules_is_exact,
+]  # fmt: skip
 
-DEVIATIONS = ledger(
-    "zou2019",
+DEVIATIONS = ledger("zou2019",
     ("Counterexample experiment", "Generic Adam converges on the counterexample for r > 0.",
      "r = .25 cannot show it: the drift turns at t = 8.0e10. r = .5 turns at 1.1e6 and is half-way (x = .06) "
      "at 1e7 steps. Only r = .75 and r = 1 finish; the position of every r is compared with the exact path "
