@@ -166,16 +166,11 @@ def the_expected_step_turns_at_a_critical_C(tier: str) -> Evidence:
         C = 2.0 * delta / (1.0 - beta2)
         pair = f"({beta1:g}, {beta2:g}), delta = {delta:g}"
         note = f"{pair}: C = half and twice {C:g}, in standard errors, two noises"
+        problems = [reddi.stochastic(factor * C, delta=delta, domain=False) for factor in (0.5, 2.0)]
         for entropy in (0, 1):
             low, high = (
-                monte_carlo.vector_field(
-                    reddi.stochastic(factor * C, delta=delta, domain=False),
-                    beta1,
-                    beta2,
-                    steps=steps,
-                    entropy=entropy,
-                )
-                for factor in (0.5, 2.0)
+                monte_carlo.vector_field(problem, beta1, beta2, steps=steps, entropy=entropy)
+                for problem in problems
             )
             parts.append(at_least(low.value / low.standard_error, 3.0, note))
             parts.append(at_most(high.value / high.standard_error, -3.0, note))

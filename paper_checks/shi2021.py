@@ -74,17 +74,11 @@ SETTLED = 2000
 CREEP = ts.rmsprop(lr=1e-6, v0=1.0)
 ROOT, ROOT_TWO_HIT = (
     ts.Sweep(
-        problem,
-        CREEP,
-        {"beta2": beta2},
-        steps=SETTLED + PERIOD,
-        x0=0.0,
-        checkpoints=[SETTLED],
-        name=f"shi2021.{name}",
+        problem, CREEP, {"beta2": beta2}, steps=SETTLED + PERIOD, x0=0.0, checkpoints=[SETTLED], name=name
     )
     for name, problem, beta2 in (
-        ("root", shi.periodic(PERIOD), [0.955442, 0.955444]),
-        ("root_two_hit", shi.two_hit(PERIOD), [0.634371, 0.634373]),
+        ("shi2021.root", shi.periodic(PERIOD), [0.955442, 0.955444]),
+        ("shi2021.root_two_hit", shi.two_hit(PERIOD), [0.634371, 0.634373]),
     )
 )
 

@@ -136,9 +136,7 @@ def adopt_is_faster_than_amsgrad(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: x
 
 
 @claim("taniguchi2024.X2d", "Toy problem, k = 50: limits", "region", *SWEEPS)
-def adopt_comes_near_the_minimiser(
-    adam: xr.Dataset, amsgrad: xr.Dataset, adopt: xr.Dataset, tier: str
-) -> Evidence:
+def adopt_comes_close(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: xr.Dataset, tier: str) -> Evidence:
     """At k = 50 ADOPT comes near -1 for every beta2; Adam needs beta2 = .9999, and AMSGrad with a small beta2
     is still on its way after 1e7 steps."""
     x = adopt["x_final"].sel(k=50.0)
@@ -162,7 +160,7 @@ def adopt_comes_near_the_minimiser(
 
 CLAIMS = [
     adopt_converges_for_every_beta2, adam_ends_where_its_field_points, adopt_is_faster_than_amsgrad,
-    adopt_comes_near_the_minimiser,
+    adopt_comes_close,
 ]  # fmt: skip
 
 DEVIATIONS = ledger("taniguchi2024",

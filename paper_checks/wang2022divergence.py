@@ -52,13 +52,10 @@ SEEDS = ts.Sweep(
 )
 
 
-@claim(
-    "wang2022divergence.X5a",
-    "Abstract: the variance of the gradients causes the divergence",
-    "region",
-    FULL_GRADIENT,
-    COMPONENTS,
-)
+_VARIANCE = "Abstract: the variance of the gradients causes the divergence"
+
+
+@claim("wang2022divergence.X5a", _VARIANCE, "region", FULL_GRADIENT, COMPONENTS)
 def full_gradients_converge(full: xr.Dataset, components: xr.Dataset) -> Evidence:
     """On the divergence function with n = 10 and a = 1, Adam with full gradients converges for every beta1 <
     sqrt(beta2) and from both sides of the kink; with component gradients it diverges in most of the cells."""

@@ -276,12 +276,7 @@ BIASED = ts.Sweep(
     zhang.quadratics(1.0, x0=0.0),
     ADAM,
     # Steps must scale with a; of the product of a and lr only lr = a/10 is used.
-    {
-        "a": (100.0, 1000.0),
-        "lr": (10.0, 100.0),
-        "beta1": (0.0, 0.9),
-        "beta2": (0.99, 0.995, 0.998, 0.999),
-    },
+    {"a": (100.0, 1000.0), "lr": (10.0, 100.0), "beta1": (0.0, 0.9), "beta2": (0.99, 0.995, 0.998, 0.999)},
     steps=10_000_000,
     x0=0.0,
     checkpoints=_epochs(1e7, 41),
