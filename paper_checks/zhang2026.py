@@ -229,8 +229,7 @@ def the_second_moment_concentrates(grid: xr.Dataset) -> Evidence:
 
 CLAIMS = [larger_batches_lower_the_boundary, replacement_halves_the_tolerance, the_second_moment_concentrates]
 
-DEVIATIONS = [
-    *ledger("zhang2026",
+DEVIATIONS = ledger("zhang2026",
     ("2603.02092, after eq. 2.5", "With a = 1/(n-1)^2 the affine-variance constant is D1 = 2 n^2.",
      "D1 = n^2 ((n/(n-1))^2 + (n-1)^-3), below 2 n^2 for n >= 4 but 2.375 n^2 at n = 3."),
     (_BATCH, "beta2* falls as the batch grows; we know of no law stated for the piecewise function.",
@@ -240,8 +239,9 @@ DEVIATIONS = [
     (_LEMMA, "C_lo/sqrt(E_k v) <= 1/sqrt(v_k) <= C_up/sqrt(E_k v), E_k conditional on the past.",
      "Read as the past before step k: one step changes v by (1 - beta2)(g^2 - v), so the window is never "
      "left. Around its stationary mean v has variance (1 - beta2)/2 Var(g^2), and the window is left on a "
-     "large share of the steps, more than the lemma's probability allows.", "Z10"),),
-    # This row names a claim of the earlier version as well.
+     "large share of the steps, more than the lemma's probability allows.", "Z10"),
+)  # fmt: skip
+DEVIATIONS += [  # names a claim of the earlier version as well
     Deviation("zhang2026", "convergence theorems of both versions",
      "beta2 >= 1 - O((1 - beta1^n)/n^5) is enough; as we recall it, 1 - O((1 - beta1^n)/(n^2 rho)) in "
      "2208.09632.",
