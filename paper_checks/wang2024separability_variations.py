@@ -43,7 +43,7 @@ STABILITY_GAPS = (32.0, 512.0, 8192.0)
 
 def _squares(delta: float, n: int) -> dict[str, Any]:
     """Return n momenta up to 1 and 7 n/5 steps up to 1.4 * 2 x0/M."""
-    steps = well(delta=delta).facts["threshold"] * (np.arange(7 * n // 5) + 0.5) / float(n)
+    steps = well(delta=delta).facts["critical_lr"] * (np.arange(7 * n // 5) + 0.5) / float(n)
     return {"momentum": np.round(np.arange(n) / float(n), 2), "lr": steps}
 
 
@@ -66,7 +66,7 @@ def no_momentum_stabilises_a_larger_step(*grids: xr.Dataset) -> Evidence:
     momentum the stable steps are those below 2 x0/M."""
     parts = []
     for delta, grid in zip(STABILITY_GAPS, grids, strict=True):
-        share = grid.lr.values / well(delta=delta).facts["threshold"]
+        share = grid.lr.values / well(delta=delta).facts["critical_lr"]
         stable = grid.verdict.isel(seed=0).values == Verdict.CONVERGED.value
         undecided = int(np.sum(grid.verdict.values == Verdict.UNDECIDED.value))
         parts += violations(undecided, f"Delta = {delta:g}: cells UNDECIDED")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.kernels import compiled
+from theory_sim.rules import build, tile
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
 
@@ -269,15 +269,20 @@ def search(
 def _path(optimizer: Optimizer, steps: int, theta: Array, start: Array) -> tuple[Array, Array, Array]:
     """Return gaps, squares and distances at x_1 ... x_{steps+1}, each (steps + 1, N)."""
     d, lanes = start.shape
-    gradient, measure = compiled("gradient", piecewise_gradient), compiled("measure", piecewise_measure)
-    step = compiled("step", optimizer.step)
+    gradient, measure = (
+        build.compiled(tile.raw(kind, kernel))
+        for kind, kernel in (("gradient", piecewise_gradient), ("measure", piecewise_measure))
+    )
+    (source, rows), nobody = optimizer.source, build.compiled(tile.empty("compress"))
+    step, work, nothing = build.compiled(source), np.empty((rows + 3 * d, lanes)), np.empty((0, lanes))
+    message = (nobody, np.empty(0), nothing)
     x, g, measured = np.ascontiguousarray(start), np.empty((1, d, lanes)), np.empty((steps + 1, 3, lanes))
     state, lr = np.zeros((len(optimizer.rows), d, lanes)), np.full(lanes, optimizer.lr)
     hyper = np.array([[value] * lanes for value in optimizer.hyper.values()]).reshape(-1, lanes)
     idx, noise = np.zeros((1, lanes), np.int64), np.empty((0, lanes))
     for t in range(1, steps + 1):
-        measure(x, t, idx, noise, theta, measured[t - 1])
-        gradient(x, t, idx, noise, theta, g)
-        step(g, t, lr, hyper, noise, state, x)
-    measure(x, steps + 1, idx, noise, theta, measured[steps])
+        measure(x, t, idx, noise, theta, measured[t - 1], work)
+        gradient(x, t, idx, noise, theta, g, work)
+        step(g, t, lr, hyper, noise, state, x, *message, *message, work)
+    measure(x, steps + 1, idx, noise, theta, measured[steps], work)
     return measured[:, 0], measured[:, 1], measured[:, 2]

@@ -1,39 +1,39 @@
-"""The same kernels in other arithmetics: rigorous balls, many digits, symbols.
+"""The same rules in other arithmetics: rigorous balls, many digits, symbols.
 
-`rebind` gives a kernel's own bytecode other globals (``math``, ``np``, ``min``, ``max``, ``float``), so no
-optimizer is written twice; `run` is the lane loop of `theory_sim.simulate` for one lane.  Numbers given as
-floats, literals in a kernel included, mean their binary64 value exactly; arithmetic between two literals
-stays binary64.
+`rebind` gives a rule other globals (``math``, ``np``, ``min``, ``max``, ``float``) and `run` calls it: no optimizer is
+written twice.  Numbers given as floats, literals in a rule included, mean their binary64 value exactly; arithmetic
+between two literals stays binary64.
 """
 
 from __future__ import annotations
 
-import math
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, lanes, random
+from theory_sim import checks, random
 from theory_sim.arithmetic import Arithmetic, Undecidable, balls, digits, symbols
-from theory_sim.kernels import Kernel
+from theory_sim.engine import lanes
 from theory_sim.optimizer import Optimizer
+from theory_sim.order import order as sampling
 from theory_sim.problem import Problem
+from theory_sim.rules import build
+from theory_sim.rules.language import Rule
 
 __all__ = ["Arithmetic", "Run", "Undecidable", "balls", "digits", "rebind", "run", "symbols"]
 
 Array = np.ndarray[Any, Any]
 
 
-def rebind(kernel: Kernel, arithmetic: Arithmetic) -> Kernel:
-    """Return a kernel with its primitives bound to another arithmetic, to run over object arrays of Numbers.
+def rebind(rule: Rule, arithmetic: Arithmetic) -> Rule:
+    """Return a rule, and the functions that it calls, with primitives of another arithmetic.
 
     Parameters
     ----------
-    kernel : callable
-        Plain Python function; see `theory_sim.kernels`.
+    rule : callable
+        Plain Python function of Numbers, or a kernel over object arrays of Numbers.
     arithmetic : Arithmetic
 
     Returns
@@ -41,15 +41,7 @@ def rebind(kernel: Kernel, arithmetic: Arithmetic) -> Kernel:
     callable
         The same bytecode with other globals.  Call it inside ``arithmetic.precision()``.
     """
-    own = kernel.__globals__
-    modules = {id(math): "math", id(np): "np"}
-    proxies = {
-        name: arithmetic.namespace[modules[id(value)]] for name, value in own.items() if id(value) in modules
-    }
-    plain = {name: arithmetic.namespace[name] for name in ("float", "min", "max")}
-    return types.FunctionType(
-        kernel.__code__, {**own, **plain, **proxies}, kernel.__name__, kernel.__defaults__, kernel.__closure__
-    )
+    return build.rebound(rule, arithmetic.namespace)
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,7 @@ def run(
         If an argument breaks a rule or a name of `exactly` is unknown.
     """
     checks.count("steps", steps, 0)
-    checks.known("order", order, random.ORDERS)
+    sampling(order)
     if optimizer.up is not None:
         raise ValueError(
             f"{optimizer.name} sends compressed messages, which exact runs do not replay; drop them."
@@ -141,7 +133,7 @@ def run(
             "lr",
             *optimizer.hyper,
             *optimizer.schedule.parameters,
-            *problem.constants,
+            *problem.theta,
             *optimizer.rows,
             "x0",
         )
@@ -154,7 +146,7 @@ def run(
         lr = column(("lr",), lane.lr[:1, None])
         hyper = column(tuple(optimizer.hyper), lane.hyper)
         parameters = column(tuple(optimizer.schedule.parameters), lane.schedule)
-        theta = column(tuple(problem.constants), lane.theta)
+        theta = column(tuple(problem.theta), lane.theta)
         start = given.pop("x0", lane.x0[:, 0].tolist())
         x, state = np.empty((problem.dim, 1), object), np.empty((len(optimizer.rows), problem.dim, 1), object)
         for i in range(problem.dim):
@@ -188,14 +180,17 @@ def _advance(
     state: Array,
     x: Array,
 ) -> None:
-    """The loop of `theory_sim.simulate.advance` for one lane, in place."""
+    """The loop of `theory_sim.engine.loop.advance` for one lane, in place."""
+    (of_step, scratch), (of_gradient, more) = optimizer.source, problem.source[0]
     step, gradient, schedule = (
-        rebind(kernel, arithmetic) for kernel in (optimizer.step, problem.gradient, optimizer.schedule.kernel)
+        build.python(source, arithmetic.namespace)
+        for source in (of_step, of_gradient, optimizer.schedule.source)
     )
-    sampler, reads_uniforms, needs_table = random.ORDERS[order]
+    work, nothing = np.empty((max(scratch + 3 * problem.dim, more), 1), object), np.empty((0, 1), object)
+    drawn = sampling(order)
     n = problem.components
     size, idx = np.array([n]), np.zeros((workers, 1), np.int64)
-    table = np.zeros((1 + n if needs_table else 0, workers, 1), np.int64)
+    table = np.zeros((1 + n if drawn.permutes else 0, workers, 1), np.int64)
     g, factor, rate = (np.empty(shape, object) for shape in ((workers, problem.dim, 1), (1,), (1,)))
     walls = [arithmetic.number(wall) for wall in problem.domain or ()]
 
@@ -207,19 +202,21 @@ def _advance(
 
     for t in range(1, steps + 1):
         if n > 1:
-            u = [[random.uniform_at(key, t, j)] for j in range(workers if reads_uniforms else 0)]
-            sampler(t, size, np.array(u).reshape(-1, 1), table, idx)
+            u = [[random.uniform_at(key, t, j)] for j in range(workers if drawn.draws else 0)]
+            drawn.kernel(t, size, np.array(u).reshape(-1, 1), table, idx)
         noise = draws(t, workers, workers * problem.draws)
-        gradient(x, t, idx, noise, theta, g)
+        gradient(x, t, idx, noise, theta, g, work)
         schedule(t, parameters, factor)
         rate[0] = lr[0, 0] * factor[0]
         used = g
-        if not optimizer.distributed and workers > 1:
+        if not optimizer.sees_workers and workers > 1:
             used = g[:1].copy()
             for j in range(1, workers):
                 used[0] = used[0] + g[j]
             used = used / workers
-        step(used, t, rate, hyper, draws(t, workers + len(noise), optimizer.draws), state, x)
+        own = draws(t, workers + len(noise), optimizer.draws)
+        message = (None, nothing, nothing)
+        step(used, t, rate, hyper, own, state, x, *message, *message, work)
         for i in range(problem.dim):
             x[i, 0] = arithmetic.number(x[i, 0])  # a kernel may write a literal
             if not arithmetic.finite(x[i, 0].raw):

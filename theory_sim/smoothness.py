@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.kernels import compiled
+from theory_sim.engine import evaluate
 from theory_sim.problem import Problem
 
 Array = np.ndarray[Any, Any]
@@ -125,16 +125,8 @@ def gradient_at(problem: Problem, points: Array) -> Array:
     """
     if problem.draws:
         raise ValueError(f"{problem.name} has random gradients; give the gradient of their mean instead.")
-    n, d = points.shape
-    if d != problem.dim:
-        raise ValueError(f"points have shape {points.shape}; {problem.name} needs (N, {problem.dim}).")
-    theta = np.array([[value] * n for value in problem.constants.values()], dtype=float).reshape(-1, n)
-    x, out, total = np.array(points.T, dtype=float, order="C"), np.empty((1, d, n)), np.zeros((d, n))
-    kernel = compiled("gradient", problem.gradient)
-    for component in range(problem.components):
-        kernel(x, 1, np.full((1, n), component), np.empty((0, n)), theta, out)
-        total += out[0]
-    return np.asarray(total.T / problem.components)
+    total = sum(evaluate.gradients(problem, points, index=component) for component in range(problem.components))
+    return np.asarray(total / problem.components)
 
 
 def _at_one_point(gradient: Callable[[Any], Any], point: Array) -> Array:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.random import ORDERS
-from theory_sim.schedule import constant_kernel, power_kernel
+from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 from theory_sim.theorem import Answer, Assessment
 from theory_sim.verdict import Verdict
@@ -220,61 +219,49 @@ def run_symbols(sweep: Sweep) -> dict[str, Any]:
     start = problem.start if sweep.x0 is None else sweep.x0
     if np.ndim(start) == 0:
         found["x0"] = float(np.asarray(start))
-    if schedule.kernel is constant_kernel:
+    if not schedule.varies:
         found["s"] = 0.0
-    elif schedule.kernel is power_kernel:
+    elif schedule.family is power:
         found["s"] = schedule.parameters["s"]
     if problem.measure is not None:
-        x, theta = _points(sweep, 1)
-        out = np.zeros((len(problem.measures), 1))
-        noise = np.full((sweep.workers * problem.draws, 1), 0.5)
-        problem.measure(x, 1, np.zeros((sweep.workers, 1), np.int64), noise, theta, out)
-        found |= {
-            f"{name}_1": float(out[k, 0])
-            for k, name in enumerate(problem.measures)
-            if name not in problem.online
-        }
+        at = evaluate.measures(problem, _start(sweep, 1))
+        found |= {f"{name}_1": float(at[name][0]) for name in problem.measures if name not in problem.online}
     return found
 
 
-def _points(sweep: Sweep, lanes: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the start x_1 and the constants of the problem, the same in every lane."""
-    problem = sweep.problem
-    start = np.asarray(problem.start if sweep.x0 is None else sweep.x0, dtype=float).reshape(-1, 1)
-    theta = np.array([*problem.constants.values()], dtype=float).reshape(-1, 1)
-    return np.broadcast_to(start, (problem.dim, lanes)).copy(), np.repeat(theta, lanes, axis=1)
+def _start(sweep: Sweep, count: int) -> np.ndarray[Any, Any]:
+    """Return the start x_1 as so many equal points, shape (count, d)."""
+    start = np.asarray(sweep.problem.start if sweep.x0 is None else sweep.x0, dtype=float).ravel()
+    return np.array(np.broadcast_to(start, (count, sweep.problem.dim)))
 
 
 def _noise(sweep: Sweep) -> dict[str, float]:
     """Find out by probing, at the start and beside it, whether gradients depend on more than x."""
     problem, generator = sweep.problem, np.random.default_rng(0)
     lanes = _PROBES if problem.draws or problem.components > 1 else 1
-    x, theta = _points(sweep, lanes)
+    x = _start(sweep, lanes)
     # The first and the last component and uniform are among the probes: a rare event is often at an end.
-    idx = generator.integers(0, problem.components, (1, lanes))
-    idx[0, : min(lanes, 2)] = (0, problem.components - 1)[:lanes]
-    noise = generator.random((problem.draws, lanes))
-    noise[:, : min(lanes, 2)] = (0.0, 1.0 - 2.0**-53)[:lanes]
+    index = generator.integers(0, problem.components, lanes)
+    index[: min(lanes, 2)] = (0, problem.components - 1)[:lanes]
+    uniforms = generator.random((problem.draws, lanes))
+    uniforms[:, : min(lanes, 2)] = (0.0, 1.0 - 2.0**-53)[:lanes]
     drawn = moving = False
-    for point in (x, x + 0.01 * generator.standard_normal((problem.dim, 1))):
-        seen = []
-        for t in (1, 2):
-            out = np.zeros((1, problem.dim, lanes))
-            problem.gradient(point.copy(), t, idx, noise, theta, out)
-            seen.append(out[0])
-        drawn |= not np.array_equal(seen[0], np.broadcast_to(seen[0][:, :1], seen[0].shape), equal_nan=True)
-        moving |= not np.array_equal(seen[0], seen[1], equal_nan=True)
+    for points in (x, x + 0.01 * generator.standard_normal((1, problem.dim))):
+        first, second = (
+            evaluate.gradients(problem, points, t=t, index=index, uniforms=uniforms) for t in (1, 2)
+        )
+        drawn |= not np.array_equal(first, np.broadcast_to(first[:1], first.shape), equal_nan=True)
+        moving |= not np.array_equal(first, second, equal_nan=True)
     # Workers with objectives of their own: a step sees the mean only if all of them take part.
     whole = problem.facts.get("workers", sweep.workers) == sweep.workers and not moving
-    _, uniforms, permutation = ORDERS[sweep.order]
-    independent = problem.components == 1 or (uniforms and not permutation) or not drawn
+    independent = problem.components == 1 or order(sweep.order).unbiased or not drawn
     return {"stochastic": float(drawn or not whole), "unbiased": float(whole and independent)}
 
 
 def _random(sweep: Sweep) -> bool:
     """Return whether seeds differ: gradients, messages or the optimizer itself are drawn."""
     own = sweep.optimizer.draws + sum(sweep.optimizer.draws_of_messages(sweep.problem.dim, sweep.workers))
-    return sweep.random and (own > 0 or _noise(sweep)["stochastic"] > 0.0)
+    return sweep.job.random and (own > 0 or _noise(sweep)["stochastic"] > 0.0)
 
 
 @cache

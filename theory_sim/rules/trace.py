@@ -1,0 +1,305 @@
+"""Rules as expressions: a rule is called on symbols, once for every outcome of its comparisons.
+
+So no source text is needed, and helper functions, ``if`` statements and conditional expressions are all one thing: a
+choice between two expressions.  From the expressions comes code for arrays (`elementwise`), of numpy or of any library
+with the same functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from theory_sim.rules.build import rebound
+from theory_sim.rules.language import Rule, names
+
+_MOST_PATHS = 512
+FUNCTIONS = (
+    *("sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+    *("hypot", "copysign", "floor", "isfinite", "isnan"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """An operation on other expressions, a name, or a number.
+
+    Parameters
+    ----------
+    operation : str
+        An operator of Python, a name of `FUNCTIONS`, ``where``, ``name`` or ``number``.
+    parts : tuple
+        Its operands; the name or the number itself.
+    path : _Path
+        Where comparisons are decided.
+    """
+
+    operation: str
+    parts: tuple[Any, ...]
+    path: _Path
+
+    def _join(self, operation: str, *parts: Any) -> Expression:
+        return self.path.make(operation, *parts)
+
+    def __bool__(self) -> bool:
+        return self.path.decide(self)
+
+    def __add__(self, other: Any) -> Expression:
+        return self._join("+", self, other)
+
+    def __radd__(self, other: Any) -> Expression:
+        return self._join("+", other, self)
+
+    def __sub__(self, other: Any) -> Expression:
+        return self._join("-", self, other)
+
+    def __rsub__(self, other: Any) -> Expression:
+        return self._join("-", other, self)
+
+    def __mul__(self, other: Any) -> Expression:
+        return self._join("*", self, other)
+
+    def __rmul__(self, other: Any) -> Expression:
+        return self._join("*", other, self)
+
+    def __truediv__(self, other: Any) -> Expression:
+        return self._join("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Expression:
+        return self._join("/", other, self)
+
+    def __floordiv__(self, other: Any) -> Expression:
+        return self._join("//", self, other)
+
+    def __mod__(self, other: Any) -> Expression:
+        return self._join("%", self, other)
+
+    def __pow__(self, other: Any) -> Expression:
+        return self._join("**", self, other)
+
+    def __rpow__(self, other: Any) -> Expression:
+        return self._join("**", other, self)
+
+    def __lt__(self, other: Any) -> Expression:
+        return self._join("<", self, other)
+
+    def __le__(self, other: Any) -> Expression:
+        return self._join("<=", self, other)
+
+    def __gt__(self, other: Any) -> Expression:
+        return self._join(">", self, other)
+
+    def __ge__(self, other: Any) -> Expression:
+        return self._join(">=", self, other)
+
+    def __eq__(self, other: object) -> Expression:  # type: ignore[override]  # a comparison is an expression here
+        return self._join("==", self, other)
+
+    def __ne__(self, other: object) -> Expression:  # type: ignore[override]
+        return self._join("!=", self, other)
+
+    def __neg__(self) -> Expression:
+        return self._join("neg", self)
+
+    def __pos__(self) -> Expression:
+        return self
+
+    def __abs__(self) -> Expression:
+        return self._join("abs", self)
+
+    __hash__ = object.__hash__
+
+
+@dataclass
+class _Path:
+    """The comparisons of one call and their outcomes; equal expressions are one object on all paths."""
+
+    outcomes: list[bool] = field(default_factory=list)
+    known: dict[tuple[Any, ...], Expression] = field(default_factory=dict)
+    met: list[Expression] = field(default_factory=list)
+
+    def make(self, operation: str, *parts: Any) -> Expression:
+        """Return the expression of an operation."""
+        nodes = tuple(one if isinstance(one, Expression) else self.number(one) for one in parts)
+        return self._of(operation, nodes, tuple(id(one) for one in nodes))
+
+    def number(self, value: Any) -> Expression:
+        """Return a number as an expression."""
+        if not isinstance(value, int | float | np.integer | np.floating | bool | np.bool_):
+            raise ValueError(f"{value!r} is no number, and a rule knows numbers only.")
+        plain = value.item() if isinstance(value, np.generic) else value
+        return self._of("number", (plain,), (type(plain), repr(plain)))
+
+    def name(self, name: str) -> Expression:
+        """Return a name as an expression."""
+        return self._of("name", (name,), (name,))
+
+    def _of(self, operation: str, parts: tuple[Any, ...], key: tuple[Any, ...]) -> Expression:
+        found = self.known.get((operation, *key))
+        if found is None:
+            found = self.known[operation, *key] = Expression(operation, parts, self)
+        return found
+
+    def decide(self, condition: Expression) -> bool:
+        """Return the outcome of a comparison on this path, True the first time it is met."""
+        for seen, outcome in zip(self.met, self.outcomes, strict=False):
+            if seen is condition:
+                return outcome
+        if len(self.met) == len(self.outcomes):
+            self.outcomes.append(True)
+        self.met.append(condition)
+        return self.outcomes[len(self.met) - 1]
+
+
+class _Functions:
+    """Stands for ``math`` and ``numpy``."""
+
+    pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        own = {"float64": "float", "fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
+        if own == "float":
+            return lambda value: value
+        if own not in (*FUNCTIONS, "abs", "**"):
+            raise ValueError(f"{name} is not known on arrays; a rule may use {', '.join(FUNCTIONS)}.")
+
+        def call(*values: Any) -> Any:
+            node = next((one for one in values if isinstance(one, Expression)), None)
+            return getattr(math, name)(*values) if node is None else node.path.make(own, *values)
+
+        return call
+
+
+def _least(*values: Any) -> Any:
+    out = values[0]
+    for value in values[1:]:
+        out = _chosen(value < out, value, out)
+    return out
+
+
+def _greatest(*values: Any) -> Any:
+    out = values[0]
+    for value in values[1:]:
+        out = _chosen(value > out, value, out)
+    return out
+
+
+def _chosen(condition: Any, yes: Any, no: Any) -> Any:
+    if isinstance(condition, Expression):
+        return condition.path.make("where", condition, yes, no)
+    return yes if condition else no
+
+
+_NAMESPACE = {
+    "math": _Functions(),
+    "np": _Functions(),
+    "float": lambda value: value,
+    "min": _least,
+    "max": _greatest,
+}
+
+
+@cache
+def expressions(rule: Rule) -> tuple[Expression, ...]:
+    """Return what a rule returns, as expressions of its names.
+
+    Raises
+    ------
+    ValueError
+        If it uses something that is no arithmetic, or branches too often.
+    """
+    known: dict[tuple[Any, ...], Expression] = {}
+    called, paths = rebound(rule, _NAMESPACE), 0
+
+    def results(outcomes: list[bool]) -> tuple[Expression, ...]:
+        nonlocal paths
+        paths += 1
+        if paths > _MOST_PATHS:
+            raise ValueError(f"Rule {rule.__name__} branches more than {_MOST_PATHS} ways; simplify it.")
+        path = _Path(list(outcomes), known)
+        for node in known.values():
+            object.__setattr__(node, "path", path)
+        try:
+            value = called(*(path.name(name) for name in names(rule)))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"Rule {rule.__name__} is no arithmetic of its names: {error}.") from error
+        if len(path.met) > len(outcomes):
+            yes, no = results([*outcomes, True]), results([*outcomes, False])
+            condition = path.met[len(outcomes)]
+            return tuple(
+                a if a is b else path.make("where", condition, a, b) for a, b in zip(yes, no, strict=True)
+            )
+        many = value if isinstance(value, tuple) else (value,)
+        return tuple(one if isinstance(one, Expression) else path.number(one) for one in many)
+
+    return results([])
+
+
+@cache
+def _text(rule: Rule) -> str:
+    """Return the source of a function of arrays with the arguments of a rule."""
+    lines: list[str] = []
+    places: dict[int, str] = {}
+
+    def place(node: Expression) -> str:
+        if id(node) in places:
+            return places[id(node)]
+        operation, parts = node.operation, node.parts
+        if operation == "name":
+            text = str(parts[0])
+        elif operation == "number":
+            text = f"({parts[0]!r})" if math.isfinite(parts[0]) else f"float({str(parts[0])!r})"
+        else:
+            operands = [place(part) for part in parts]
+            if operation == "neg":
+                made = f"-{operands[0]}"
+            elif operation == "abs" or operation in FUNCTIONS or operation == "where":
+                made = f"{operation}_({', '.join(operands)})"
+            else:
+                made = f"{operands[0]} {operation} {operands[1]}"
+            text = f"_{len(lines)}"
+            lines.append(f"    {text} = {made}\n")
+        places[id(node)] = text
+        return text
+
+    outputs = ", ".join(place(node) for node in expressions(rule))
+    return f"def kernel({', '.join(names(rule))}):\n{''.join(lines)}    return ({outputs},)\n"
+
+
+def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]:
+    """Return a rule as a function of arrays that returns a tuple of arrays.
+
+    Parameters
+    ----------
+    rule : callable
+    library : module
+        numpy, or torch: what has ``where``, ``sqrt``, ... for its arrays.
+
+    Returns
+    -------
+    callable
+        With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are computed, so
+        numpy may warn of a division that is not used: call it under ``np.errstate``.
+    """
+    text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
+
+    def where(condition: Any, yes: Any, no: Any) -> Any:
+        return (yes if condition else no) if isinstance(condition, bool | np.bool_) else library.where(condition, yes, no)
+
+    def function(name: str) -> Callable[..., Any]:
+        def call(*values: Any) -> Any:
+            plain = all(isinstance(value, int | float) for value in values)
+            return getattr(math if plain else library, name)(*values)
+
+        return call
+
+    made: Mapping[str, Any] = {f"{name}_": function(name) for name in FUNCTIONS}
+    space: dict[str, Any] = {**made, "where_": where, "abs_": abs}
+    exec(compile(text, f"<{rule.__name__} of arrays>", "exec"), space)  # noqa: S102
+    kernel: Callable[..., tuple[Any, ...]] = space["kernel"]
+    return kernel
