@@ -298,7 +298,7 @@ def shi_seconds() -> tuple[float, int]:
     sweep = sweeps()["shi2021.phases"]
     begin = time.perf_counter()
     sweep.run()
-    return time.perf_counter() - begin, sweep.lanes.count
+    return time.perf_counter() - begin, sweep.size
 
 
 def rows(rivals: bool = True) -> Iterator[Row]:

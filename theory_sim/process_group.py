@@ -27,9 +27,9 @@ import numpy as np
 
 from theory_sim import checks, random
 from theory_sim.optimizer import Optimizer
-from theory_sim.optimizers.quantized import efficient_adam
 from theory_sim.problem import Problem
 from theory_sim.replica import Job, Lost, Replica, work
+from theory_sim.rules.language import Round
 from theory_sim.sweep import simulate
 
 TOLERANCE = 1e-12
@@ -184,14 +184,14 @@ def run(
     timeout: float = 30.0,
     started: Callable[[Sequence[int]], None] = lambda pids: None,
 ) -> Report:
-    """Run Efficient-Adam with one process per worker and compare it with the lane simulation.
+    """Run a method with messages with one process per worker and compare it with the lane simulation.
 
     Parameters
     ----------
     problem : Problem
         Its kernels must be importable, as those of `counterexamples` are.
     optimizer : Optimizer
-        From `theory_sim.efficient_adam`.
+        With messages both ways in every step, such as `theory_sim.efficient_adam`.
     workers : int
         Processes, >= 2.
     steps : int
@@ -221,9 +221,11 @@ def run(
         raise ImportError(
             'A run over processes needs torch; install it with pip install "theory-sim[torch]".'
         )
-    if optimizer.family is not efficient_adam or optimizer.up is None or optimizer.down is None:
+    round_ = optimizer.step
+    if not isinstance(round_, Round) or round_.reply is None or round_.start is not None or optimizer.warmup:
         raise ValueError(
-            f"{optimizer.name} has no run over processes; use efficient_adam, with compressors up and down."
+            f"{optimizer.name} has no run over processes; use a method whose server replies in every step, such as "
+            "efficient_adam or ef_sgd."
         )
     workers, steps = checks.count("workers", workers, 2), checks.count("steps", steps)
     timeout = checks.number("timeout", timeout, 0.0, open_low=True)
@@ -234,11 +236,7 @@ def run(
     ).x.values.reshape(-1, problem.dim)
     job = Job(
         problem=problem,
-        lr=optimizer.lr,
-        hyper=optimizer.hyper,
-        schedule=optimizer.schedule,
-        up=optimizer.up,
-        down=optimizer.down,
+        optimizer=optimizer,
         workers=workers,
         steps=steps,
         recorded=frozenset(recorded),

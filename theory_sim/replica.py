@@ -1,15 +1,13 @@
-"""One rank of a real run of two-way quantized Adam: its worker, its messages and, on rank 0, the server.
+"""One rank of a real run of a method with messages: its worker, its messages and, on rank 0, the server.
 
-What a worker computes is written here in numpy, apart from the lane kernel that `theory_sim.process_group` compares it
-with; both read the same uniforms.
+What a worker and the server compute are the optimizer's own rules, called on vectors of numpy; `theory_sim.process_group`
+compares the result with the lane loop, and both read the same uniforms.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,9 +17,11 @@ from numpy.typing import NDArray
 
 from theory_sim import random
 from theory_sim.compressors.compressor import Compressor, Payload
-from theory_sim.kernels import compiled
+from theory_sim.engine import evaluate
+from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
-from theory_sim.schedule import Schedule
+from theory_sim.rules import trace
+from theory_sim.rules.language import Round, Stage, names
 
 FloatArray = NDArray[np.float64]
 
@@ -55,9 +55,8 @@ class Job:
     Parameters
     ----------
     problem : Problem
-    lr, hyper, schedule
-        Of the optimizer, `theory_sim.efficient_adam`.
-    up, down : Compressor
+    optimizer : Optimizer
+        With a `Round` whose server replies.
     workers, steps : int
     recorded : frozenset of int
         Numbers of updates after which x is kept.
@@ -68,11 +67,7 @@ class Job:
     """
 
     problem: Problem
-    lr: float
-    hyper: Mapping[str, float]
-    schedule: Schedule
-    up: Compressor
-    down: Compressor
+    optimizer: Optimizer
     workers: int
     steps: int
     recorded: frozenset[int]
@@ -126,30 +121,33 @@ class Wire:
             raise Lost(f"{how} rank {rank}") from error
 
 
-class Moments:
-    """A worker's m and v, and the update lr_t m_t / sqrt(v_t + eps)."""
+class Rules:
+    """The rules of an optimizer over vectors, and the state rows that one rank keeps."""
 
     def __init__(self, job: Job) -> None:
-        self.job = job
-        self.m, self.v, self.largest = np.zeros((3, job.problem.dim))
-        self.kept = 1.0  # the product of all beta2_t, the weight that v_0 has left
-        self.parameters = np.array([*job.schedule.parameters.values()], dtype=float)[:, None]
+        optimizer = job.optimizer
+        self.job, self.round = job, optimizer.step
+        self.values: dict[str, Any] = {**optimizer.hyper, "d": job.problem.dim, "workers": job.workers}
+        rows = {row: np.zeros(job.problem.dim) for row in (*optimizer.rows, *optimizer.worker_rows)}
+        self.values |= {**rows, **dict.fromkeys(optimizer.shared, 0.0)}
 
-    def update(self, g: FloatArray, t: int) -> FloatArray:
-        """Return u_t (d,) from the gradient g_t (d,)."""
-        hyper, factor = self.job.hyper, np.empty(1)
-        self.job.schedule.kernel(t, self.parameters, factor)
-        beta1 = hyper["beta1"]
-        beta2 = 1.0 - hyper["theta"] / t if hyper["theta"] else hyper["beta2"]
-        self.m = beta1 * self.m + (1.0 - beta1) * g
-        self.v = beta2 * self.v + (1.0 - beta2) * g * g
-        self.kept *= beta2
-        self.largest = np.maximum(self.largest, self.v)
-        second = self.largest if hyper["amsgrad"] else self.v
-        c1, c2 = (1.0 - beta1**t, 1.0 - self.kept) if hyper["corrected"] else (1.0, 1.0)
-        scale = np.sqrt(second / c2 + hyper["eps_inside"]) + hyper["eps_outside"]
-        scale[scale == 0.0] = math.inf
-        return np.asarray(self.job.lr * factor[0] / c1 * self.m / scale)
+    def begin(self, t: int) -> None:
+        """Set the step size of step t and the rows that all coordinates share."""
+        optimizer, schedule = self.job.optimizer, self.job.optimizer.schedule
+        known = {"t": t, **schedule.parameters}
+        factor = schedule.rule(*(known[name] for name in names(schedule.rule)))
+        self.values |= {"t": t, "lr": optimizer.lr * factor}
+        if optimizer.once is not None:
+            self.run(Stage(optimizer.once, optimizer.shared))
+
+    def run(self, stage: Stage, **given: Any) -> dict[str, Any]:
+        """Call the rule of a stage, keep the rows that it writes, and return all that it writes."""
+        known = {**self.values, **given}
+        with np.errstate(all="ignore"):
+            out = trace.elementwise(stage.rule)(*(known[name] for name in names(stage.rule)))
+        written = dict(zip(stage.writes, out, strict=True))
+        self.values |= {name: value for name, value in written.items() if name not in ("p", "x")}
+        return written
 
 
 def _size(compressor: Compressor, d: int) -> int:
@@ -158,20 +156,17 @@ def _size(compressor: Compressor, d: int) -> int:
 
 
 def work(job: Job, rank: int) -> Replica:
-    """Run one rank: Efficient-Adam (arXiv:2205.14473) with error feedback on both sides."""
+    """Run one rank, from the start to the last step."""
     problem, workers, d = job.problem, job.workers, job.problem.dim
-    up, down = job.up, job.down
-    wire, moments, feedback = Wire(job.timeout), Moments(job), job.hyper["error_feedback"]
-    gradient = compiled("gradient", problem.gradient)
-    theta = np.array([*problem.constants.values()], dtype=float)[:, None]
-    # A gradient kernel knows a worker by its row, so every row is there and only the own one is used.
-    idx, noise = np.zeros((workers, 1), np.int64), np.full((workers * problem.draws, 1), 0.5)
-    rows, own = np.empty((workers, d, 1)), slice(rank * problem.draws, (rank + 1) * problem.draws)
+    round_, up, down = job.optimizer.step, job.optimizer.up, job.optimizer.down
+    assert isinstance(round_, Round)
+    assert round_.reply is not None
+    assert up is not None
+    assert down is not None
+    wire, rules = Wire(job.timeout), Rules(job)
     x = np.broadcast_to(np.asarray(problem.start, dtype=float), d).copy()
-    e, E = np.zeros((2, d))
     digest, points = hashlib.sha256(), []
     # Slots as in the lane loop: the order of the components, the workers' noise, their messages, the reply.
-    noise_slot = workers + own.start
     up_slot = workers * (1 + problem.draws) + rank * up.draws(d)
     down_slot = workers * (1 + problem.draws + up.draws(d))
 
@@ -179,25 +174,29 @@ def work(job: Job, rank: int) -> Replica:
         return np.array([random.uniform_at(job.stream, t, first + i) for i in range(count)])
 
     for t in range(1, job.steps + 1):
-        idx[:] = (t - 1) % problem.components
-        noise[own, 0] = uniforms(t, noise_slot, problem.draws)
-        gradient(x[:, None].copy(), t, idx, noise, theta, rows)
-        p = moments.update(rows[rank, :, 0], t) + e
+        rules.begin(t)
+        # A gradient kernel knows a worker by its row, so every row is there and only the own one is used.
+        drawn = uniforms(t, workers, workers * problem.draws)[:, None]
+        index = (t - 1) % problem.components
+        g = evaluate.gradients(problem, x[None], t=t, index=index, uniforms=drawn, workers=workers)[rank, 0]
+        p = rules.run(round_.send, g=g, x=x, j=rank)["p"]
         payload = up.compress(p, uniforms=uniforms(t, up_slot, up.draws(d)))
-        e = feedback * (p - up.decompress(payload))
+        if round_.keep is not None:
+            rules.run(round_.keep, p=p, sent=up.decompress(payload), g=g, x=x, j=rank)
         if rank == 0:
             arrived = [payload.data, *(wire.receive(other, _size(up, d)) for other in range(1, workers))]
             mean = sum(up.decompress(Payload(data, payload.bits, d)) for data in arrived) / workers
-            reply = down.compress(mean + E, uniforms=uniforms(t, down_slot, down.draws(d)))
-            b = down.decompress(reply)
-            E = feedback * (mean + E - b)
+            p = rules.run(round_.reply, mean=mean, x=x)["p"]
+            answer = down.compress(p, uniforms=uniforms(t, down_slot, down.draws(d)))
+            reply = down.decompress(answer)
             for other in range(1, workers):
-                wire.send(other, reply.data)
+                wire.send(other, answer.data)
         else:
             wire.send(0, payload.data)
-            answer = wire.receive(0, _size(down, d))
-            b = down.decompress(Payload(answer, 8 * len(answer), d))
-        x = np.clip(x - b, *problem.bounds())
+            data = wire.receive(0, _size(down, d))
+            # The memory of the server is on rank 0; the new x does not depend on it.
+            mean, p, reply = np.zeros(d), np.zeros(d), down.decompress(Payload(data, 8 * len(data), d))
+        x = np.clip(rules.run(round_.apply, mean=mean, p=p, reply=reply, x=x)["x"], *problem.bounds())
         digest.update(x.tobytes())
         if t in job.recorded:
             points.append(x)

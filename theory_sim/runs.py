@@ -43,7 +43,7 @@ class Runs:
         """Return the grid of a sweep at this tier, computed at most once."""
         actual = sweep.at(self.tier)
         # The digest covers what is run; these three decide how it is labelled and judged.
-        key = (actual.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+        key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
         if key not in self._grids:
             report = self._progress
             self._grids[key] = actual.run(

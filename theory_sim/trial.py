@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.engine import evaluate
+from theory_sim.order import order
 from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 from theory_sim.theorem import Answer, Assessment

@@ -44,7 +44,7 @@ def list_(what: str | None) -> None:
         "sweeps": lambda: (
             ("name", "optimizer on problem", "lanes", "steps"),
             [
-                (name, f"{s.optimizer.name} on {s.problem.name}", s.lanes.count, s.steps)
+                (name, f"{s.optimizer.name} on {s.problem.name}", s.size, s.steps)
                 for name, s in catalogue.sweeps().items()
             ],
         ),

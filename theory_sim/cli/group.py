@@ -71,5 +71,5 @@ def describe(sweep: Sweep) -> str:
     return (
         f"{sweep.name}\n  problem    {sweep.problem}\n  optimizer  {sweep.optimizer}\n"
         f"  axes       {axes}; {sweep.seeds} seed(s), order {sweep.order}, {sweep.steps} steps, "
-        f"{sweep.lanes.count} lanes"
+        f"{sweep.size} lanes"
     )

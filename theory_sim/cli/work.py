@@ -14,7 +14,7 @@ from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import Outcome, Result, plain
 from theory_sim.cli.group import describe, main, out_option, tier_option
 from theory_sim.figure import Figure
-from theory_sim.grid import save
+from theory_sim.engine.grid import save
 from theory_sim.runs import Runs
 from theory_sim.sweep import TIERS, Sweep
 
@@ -103,13 +103,13 @@ def _cell(value: Any) -> str:
 @out_option
 def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
-    from theory_sim import execute
+    from theory_sim.engine import run as execute
 
     checks.known("sweep", name, catalogue.sweeps())
     chosen = catalogue.sweeps()[name].at(tier)
     if dry_run:
         click.echo(describe(chosen))
-        work = chosen.lanes.count * chosen.steps
+        work = chosen.size * chosen.steps
         click.echo(
             f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s on this machine"
         )
