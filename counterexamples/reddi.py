@@ -7,6 +7,7 @@ by its own size and follows the crowd to the wrong corner.
 from __future__ import annotations
 
 import math
+
 from theory_sim import checks, noise
 from theory_sim.family import family
 from theory_sim.problem import Problem
@@ -18,7 +19,7 @@ PAPER = "reddi2018"
 RULE = Rule("distance", converged=0.05, diverged=1.0)
 
 
-def _slope(index: int, C: float, small: float) -> float:
+def slope_of(index: int, C: float, small: float) -> float:
     """C for component 0, -small for the others."""
     return C if index == 0 else -small
 
@@ -29,7 +30,7 @@ def _drawn(noise: float) -> float:
 
 def _regret(index: int, C: float, small: float, x: float, optimum: float, workers: int) -> float:
     """f_t(x) - f_t(x*) of one worker."""
-    return _slope(index, C, small) * (x - optimum) / workers
+    return slope_of(index, C, small) * (x - optimum) / workers
 
 
 def _periodic_measures(x: float, optimum: float, slope: float, regret: float) -> tuple[float, float, float]:
@@ -81,7 +82,7 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
     optimum = _optimum(f"reddi.periodic(C={C}, small={small}, period={n})", slope)
     return Problem(
         name="reddi.periodic",
-        gradient=_slope,
+        gradient=slope_of,
         constants={"C": C, "small": small, "optimum": optimum, "slope": slope},
         components=n,
         reductions={"regret": total(_regret, over="workers")},

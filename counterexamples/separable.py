@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.rules.language import Rule as Kernel
 from theory_sim.problem import Problem
+from theory_sim.rules.language import Rule as Kernel
 from theory_sim.verdict import Rule
 
 PAPER = "sun2023"

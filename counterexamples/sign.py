@@ -207,7 +207,7 @@ def linear(domain: bool = True) -> Problem:
         `reddi.stochastic` with C = 4, p = 1/4.  Measures: distance |x - x*|, gap (x - x*)/4, x* = -1.
     """
     base = reddi.stochastic(4.0, p=0.25, domain=domain)
-    return replace(base, name="sign.linear", paper=PAPER, family=linear, parameters={"domain": domain})
+    return replace(base, name="sign.linear", paper=PAPER, family=linear, arguments={"domain": domain})
 
 
 def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.rules.language import Rule as Kernel
 from theory_sim.problem import Problem
+from theory_sim.rules.language import Rule as Kernel
 from theory_sim.verdict import Rule
 
 PAPER = "zhang2020clipping"
@@ -256,7 +256,7 @@ def _problem(family: Any, gradient: Kernel, measure: Kernel, constants: Mapping[
     return Problem(
         name=f"zoo.{family.__name__}", gradient=gradient, constants=constants, dim=dim, measure=measure,
         measures=MEASURES if bounded else MEASURES[:2], start=start, optimum=optimum, rule=RULE, facts=facts,
-        paper=PAPER, family=family, parameters=parameters,
+        paper=PAPER, family=family, arguments=parameters,
     )  # fmt: skip
 
 

@@ -181,17 +181,13 @@ def server_finds_minimiser(*grids: xr.Dataset) -> Evidence:
 LEMMA_D, LEMMA_EPS, LEMMA_BETA2 = 16, 0.01, 0.9
 
 
-def one_at_a_time_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _one_at_a_time(index: int, i: int) -> float:
     """e_k, k the component drawn."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = 1.0 if idx[j, lane] == i else 0.0
+    return 1.0 if index == i else 0.0
 
 
 LEMMA = Sweep(
-    Problem("one coordinate at a time", one_at_a_time_gradient, dim=LEMMA_D, components=LEMMA_D),
+    Problem("one coordinate at a time", _one_at_a_time, dim=LEMMA_D, components=LEMMA_D),
     comp_ams(1.0, 0.0, LEMMA_BETA2, LEMMA_EPS, up=identity(64)),
     steps=LEMMA_D,
     checkpoints=range(1, LEMMA_D + 1),

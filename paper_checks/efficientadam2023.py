@@ -75,7 +75,7 @@ def one_worker_needs_no_server_memory(*grids: xr.Dataset) -> Evidence:
 # No floor.
 _LONG: dict[str, Any] = {"steps": 60_000, "running": True}
 _LATE: dict[str, Any] = {**_LONG, "seeds": 8, "entropy": 2205}
-_QUIET = quantized.quadratic(d=20, spread=0.4, start=0.0)
+_QUIET = quantized.quadratic(d=20, spread=0.4, x0=0.0)
 QUIET = {
     name: Sweep(
         _QUIET,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from counterexamples import sign
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.momentum import sgd
+from theory_sim.optimizers.parts import sign as signed
 from theory_sim.optimizers.sign import ef_signsgd, signsgd, signum
 from theory_sim.problem import Problem
+from theory_sim.rules.language import total
 from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 
@@ -221,42 +224,22 @@ def signum_converges_on_all_three(linear: xr.Dataset, kink: xr.Dataset, pair: xr
 # The residual and the rate of EF-signSGD.
 
 
-def recorded_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """EF-signSGD that keeps, in coordinate 0, ||p||_1, ||p||^2, min ||p||_1^2/(d ||p||^2) and max ||e||^2."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        state[0, 0, lane] = 0.0
-        state[2, 0, lane] = 0.0
-    for i in range(d):
-        for lane in range(lanes):
-            # p_t = lr_t g_t + e_t
-            p = lr[lane] * g[0, i, lane] + state[1, i, lane]
-            state[1, i, lane] = p
-            state[0, 0, lane] += abs(p)
-            state[2, 0, lane] += p * p
-    for lane in range(lanes):
-        density = state[0, 0, lane] * state[0, 0, lane] / (d * state[2, 0, lane])
-        state[3, 0, lane] = density if t == 1 else min(density, state[3, 0, lane])
-        state[2, 0, lane] = 0.0
-    for i in range(d):
-        for lane in range(lanes):
-            p = state[1, i, lane]
-            sign = 1.0 if p > 0.0 else (-1.0 if p < 0.0 else 0.0)
-            # D_t = ||p_t||_1/d sign(p_t); x_{t+1} = x_t - D_t; e_{t+1} = p_t - D_t
-            sent = state[0, 0, lane] / d * (sign + 0.0 * p)
-            x[i, lane] -= sent
-            state[1, i, lane] = p - sent
-            state[2, 0, lane] += (p - sent) * (p - sent)
-    for lane in range(lanes):
-        state[4, 0, lane] = max(state[4, 0, lane], state[2, 0, lane])
+def _parts(lr: float, g: float, e: float) -> tuple[float, float, float]:
+    """|p_t|, p_t^2 and e_t^2, p_t = lr_t g_t + e_t."""
+    p = lr * g + e
+    return abs(p), p * p, e * e
 
 
-RECORDED = Optimizer(
-    "EF-signSGD, recorded",
-    recorded_kernel,
-    lr=0.01,
-    rows=("l1", "e", "square", "least_delta", "most_residual"),
-    paper="karimireddy2019",
+def _density_and_residual(of_p: float, square_p: float, square_e: float, d: int) -> tuple[float, float]:
+    """||p||_1^2/(d ||p||^2), which is delta of the sign, and ||e||^2."""
+    return of_p * of_p / (d * square_p), square_e
+
+
+RECORDED = replace(
+    ef_signsgd(),
+    reductions={**ef_signsgd().reductions, ("of_p", "square_p", "square_e"): total(_parts)},
+    measure=_density_and_residual,
+    measures=("density", "residual"),
 )
 HORIZONS = (1_000, 10_000, 100_000)
 BOUNDS = Sweep(
@@ -278,11 +261,10 @@ def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     """The residual satisfies E ||e_t||^2 <= 4 (1 - delta) lr^2 sigma^2/delta^2, and the mean squared gradient
     the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2."""
     facts = sign.quadratic(50, loud=1.0).facts
-    state = grid.state_final.isel(coordinate=0)
-    residual = state.sel(row="most_residual").mean("seed", skipna=False).values
+    residual = grid.residual_max.isel(checkpoint=-1).mean("seed", skipna=False).values
     mean = grid.gradient_square_mean.mean("seed", skipna=False).transpose("lr", "checkpoint").values
     # delta and the second moment sigma^2 of g are those observed along the paths.
-    delta = state.sel(row="least_delta").min("seed", skipna=False).values
+    delta = grid.density_min.isel(checkpoint=-1).min("seed", skipna=False).values
     sigma2 = grid.gradient_square_max.isel(checkpoint=-1).max("seed", skipna=False).values + facts["sigma2"]
     lr, T = grid.lr.values, grid.checkpoint.values
     noise = 4.0 * (1.0 - delta) * lr**2 * sigma2 / delta**2
@@ -296,23 +278,17 @@ def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
 # Generalisation: released settings.
 
 
-def scaled_sign_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x -= lr ||g||_1/d sign(g)."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        state[0, 0, lane] = 0.0
-    for i in range(d):
-        for lane in range(lanes):
-            state[0, 0, lane] += abs(g[0, i, lane])
-    for i in range(d):
-        for lane in range(lanes):
-            one = g[0, i, lane]
-            sign = 1.0 if one > 0.0 else (-1.0 if one < 0.0 else 0.0)
-            # x_{t+1} = x_t - lr ||g_t||_1/d sign(g_t)
-            x[i, lane] -= lr[lane] * state[0, 0, lane] / d * (sign + 0.0 * one)
+def _size(g: float) -> float:
+    return abs(g)
 
 
-SCALED_SIGN = Optimizer("Scaled signSGD", scaled_sign_kernel, lr=10.0, rows=("l1",), paper="karimireddy2019")
+def _scaled_sign(g: float, lr: float, l1: float, d: int, x: float) -> float:
+    return x - lr * l1 / d * signed(g, 0.0)
+
+
+SCALED_SIGN = Optimizer(
+    "Scaled signSGD", _scaled_sign, 10.0, reductions={"l1": total(_size)}, paper="karimireddy2019"
+)
 EPOCHS = 80
 FEATURES_SIGN, FEATURES_EF, FEATURES_SGD = _sweeps(
     "features",

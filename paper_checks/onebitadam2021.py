@@ -17,7 +17,10 @@ from paper_checks._evidence import Array, errors, tail
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.compressors import Compressor, identity, l1_sign, rms_sign
 from theory_sim.optimizer import Optimizer
+from theory_sim.optimizers.feedback import unsent
+from theory_sim.optimizers.parts import nonzero
 from theory_sim.optimizers.server import comp_ams, onebit_adam
+from theory_sim.rules.language import Round, Stage
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -94,72 +97,40 @@ def rms_sign_errors() -> Evidence:
 # 1-bit Adam and one-bit gradients in Adam.
 
 
-def naive_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Rows: workspace, mean message and server error E, m, v; per worker e.  Hyper rows: beta1, beta2, eps."""
-    if t == 0:
-        return
-    workers = g.shape[0]
-    d, lanes = x.shape
-    draws = up_noise.shape[0] // workers
-    for i in range(d):
-        for lane in range(lanes):
-            state[1, i, lane] = 0.0
-    for j in range(workers):
-        e = 5 + j
-        for i in range(d):
-            for lane in range(lanes):
-                # p_i = g_i + e_i
-                state[e, i, lane] += g[j, i, lane]
-        up(state[e], up_noise[j * draws : (j + 1) * draws], up_hyper, state[0])
-        for i in range(d):
-            for lane in range(lanes):
-                # e_i = p_i - C(p_i)
-                state[e, i, lane] -= state[0, i, lane]
-                state[1, i, lane] += state[0, i, lane] / workers
-    for i in range(d):
-        for lane in range(lanes):
-            state[2, i, lane] += state[1, i, lane]
-    # gt = C(mean C(p_i) + E)
-    down(state[2], down_noise, down_hyper, state[0])
-    for i in range(d):
-        for lane in range(lanes):
-            gradient = state[0, i, lane]
-            state[2, i, lane] -= gradient
-            m = hyper[0, lane] * state[3, i, lane] + (1.0 - hyper[0, lane]) * gradient
-            v = hyper[1, lane] * state[4, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-            state[3, i, lane] = m
-            state[4, i, lane] = v
-            # Adam on gt, with bias correction
-            scale = math.sqrt(v / (1.0 - hyper[1, lane] ** t)) + hyper[2, lane]
-            if scale == 0.0:
-                scale = math.inf
-            x[i, lane] -= lr[lane] * m / (1.0 - hyper[0, lane] ** t) / scale
+def _gradient(g: float, e: float) -> float:
+    return e + g
+
+
+def _server(p: float, reply: float, t: int, lr: float, beta1: float, beta2: float, eps: float,
+            x: float, m: float, v: float) -> tuple[float, ...]:  # fmt: skip
+    """Adam with bias correction on gt = C(mean C(p_i) + E)."""
+    m = beta1 * m + (1.0 - beta1) * reply
+    v = beta2 * v + (1.0 - beta2) * reply * reply
+    scale = nonzero(math.sqrt(v / (1.0 - beta2**t)) + eps)
+    return x - lr * m / (1.0 - beta1**t) / scale, m, v, p - reply
+
+
+def _with_error(mean: float, E: float) -> float:
+    return E + mean
+
+
+_NAIVE = Round(
+    send=Stage(_gradient, ("p",)),
+    keep=Stage(unsent, ("e",)),
+    reply=Stage(_with_error, ("p",)),
+    apply=Stage(_server, ("x", "m", "v", "E")),
+)
 
 
 def naive(lr: float, side: Compressor) -> Optimizer:
     """Adam on gradients compressed both ways with error feedback: what 1-bit Adam is made to avoid."""
     return Optimizer(
         "naive 1-bit Adam",
-        naive_kernel,
-        lr=lr,
-        hyper={"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
-        rows=("workspace", "message", "E", "m", "v"),
+        _NAIVE,
+        lr,
+        {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+        rows=("E", "m", "v"),
         worker_rows=("e",),
-        distributed=True,
         up=side,
         down=side,
         paper="onebitadam2021",

@@ -12,13 +12,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from theory_sim.kernels import compiled
 
 from counterexamples import quantized
 from paper_checks._evidence import Array, worst_at_most
 from theory_sim import compressors
 from theory_sim.claim import Evidence, all_of, claim, ledger
 from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, rms_sign, top_k, uniform
-from theory_sim.kernels import compiled
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
 from theory_sim.problem import Problem

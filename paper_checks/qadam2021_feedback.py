@@ -6,7 +6,6 @@ in public code are kept as negative controls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +15,13 @@ from paper_checks._evidence import Array, worst_at_most
 from paper_checks.qadam2021 import EXACT
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.compressors import Compressor, log_levels, natural, qsgd, rand_k, top_k
+from theory_sim.noise import Noise
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.feedback import ef_sgd
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
 from theory_sim.problem import Problem
+from theory_sim.rules.language import Round, Stage
 from theory_sim.schedule import power
 from theory_sim.sweep import Sweep
 
@@ -32,16 +33,18 @@ if TYPE_CHECKING:
 D, STEPS = 16, 1_000
 
 
-def slope_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """slope + uniform noise of width 1, wherever x is."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = theta[0, lane] + noise[j * d + i, lane] - 0.5 + 0.0 * x[i, lane]
+def _slope(slope: float, noise: float) -> float:
+    return slope + noise
 
 
-SLOPE = Problem("qadam2021.slope", slope_gradient, {"slope": 0.25}, dim=D, draws=D, paper="qadam2021")
+def _spread(u: float, x: float) -> float:
+    """Uniform of width 1, wherever x is; NaN where x is no number."""
+    return u - 0.5 + 0.0 * x
+
+
+SLOPE = Problem(
+    "qadam2021.slope", _slope, {"slope": 0.25}, dim=D, noise=Noise("spread", _spread), paper="qadam2021"
+)
 RANDOM = {"natural": natural(), "qsgd": qsgd(4, word=64), "rand": rand_k(4, word=64)}
 ROOT = power(0.5)
 
@@ -124,88 +127,52 @@ def virtual_iterate(*grids: xr.Dataset) -> Evidence:
 # Two programming errors.
 
 
-def doubled_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """EF-SGD of one worker with e += p - C(p), where p contains e already."""
-    if t == 0:
-        return
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            state[0, i, lane] = lr[lane] * g[0, i, lane] + state[2, i, lane]
-    up(state[0], up_noise, up_hyper, state[1])
-    for i in range(d):
-        for lane in range(lanes):
-            state[2, i, lane] += state[0, i, lane] - state[1, i, lane]
-            x[i, lane] -= state[1, i, lane]
+def _sum(lr: float, g: float, e: float) -> float:
+    return lr * g + e
 
 
-def uncleared_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """Two-way EF-SGD of one worker whose server adds its errors after compressing, and never clears their sum E."""
-    if t == 0:
-        return
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            state[3, i, lane] += lr[lane] * g[0, i, lane]
-    up(state[3], up_noise, up_hyper, state[0])
-    down(state[0], down_noise, down_hyper, state[1])
-    for i in range(d):
-        for lane in range(lanes):
-            state[3, i, lane] -= state[0, i, lane]
-            state[2, i, lane] += state[0, i, lane] - state[1, i, lane]
-            x[i, lane] -= state[1, i, lane] + state[2, i, lane]
+def _doubled_memory(p: float, sent: float, e: float) -> float:
+    """e += p - C(p), where p contains e already."""
+    return e + (p - sent)
 
 
-def _wrong(kernel: Callable[..., None], rows: tuple[str, ...], up: Compressor, down: Compressor) -> Optimizer:
-    return Optimizer(
-        kernel.__name__.removesuffix("_kernel"),
-        kernel,
-        lr=0.01,
-        rows=rows,
-        worker_rows=("e",),
-        distributed=True,
-        up=up,
-        down=down,
-        paper="qadam2021",
-    )
+def _receive(mean: float, x: float) -> float:
+    return x - mean
+
+
+def _memory(p: float, sent: float) -> float:
+    return p - sent
+
+
+def _forward(mean: float) -> float:
+    return mean
+
+
+def _uncleared_sum(p: float, reply: float, x: float, E: float) -> tuple[float, float]:
+    """The server adds its errors after compressing, and never clears their sum E."""
+    E = E + (p - reply)
+    return x - (reply + E), E
+
+
+def _wrong(name: str, round_: Round, up: Compressor, down: Compressor, rows: tuple[str, ...] = ()) -> Optimizer:
+    return Optimizer(name, round_, 0.01, rows=rows, worker_rows=("e",), up=up, down=down, paper="qadam2021")
 
 
 def doubled(compressor: Compressor) -> Optimizer:
-    """Return EF-SGD whose memory doubles."""
-    return _wrong(doubled_kernel, ("workspace", "sent"), compressor, EXACT)
+    """Return EF-SGD of one worker whose memory doubles."""
+    round_ = Round(Stage(_sum, ("p",)), Stage(_receive, ("x",)), keep=Stage(_doubled_memory, ("e",)))
+    return _wrong("doubled", round_, compressor, EXACT)
 
 
 def uncleared(up: Compressor, down: Compressor) -> Optimizer:
-    """Return EF-SGD whose server never clears its errors."""
-    return _wrong(uncleared_kernel, ("workspace", "sent", "E"), up, down)
+    """Return two-way EF-SGD of one worker whose server never clears its errors."""
+    round_ = Round(
+        Stage(_sum, ("p",)),
+        Stage(_uncleared_sum, ("x", "E")),
+        keep=Stage(_memory, ("e",)),
+        reply=Stage(_forward, ("p",)),
+    )
+    return _wrong("uncleared", round_, up, down, ("E",))
 
 
 _WORDS = (top_k(4, word=64), log_levels(1, word=64))

@@ -21,6 +21,7 @@ from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, cla
 from theory_sim.compressors import Compressor, l1_sign, log_levels, top_k, weights
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.quantized import efficient_adam, qadam
+from theory_sim.rules.language import largest, total
 from theory_sim.sweep import Sweep
 from theory_sim.theorem import Theorem
 from theory_sim.trial import run_symbols
@@ -32,116 +33,47 @@ Array = np.ndarray[Any, Any]
 Cells = dict[str, Array]  # what `compared` returns
 
 
-def recorded_kernel(
-    g: Any,
-    t: int,
-    lr: Any,
-    hyper: Any,
-    noise: Any,
-    state: Any,
-    x: Any,
-    up: Any,
-    up_hyper: Any,
-    up_noise: Any,
-    down: Any,
-    down_hyper: Any,
-    down_noise: Any,
-) -> None:
-    """QAdam or Efficient-Adam with vhat, eps inside the root and feedback; ||y_t - x~_t|| is kept.
+def _share(e: float, workers: int) -> float:
+    return e / workers
 
-    Rows: message, mean message, full-precision weights or E; in coordinate 0 sum_t ||y_t - x~_t||, its maximum, and
-    max |x_i| of the weights; per worker m, v, e, vhat.  Hyper rows: beta1, beta2, eps, whether weights are quantized.
-    """
-    d, lanes = x.shape
-    if t == 0:
-        if hyper[3, 0] > 0.0:
-            state[2] = x
-            # y_1 = Q_x(x_1)
-            down(state[2], down_noise, down_hyper, x)
-        return
-    workers = g.shape[0]
-    draws = up_noise.shape[0] // workers
-    for lane in range(lanes):
-        square = 0.0
-        for i in range(d):
-            # y_t - x~_t = y_t - x_t + mean e_t, and E_t + mean e_t where the updates are quantized
-            away = state[2, i, lane]
-            if hyper[3, 0] > 0.0:
-                state[5, 0, lane] = max(state[5, 0, lane], abs(away)) + 0.0 * away
-                away = x[i, lane] - away
-            for j in range(workers):
-                away += state[6 + 4 * j + 2, i, lane] / workers
-            square += away * away
-        state[3, 0, lane] += math.sqrt(square)
-        state[4, 0, lane] = max(state[4, 0, lane], math.sqrt(square))
-    state[1] = 0.0
-    for j in range(workers):
-        m = 6 + 4 * j
-        for i in range(d):
-            for lane in range(lanes):
-                gradient = g[j, i, lane]
-                state[m, i, lane] = hyper[0, lane] * state[m, i, lane] + (1.0 - hyper[0, lane]) * gradient
-                v = hyper[1, lane] * state[m + 1, i, lane] + (1.0 - hyper[1, lane]) * gradient * gradient
-                state[m + 1, i, lane] = v
-                state[m + 3, i, lane] = max(state[m + 3, i, lane], v) + 0.0 * v
-                # u_t = lr m_t/sqrt(vhat_t + eps); p_t = u_t + e_t
-                root = math.sqrt(state[m + 3, i, lane] + hyper[2, lane])
-                state[m + 2, i, lane] += lr[lane] * state[m, i, lane] / root
-        # c_t = Q(p_t); e_{t+1} = p_t - c_t
-        up(state[m + 2], up_noise[j * draws : (j + 1) * draws], up_hyper, state[0])
-        for i in range(d):
-            for lane in range(lanes):
-                state[m + 2, i, lane] -= state[0, i, lane]
-                state[1, i, lane] += state[0, i, lane] / workers
-    if hyper[3, 0] > 0.0:
-        for i in range(d):
-            for lane in range(lanes):
-                # x_{t+1} = x_t - mean c_t
-                state[2, i, lane] -= state[1, i, lane]
-        # y_{t+1} = Q_x(x_{t+1})
-        down(state[2], down_noise, down_hyper, x)
-        return
-    for i in range(d):
-        for lane in range(lanes):
-            state[2, i, lane] += state[1, i, lane]
-    # b_t = Q(mean c_t + E_t); x_{t+1} = x_t - b_t
-    down(state[2], down_noise, down_hyper, state[0])
-    for i in range(d):
-        for lane in range(lanes):
-            state[2, i, lane] -= state[0, i, lane]
-            x[i, lane] -= state[0, i, lane]
+
+def _away(x: float, weights: float, memory: float) -> float:
+    """(y_t - x~_t)^2 of a coordinate, y_t - x~_t = y_t - x_t + mean e_t, where the weights are quantized."""
+    return (x - weights + memory) ** 2
+
+
+def _memories(E: float, memory: float) -> float:
+    """(y_t - x~_t)^2 = (E_t + mean e_t)^2 where the updates are quantized."""
+    return (E + memory) ** 2
+
+
+def _size(weights: float) -> float:
+    return abs(weights)
+
+
+def _displacement(square: float) -> float:
+    return math.sqrt(square)
+
+
+def _displacement_and_reach(square: float, reach: float) -> tuple[float, float]:
+    return math.sqrt(square), reach
 
 
 def recorded(
-    lr: float = 0.005,
-    beta1: float = 0.9,
-    eps: float = 1.0,
-    *,
-    beta2: float = 0.999,
-    up: Compressor,
-    down: Compressor,
-    weighted: bool = False,
+    lr: float = 0.005, beta1: float = 0.9, eps: float = 1.0, *, up: Compressor, down: Compressor, weighted: bool = False
 ) -> Optimizer:
-    """QAdam (weighted: `down` acts on the weights) or Efficient-Adam with AMSGrad, whose runs keep D.
+    """Return QAdam (weighted: `down` acts on the weights) or Efficient-Adam with AMSGrad, whose runs measure D.
 
-    The iterates are those of `qadam` and `efficient_adam` with amsgrad=True, up to rounding.
+    ``displacement`` is ||y_t - x~_t||, and ``reach`` the largest |x_i| of the weights.
     """
-    arguments: dict[str, Any] = {"lr": lr, "beta1": beta1, "eps": eps, "beta2": beta2, "up": up, "down": down}
-    plain = (qadam if weighted else efficient_adam)(amsgrad=True, **arguments)  # checks the arguments
-    return Optimizer(
-        name=f"{plain.name}, recorded",
-        step=recorded_kernel,
-        lr=plain.lr,
-        hyper={"beta1": beta1, "beta2": beta2, "eps": eps, "weighted": float(weighted)},
-        rows=("message", "update", "weights" if weighted else "E", "displacement", "longest", "reach"),
-        worker_rows=("m", "v", "e", "vhat"),
-        distributed=True,
-        up=up,
-        down=down,
-        paper=plain.paper,
-        family=recorded,
-        arguments={**arguments, "weighted": weighted},
-    )
+    plain = (qadam if weighted else efficient_adam)(lr, beta1, eps=eps, amsgrad=True, up=up, down=down)
+    memory = {"memory": total(_share, over="workers")}
+    if weighted:
+        reductions = {**memory, "square": total(_away), "reach": largest(_size)}
+        names: tuple[str, ...] = ("displacement", "reach")
+        return replace(plain, reductions=reductions, measure=_displacement_and_reach, measures=names)
+    reductions = {**memory, "square": total(_memories)}
+    return replace(plain, reductions=reductions, measure=_displacement, measures=("displacement",))
 
 
 BOWL = quantized.bowl()
@@ -221,13 +153,12 @@ def compared(grid: xr.Dataset, sweep: Sweep, proven: Theorem, measured: Theorem)
 
     axes = [name for name in sweep.axes if name in grid.dims]
     T = int(grid.attrs["steps"])
-    record = grid.state_final.isel(coordinate=0)
     at: Cells = dict(
         zip(axes, [one.values for one in xr.broadcast(*(grid[name] for name in axes))], strict=True)
     )
-    mean = {"observed": grid.gradient_square_mean, "D": record.sel(row="displacement") / T}
+    mean = {"observed": grid.gradient_square_mean, "D": grid.displacement_mean}
     seen = {name: one.mean("seed", skipna=False).transpose(*axes).values for name, one in mean.items()}
-    reach = record.sel(row="reach").max("seed", skipna=False).transpose(*axes).values
+    reach = grid.reach_max.max("seed", skipna=False).transpose(*axes).values if "reach_max" in grid else 0.0
     starts = at.get("x0", np.asarray(float(np.asarray(BOWL.start))))
     # The largest distance of a point of the box to the grid of the weights.
     delta_x = math.sqrt(BOWL.dim) * 0.5 ** (at["down.k"] + 1.0) / 2.0 if "down.k" in at else np.zeros(())

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from theory_sim.kernels import compiled
 
 import theory_sim as ts
 from counterexamples import monte_carlo, reddi
 from counterexamples.drift import drift, update_bound
 from counterexamples.linear import MODELS, hindsight_regret, linear
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
-from theory_sim.kernels import compiled
 
 if TYPE_CHECKING:
     import xarray as xr

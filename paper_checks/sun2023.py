@@ -24,11 +24,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from theory_sim.kernels import compiled
 
 from counterexamples import gossip, separable
 from theory_sim import checks
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
-from theory_sim.kernels import compiled
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.sign import extrapolated_signum, generalized_signsgd

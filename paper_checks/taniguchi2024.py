@@ -17,6 +17,7 @@ import theory_sim as ts
 from counterexamples import monte_carlo, reddi
 from counterexamples.drift import first_order_beta2
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
+from theory_sim.family import family
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,19 +26,18 @@ BETA1 = 0.9
 BETA2 = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999]
 
 
-def damped_kernel(t: int, parameters: Any, factor: Any) -> None:
-    """factor = 1/sqrt(1 + decay t)."""
-    for lane in range(factor.shape[0]):
-        factor[lane] = 1.0 / math.sqrt(1.0 + parameters[0, lane] * float(t))
+def _damped(t: int, decay: float) -> float:
+    return 1.0 / math.sqrt(1.0 + decay * float(t))
 
 
+@family
 def toy(k: float) -> ts.Problem:
     """f(x) = x on [-1, 1] with gradient k^2 with probability 1/k, else -k; the mean is 1 for every k > 1."""
     base = reddi.stochastic(C=k * k, small=k, p=1.0 / k)
-    return replace(base, name="taniguchi2024.toy", paper="taniguchi2024", family=toy, parameters={"k": k})
+    return replace(base, name="taniguchi2024.toy", paper="taniguchi2024")
 
 
-SCHEDULE = ts.Schedule("damped", damped_kernel, {"decay": 0.01})
+SCHEDULE = ts.Schedule("damped", _damped, {"decay": 0.01})
 ADAM, AMSGRAD, ADOPT = SWEEPS = tuple(
     ts.Sweep(
         toy(10.0),

@@ -35,17 +35,15 @@ _STARTS = tuple(N * k for k in range(EPOCHS * 9 // 10, EPOCHS + 1, 5))  # update
 _MAIN = "2208.09900, main theorem (as we recall it)"
 
 
-def epoch_power_kernel(t: int, parameters: Any, factor: Any) -> None:
-    """factor = k^-s in epoch k = ceil(t/n)."""
-    for lane in range(factor.shape[0]):
-        k = (t - 1) // int(parameters[0, lane]) + 1
-        factor[lane] = float(k) ** -parameters[1, lane]
+def _epoch_power(t: int, epoch: float, s: float) -> float:
+    """k^-s in epoch k = ceil(t/epoch)."""
+    return float((t - 1) // int(epoch) + 1) ** -s
 
 
 def epoch_power(epoch: int, s: float = 0.5) -> Schedule:
     """lr_t = lr / k**s with k the number of the epoch of `epoch` steps that step t is in."""
     parameters = {"epoch": float(checks.count("epoch", epoch)), "s": checks.number("s", s, 0.0)}
-    return Schedule("epoch power", epoch_power_kernel, parameters)
+    return Schedule("epoch power", _epoch_power, parameters)
 
 
 def rr_adam(beta1: float = 0.0, beta2: float = 0.999) -> Optimizer:

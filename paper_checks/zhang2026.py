@@ -18,6 +18,8 @@ from counterexamples import reddi
 from counterexamples.drift import batch_problem, critical_beta2, first_order_beta2
 from counterexamples.monte_carlo import Estimate
 from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.family import family
+from theory_sim.rules.language import total
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,14 +49,11 @@ def larger_batches_lower_the_boundary() -> Evidence:
     return all_of(parts)
 
 
-def slope_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """The gradient drawn at this step."""
-    for lane in range(x.shape[1]):
-        large = theta[0, lane]
-        small = -theta[1, lane]
-        out[0, lane] = large if idx[0, lane] == 0 else small
+def _slope_drawn(slope: float) -> float:
+    return slope
 
 
+@family
 def batches(N: int, B: int) -> ts.Problem:
     """N linear samples, one of slope N and the others -1, in N/B batches of B; the measure is the slope
     drawn.
@@ -64,15 +63,14 @@ def batches(N: int, B: int) -> ts.Problem:
     n, C = batch_problem(N, B)
     return ts.Problem(
         name="zhang2026.batches",
-        gradient=reddi.periodic_gradient,
+        gradient=reddi.slope_of,
         constants={"C": C, "small": 1.0},
         components=n,
-        measure=slope_measure,
+        reductions={"slope": total(reddi.slope_of, over="workers")},
+        measure=_slope_drawn,
         measures=("slope",),
         online=("slope",),
         paper="zhang2026",
-        family=batches,
-        arguments={"N": N, "B": B},
     )
 
 
@@ -160,24 +158,16 @@ def concentration(n: int, beta2: float, delta: float) -> tuple[float, float, flo
     return 1.0 - spread, (1.0 - 2.0 * spread) ** -0.5, n * math.exp(-exponent)
 
 
-def ratio_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """x = sqrt(E v_t / v_t), E given the past if hyper[2] = 1 and stationary if 0; it moves nothing."""
-    for lane in range(x.shape[1]):
-        gradient = g[0, 0, lane]
-        memory = hyper[0, lane] * hyper[2, lane]
-        expected = memory * state[0, 0, lane] + (1.0 - memory) * hyper[1, lane]
-        # v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
-        v = hyper[0, lane] * state[0, 0, lane] + (1.0 - hyper[0, lane]) * gradient * gradient
-        state[0, 0, lane] = v
-        x[0, lane] = math.sqrt(expected / v)
+def _ratio(g: float, beta2: float, square: float, conditional: float, v: float) -> tuple[float, float]:
+    """x = sqrt(E v_t / v_t), E given the past if conditional is 1 and stationary if 0; it moves nothing."""
+    memory = beta2 * conditional
+    expected = memory * v + (1.0 - memory) * square
+    v = beta2 * v + (1.0 - beta2) * g * g
+    return math.sqrt(expected / v), v
 
 
-def ratio_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """The ratio, and whether it is outside [low, high]."""
-    for lane in range(x.shape[1]):
-        ratio = x[0, lane]
-        out[0, lane] = ratio
-        out[1, lane] = 0.0 if theta[2, lane] <= ratio <= theta[3, lane] else 1.0
+def _ratio_and_outside(x: float, low: float, high: float) -> tuple[float, float]:
+    return x, 0.0 if low <= x <= high else 1.0
 
 
 _LOW, _HIGH, _CHANCE = concentration(_N, _BETA2, _DELTA)
@@ -185,17 +175,17 @@ _SQUARE = (_N * _N + _N - 1) / _N
 CONCENTRATION = ts.Sweep(
     ts.Problem(
         name="zhang2026.concentration",
-        gradient=reddi.periodic_gradient,
+        gradient=reddi.slope_of,
         constants={"C": float(_N), "small": 1.0, "low": _LOW, "high": _HIGH},
         components=_N,
-        measure=ratio_measure,
+        measure=_ratio_and_outside,
         measures=("ratio", "outside"),
         start=1.0,
         paper="zhang2026",
     ),
     ts.Optimizer(
         name="second moment",
-        step=ratio_kernel,
+        step=_ratio,
         hyper={"beta2": _BETA2, "square": _SQUARE, "conditional": 1.0},
         rows=("v",),
         initial={"v": _SQUARE},

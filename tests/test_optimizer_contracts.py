@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from theory_sim.kernels import compiled
 
 import theory_sim as ts
 from counterexamples.drift import update_bound
-from theory_sim.kernels import compiled
 from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
 
 COORDINATEWISE = [constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS]

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from theory_sim.kernels import compiled
 
 from theory_sim import random
-from theory_sim.kernels import compiled
 
 
 def draw(order: str, n: int, steps: int, lanes: int = 4, workers: int = 1, entropy: int = 0) -> np.ndarray:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from theory_sim.simulate import run_tile, tile_width
 
 import theory_sim as ts
 from counterexamples import reddi, smooth, zhang
-from theory_sim.simulate import run_tile, tile_width
 
 
 def plain_adam(order: str = "cyclic", **changes: Any) -> ts.Sweep:

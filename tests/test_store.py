@@ -132,7 +132,6 @@ def test_a_pickled_sweep_carries_no_lanes(sweep: ts.Sweep) -> None:
 
 def test_whole_numbers_beyond_32_bits_can_be_exported(tmp_path: Path) -> None:
     import xarray as xr
-
     from theory_sim.grid import save
 
     sweep = ts.Sweep(

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.rules import build, tile
 from theory_sim.optimizer import Optimizer
 from theory_sim.problem import Problem
+from theory_sim.rules import build, tile
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -250,7 +250,11 @@ class Optimizer:
             compressor: Compressor = changes.get(side, getattr(self, side))
             changes[side] = compressor.replace(**{parameter: changes.pop(name)})
         if self.family is not None:
-            return self.family(**{**self.arguments, **changes})
+            rebuilt = self.family(**{**self.arguments, **changes})
+            if self.measure is None:
+                return rebuilt
+            reductions = {**self.reductions, **rebuilt.reductions}
+            return replace(rebuilt, measure=self.measure, measures=self.measures, reductions=reductions)
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
         return replace(self, hyper={**self.hyper, **changes}, **own)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from theory_sim.kernels import captured, compiled
 
 from theory_sim.compressors import (
     COMPRESSORS,
@@ -33,7 +34,6 @@ from theory_sim.compressors import (
     uniform,
     weights,
 )
-from theory_sim.kernels import captured, compiled
 from theory_sim.papers import PAPERS
 
 ALL = [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from theory_sim.kernels import compiled
 
 from theory_sim.compressors import (
     Compressor,
@@ -33,7 +34,6 @@ from theory_sim.compressors import (
     weights,
 )
 from theory_sim.compressors.sparse import selection
-from theory_sim.kernels import compiled
 
 Array = np.ndarray
 Reference = Callable[[Array, Array], Array]

@@ -13,8 +13,8 @@ import click
 from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import Outcome, Result, plain
 from theory_sim.cli.group import describe, main, out_option, tier_option
-from theory_sim.figure import Figure
 from theory_sim.engine.grid import save
+from theory_sim.figure import Figure
 from theory_sim.runs import Runs
 from theory_sim.sweep import TIERS, Sweep
 

@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.rules.build import OPTIONS, Limits, Record, Tile, jitting, rebound_jitted, signature, tile_types
+from theory_sim.rules.build import (
+    OPTIONS,
+    Limits,
+    Record,
+    Tile,
+    jitting,
+    rebound_jitted,
+    signature,
+    tile_types,
+)
 from theory_sim.rules.observe import observe
 
 _HUGE = sys.float_info.max

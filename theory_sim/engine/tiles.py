@@ -13,9 +13,7 @@ from theory_sim import random
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.engine.lanes import Lanes
 from theory_sim.engine.loop import Record, compiled_advance
-from theory_sim.optimizer import Optimizer
 from theory_sim.order import order
-from theory_sim.problem import Problem
 from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.build import Limits, Tile
 from theory_sim.rules.language import Source, Stage

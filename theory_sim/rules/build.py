@@ -197,7 +197,7 @@ def signature(kind: str) -> Any:
     """Return the numba signature of a generated kernel."""
     from numba import types
 
-    of, real, integer = arrays(), types.float64, types.int64
+    of, integer = arrays(), types.int64
     vector, matrix, cube = of["real1"], of["real2"], of["real3"]
     evaluate = (matrix, integer, of["int2"], matrix, matrix)
     compress = types.void(matrix, matrix, vector, matrix)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from theory_sim.rules.observe import observe
 from theory_sim.rules.language import FOLDS, Reduction, Reductions, Round, Rule, Source, Stage, bind, names
+from theory_sim.rules.observe import observe
 
 Scope = dict[str, str]
 
