@@ -130,9 +130,9 @@ def hard_function(
     Returns
     -------
     Problem
-        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, target = eps, gap = delta, M = |E'(x0)|, critical_lr = 2 x0/M, the
-        step above which gradient descent diverges, and lower_bound, the number of steps below which no constant
-        step of gradient descent can reach eps.
+        Measures: gap F - F*, gradient_norm.  Facts: L0, L1, target = eps, gap = delta, M = |E'(x0)|,
+        critical_lr = 2 x0/M, the step above which gradient descent diverges, and lower_bound, the number of
+        steps below which no constant step of gradient descent can reach eps.
     """
     L0, L1 = _constants(L0, L1)
     checks.number("eps", eps, 0.0, open_low=True)

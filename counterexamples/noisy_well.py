@@ -80,8 +80,9 @@ def noisy_well(
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm, distance |x|.  Facts: L0, L1, gap = delta, M = |E'(x_1)|; sigma0 = sigma and sigma1 = 1
-        of E g^2 <= sigma0^2 + sigma1^2 |E'|^2; mean_absolute = E|zeta|; kurtosis = E zeta^4 if nu > 4.
+        Measures: gap, gradient_norm, distance |x|.  Facts: L0, L1, gap = delta, M = |E'(x_1)|;
+        sigma0 = sigma and sigma1 = 1 of E g^2 <= sigma0^2 + sigma1^2 |E'|^2; mean_absolute = E|zeta|;
+        kurtosis = E zeta^4 if nu > 4.
     """
     tail = _tail(nu)
     quiet = well(L0, L1, delta)

@@ -224,7 +224,7 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
     Returns
     -------
     Problem
-        Measures: gap f, sum x1 + x2.  Facts: floor 2 eps, the least f on x1 + x2 = 2.
+        Measures: gap f, total x1 + x2.  Facts: floor 2 eps, the least f on x1 + x2 = 2.
     """
     checks.number("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
     if tie not in TIES:
@@ -256,7 +256,7 @@ def pair(eps: float = 0.5) -> Problem:
     Returns
     -------
     Problem
-        Two components, the gradients of the two squares; f is their sum.  Measures: gap f, sum x1 + x2.
+        Two components, the gradients of the two squares; f is their sum.  Measures: gap f, total x1 + x2.
         Facts: floor 8 eps^2, the least f on x1 + x2 = 2.
     """
     checks.number("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
@@ -396,8 +396,8 @@ def quadratic(
     Returns
     -------
     Problem
-        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i, sigma_sum = sum sigma_i and
-        sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
+        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i,
+        sigma_sum = sum sigma_i and sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
     """
     checks.count("d", d)
     checks.number("low", low, 0.0, open_low=True)
