@@ -18,6 +18,7 @@ import numpy as np
 from counterexamples import separable
 from paper_checks.chen2023lion import KKT, kkt_score
 from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.engine.evaluate import component_gradients
 from theory_sim.optimizers.sign import lion_k
 from theory_sim.rates import exponent_within, least_squares
 from theory_sim.sweep import Sweep
@@ -149,7 +150,7 @@ def lion_k_minimises_the_regularised_objective(grid: xr.Dataset) -> Evidence:
     for decay in grid.weight_decay.values.tolist():
         x = grid.x_final.sel(weight_decay=decay, seed=0).values
         # d/dx (1/l) K*(l x) = l x/sqrt(1 - (l x)^2) = -grad f, that is l x = grad K(-grad f).
-        g = SMOOTH.problem.gradients(x)[0]
+        g = component_gradients(SMOOTH.problem, x)[0]
         residual.append(np.abs(decay * x + g / np.sqrt(g * g + 1.0)).max())
         size.append(decay * np.abs(x).max())
     worst = np.max(residual)

@@ -12,16 +12,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from theory_sim.kernels import compiled
 
 from counterexamples import quantized
 from paper_checks._evidence import Array, worst_at_most
 from theory_sim import compressors
 from theory_sim.claim import Evidence, all_of, claim, ledger
 from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, rms_sign, top_k, uniform
+from theory_sim.engine.evaluate import component_gradients
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
 from theory_sim.problem import Problem
+from theory_sim.rules import build, tile
 from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def images(compressor: Compressor, p: Array, rng: np.random.Generator) -> Array:
     uniforms = rng.random((compressor.draws(d), count))
     hyper = np.array([*compressor.hyper.values()], dtype=float)
     out = np.empty((d, count))
-    compiled("compress", compressor.kernel)(np.ascontiguousarray(p), uniforms, hyper, out)
+    build.compiled(tile.raw("compress", compressor.kernel))(np.ascontiguousarray(p), uniforms, hyper, out)
     return out
 
 
@@ -222,7 +223,7 @@ def adam_path(problem: Problem, lr: float, steps: int) -> Array:
     x = np.broadcast_to(np.asarray(problem.start, dtype=float), (problem.dim,)).copy()
     m, v, path = np.zeros(problem.dim), np.zeros(problem.dim), []
     for t in range(1, steps + 1):
-        g = problem.gradients(x)[0]
+        g = component_gradients(problem, x)[0]
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + (1.0 - 0.999) * g * g
         x = x - lr * (m / (1.0 - 0.9**t)) / (np.sqrt(v / (1.0 - 0.999**t)) + 1e-8)
         path.append(x)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from theory_sim.kernels import compiled
 
 import theory_sim as ts
 from counterexamples import monte_carlo, reddi
 from counterexamples.drift import drift, update_bound
 from counterexamples.linear import MODELS, hindsight_regret, linear
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.optimizers.adam import adam_rule
+from theory_sim.rules.trace import elementwise
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -273,15 +274,13 @@ def adam_nc_keeps_its_regret_bound(grid: xr.Dataset, sums: xr.Dataset) -> Eviden
 
 
 def _largest_update(g: Array, beta1: float, beta2: float) -> Array:
-    """Return the largest abs(m)/sqrt(v) of each sequence g (steps, number): Adam's kernel, lr 1, x = 0."""
-    kernel = compiled("step", ts.adam(bias_correction=False).step)
-    lanes = g.shape[1]
-    hyper = np.repeat([[beta1], [beta2], [0.0], [0.0]], lanes, axis=1)
-    state, largest = np.zeros((2, 1, lanes)), np.zeros(lanes)
-    for t, row in enumerate(g, start=1):
-        x = np.zeros((1, lanes))
-        kernel(row.reshape(1, 1, lanes).copy(), t, np.ones(lanes), hyper, np.zeros((0, lanes)), state, x)
-        largest = np.maximum(largest, np.abs(x[0]))
+    """Return the largest abs(m)/sqrt(v) of each sequence g (steps, number): Adam's rule with lr 1 at x = 0."""
+    rule = elementwise(adam_rule)
+    m = v = largest = np.zeros(g.shape[1])
+    for row in g:
+        with np.errstate(invalid="ignore"):  # 0/0 on the side of a choice that is not taken
+            x, m, v = rule(row, 1.0, beta1, beta2, 0.0, 0.0, 0.0, m, v)
+        largest = np.maximum(largest, np.abs(x))
     return largest
 
 

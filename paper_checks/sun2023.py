@@ -24,11 +24,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from theory_sim.kernels import compiled
 
 from counterexamples import gossip, separable
 from theory_sim import checks
 from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.engine.evaluate import measures
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.sign import extrapolated_signum, generalized_signsgd
@@ -124,18 +124,14 @@ def iterates(before: Array, after: Array, lr: float, beta: float) -> tuple[Array
 
 def extrapolated_average(grid: xr.Dataset, problem: Problem) -> Array:
     """Return the mean of ||grad f(x_t)||_1 over the strata, shape (T, seed)."""
-    measure = compiled("measure", problem.measure)
     rows = []
     for T in grid["T"].values.tolist():
         optimizer = scheduled_extrapolated(T)
         lane = grid.x.sel(T=T).transpose("coordinate", "seed", "checkpoint")
         before, after = (lane.sel(checkpoint=[c + shift for c in strata(T)]).values for shift in (0, 1))
         x, _ = iterates(before, after, optimizer.lr, optimizer.hyper["beta"])
-        points = np.ascontiguousarray(x.reshape(problem.dim, -1))
-        theta = np.repeat([[value] for value in problem.constants.values()], points.shape[1], axis=1)
-        out = np.empty((2, points.shape[1]))
-        measure(points, 1, np.zeros((1, 1), np.int64), np.zeros((0, points.shape[1])), theta, out)
-        rows.append(out[1].reshape(x.shape[1:]).mean(axis=-1))
+        norms = measures(problem, x.reshape(problem.dim, -1).T)["gradient_norm"]
+        rows.append(norms.reshape(x.shape[1:]).mean(axis=-1))
     return np.array(rows)
 
 

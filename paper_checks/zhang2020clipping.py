@@ -17,6 +17,7 @@ import numpy as np
 from counterexamples import clipping, zoo
 from counterexamples.generalized_smooth import hard_function, well
 from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.engine.evaluate import measures
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
 from theory_sim.problem import Problem
 from theory_sim.smoothness import box, curvature, gradient_at
@@ -76,7 +77,7 @@ def the_pairs_of_the_zoo_hold(tier: str) -> Evidence:
     to 1e-4."""
     count, parts = _COUNT[tier], []
     for name, problem, (low, high), tight in ZOO:
-        norms = zoo.measures_at(problem, box([low] * problem.dim, [high] * problem.dim, count + 1))
+        norms = measures(problem, box([low] * problem.dim, [high] * problem.dim, count + 1))
         gradient, hessian = norms["gradient_norm"], norms["curvature"]
         parts += _class(name, problem.facts["L0"], problem.facts["L1"], gradient, hessian, tight)
         if "L" in problem.facts:
@@ -114,7 +115,7 @@ def three_functions_have_no_pair() -> Evidence:
         problem, points = negative_points(name)
         found = curvature(problem, points)
         ratio = found.hessian / (1.0 + found.gradient)
-        gap = np.abs(found.hessian / zoo.measures_at(problem, points)["curvature"] - 1.0)
+        gap = np.abs(found.hessian / measures(problem, points)["curvature"] - 1.0)
         parts += [
             at_least(ratio[-1] / ratio[0], 10.0, f"{name}: growth of ||Hess||/(1 + ||grad||)"),
             at_most(np.max(gap), 1e-6, f"{name}: differenced against exact Hessian"),
@@ -174,12 +175,12 @@ def the_three_steps_gain_what_the_lemma_promises(tier: str) -> Evidence:
     for name, problem, size in (*PAIRS, *PLANE):
         L0, L1 = problem.facts["L0"], problem.facts["L1"]
         x, y = _pairs(problem, size, 3.0, _COUNT[tier])
-        g, f = gradient_at(problem, x), zoo.measures_at(problem, x)["gap"]
+        g, f = gradient_at(problem, x), measures(problem, x)["gap"]
         G = np.linalg.norm(g, axis=1)
         a = L0 + L1 * G
         r = np.linalg.norm(y - x, axis=1)
         terms = (f, np.sum(g * (y - x), axis=1), a / L1**2 * clipping.phi(L1 * r))
-        left = zoo.measures_at(problem, y)["gap"]
+        left = measures(problem, y)["gap"]
         violation = np.max((left - sum(terms)) / (left + sum(np.abs(t) for t in terms)))
         parts.append(at_most(violation, 1e-10, f"{name}: relative violation of the descent lemma"))
         keep = G / np.median(G) > 1e-4  # below, the decrease is lost in the rounding of f
@@ -192,7 +193,7 @@ def the_three_steps_gain_what_the_lemma_promises(tier: str) -> Evidence:
         sharp = a / L1**2 * clipping.phi_star(L1 * G / a)
         for rule, gain in (("optimal", sharp), ("simple", promised), ("clipped", 0.5 * promised)):
             # The rounding of f counts: 1e-13 of it, a few hundred units in the last place.
-            decrease = f - zoo.measures_at(problem, x - steps[rule][:, None] * g)["gap"] + 1e-13 * f
+            decrease = f - measures(problem, x - steps[rule][:, None] * g)["gap"] + 1e-13 * f
             note = f"{name}: decrease of the {rule} step over the promised one"
             parts.append(at_least(np.min(decrease / gain), 1.0 - 1e-9, note))
     return all_of(parts)
