@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
+from counterexamples.smooth import quadratic_gradient
+from theory_sim import checks, noise
+from theory_sim.family import family
 from theory_sim.optimizer import Optimizer
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
 from theory_sim.problem import Problem
@@ -22,25 +24,12 @@ PAPER = "koloskova2023"
 Array = np.ndarray[Any, Any]
 
 
-def skewed_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """x + sigma sqrt((1-p)/p) with probability p, x - sigma sqrt(p/(1-p)) otherwise."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            odds = theta[1, lane] / (1.0 - theta[1, lane])
-            rare = noise[j, lane] < theta[1, lane]
-            error = math.sqrt(1.0 / odds) if rare else -math.sqrt(odds)
-            out[j, 0, lane] = x[0, lane] + theta[0, lane] * error
+def skewed_measure(x: float) -> tuple[float, float, float]:
+    """Return |x|, x^2/2 and x."""
+    return abs(x), 0.5 * x * x, x
 
 
-def skewed_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|x|, x^2/2 and x."""
-    for lane in range(x.shape[1]):
-        out[0, lane] = abs(x[0, lane])
-        out[1, lane] = 0.5 * x[0, lane] * x[0, lane]
-        out[2, lane] = x[0, lane]
-
-
+@family
 def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
     """f = x^2/2 with noise sigma sqrt((1-p)/p) of probability p, else -sigma sqrt(p/(1-p)): mean 0, variance sigma^2.
 
@@ -61,9 +50,9 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
     checks.number("p", p, 0.0, 0.5, open_low=True, open_high=True)
     return Problem(
         name="clipping.skewed",
-        gradient=skewed_gradient,
+        gradient=quadratic_gradient,
         constants={"sigma": sigma, "p": p},
-        draws=1,
+        noise=noise.SKEWED,
         measure=skewed_measure,
         measures=("gradient_norm", "gap", "position"),
         start=0.0,
@@ -71,8 +60,6 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
         rule=Rule("gradient_norm", converged=0.01 * sigma, diverged=10.0 * sigma),
         facts={"L0": 1.0, "L1": 0.0, "sigma": sigma, "peak": sigma * math.sqrt((1.0 - p) / p)},
         paper=PAPER,
-        family=skewed,
-        arguments={"sigma": sigma, "p": p},
     )
 
 

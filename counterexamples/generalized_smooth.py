@@ -9,85 +9,38 @@ follows Wang et al. 2024 (arXiv:2403.15146) and Crawshaw et al. 2022 (arXiv:2208
 from __future__ import annotations
 
 import math
-from typing import Any
 
+from counterexamples.objectives import ramp_slope, ramp_terms, well_slope, well_terms
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.problem import Problem
+from theory_sim.rules.language import total
 from theory_sim.verdict import Rule
 
 PAPER = "wang2024separability"
 RULE = Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True)
 
 
-def hard_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """(E'(x), S'(y))."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            L0 = theta[0, lane]
-            L1 = theta[1, lane]
-            eps = theta[2, lane]
-            size = abs(x[0, lane])
-            side = 1.0 if x[0, lane] >= 0.0 else -1.0
-            # E' = L0 x inside |x| <= 1/L1, sgn(x) (L0/L1) e^(L1 |x| - 1) outside
-            inside = L1 * size <= 1.0
-            out[j, 0, lane] = L0 * x[0, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
-            # S' = (eps/4)(12 u - 4 u^3) for |u| <= 1, 2 eps sgn(u) outside, u = L0 y/(3 eps)
-            u = min(max(L0 * x[1, lane] / (3.0 * eps), -1.0), 1.0)
-            out[j, 1, lane] = eps * u * (3.0 - u * u)
+def hard_gradient(x0: float, x1: float, L0: float, L1: float, eps: float) -> tuple[float, float]:
+    """Return (E'(x), S'(y))."""
+    return well_slope(x0, L0, L1), ramp_slope(x1, L0, eps)
 
 
-def hard_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """F - F* and ||grad F||."""
-    for lane in range(x.shape[1]):
-        L0 = theta[0, lane]
-        L1 = theta[1, lane]
-        eps = theta[2, lane]
-        size = abs(x[0, lane])
-        ramp = abs(x[1, lane])
-        a = 3.0 * eps / L0
-        core = L0 / (2.0 * L1 * L1)
-        growth = math.exp(L1 * size - 1.0) * L0 / L1
-        inside = L1 * size <= 1.0
-        well = 0.5 * L0 * size * size if inside else growth / L1 - core
-        slope = L0 * size if inside else growth
-        u = min(ramp / a, 1.0)
-        bowl = 0.25 * eps * a * (6.0 * u * u - u**4)
-        out[0, lane] = well + (bowl if ramp <= a else bowl + 2.0 * eps * (ramp - a))
-        out[1, lane] = math.hypot(slope, eps * u * (3.0 - u * u))
+def hard_measure(x0: float, x1: float, L0: float, L1: float, eps: float) -> tuple[float, float]:
+    """Return F - F* and ||grad F||."""
+    of_x, slope_x = well_terms(x0, L0, L1)
+    of_y, slope_y = ramp_terms(x1, L0, eps)
+    return of_x + of_y, math.hypot(slope_x, slope_y)
 
 
-def well_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """E'(x) in every coordinate."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                L0 = theta[0, lane]
-                L1 = theta[1, lane]
-                size = abs(x[i, lane])
-                side = 1.0 if x[i, lane] >= 0.0 else -1.0
-                inside = L1 * size <= 1.0
-                out[j, i, lane] = L0 * x[i, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
+def well_measure(gap: float, square: float) -> tuple[float, float]:
+    """Return f - f* and ||grad f||."""
+    return gap, math.sqrt(square)
 
 
-def well_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* and ||grad f||."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        L0 = theta[0, lane]
-        L1 = theta[1, lane]
-        gap = 0.0
-        square = 0.0
-        for i in range(d):
-            size = abs(x[i, lane])
-            growth = math.exp(L1 * size - 1.0) * L0 / L1
-            inside = L1 * size <= 1.0
-            slope = L0 * size if inside else growth
-            gap += 0.5 * L0 * size * size if inside else growth / L1 - L0 / (2.0 * L1 * L1)
-            square += slope * slope
-        out[0, lane] = gap
-        out[1, lane] = math.sqrt(square)
+def _of_well(x: float, L0: float, L1: float) -> tuple[float, float]:
+    gap, slope = well_terms(x, L0, L1)
+    return gap, slope * slope
 
 
 def _constants(L0: float, L1: float) -> tuple[float, float]:
@@ -110,6 +63,7 @@ def ramp_start(L0: float, eps: float, delta: float) -> float:
     return a + (delta - 1.25 * eps * a) / (2.0 * eps)
 
 
+@family
 def hard_function(
     L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0, split: float = 0.5
 ) -> Problem:
@@ -164,11 +118,10 @@ def hard_function(
             "lower_bound": bound,
         },
         paper=PAPER,
-        family=hard_function,
-        arguments={"L0": L0, "L1": L1, "eps": eps, "delta": delta, "split": split},
     )
 
 
+@family
 def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> Problem:
     """E(x; L0, L1): quadratic for |x| <= 1/L1, exponential beyond, summed over d coordinates.
 
@@ -188,12 +141,13 @@ def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> P
     L0, L1 = _constants(L0, L1)
     checks.number("delta", delta, 0.0, open_low=True)
     x0 = well_start(L0, L1, delta)
-    slope = L0 * x0 if L1 * x0 <= 1.0 else L0 / L1 * math.exp(L1 * x0 - 1.0)
+    slope = well_slope(x0, L0, L1)
     return Problem(
         name="generalized_smooth.well",
-        gradient=well_gradient,
+        gradient=well_slope,
         constants={"L0": L0, "L1": L1},
         dim=checks.count("d", d),
+        reductions={("gap", "square"): total(_of_well)},
         measure=well_measure,
         measures=("gap", "gradient_norm"),
         start=x0,
@@ -201,8 +155,6 @@ def well(L0: float = 1.0, L1: float = 1.0, delta: float = 64.0, d: int = 1) -> P
         rule=RULE,
         facts={"L0": L0, "L1": L1, "gap": delta * d, "M": slope, "critical_lr": 2.0 * x0 / slope},
         paper=PAPER,
-        family=well,
-        arguments={"L0": L0, "L1": L1, "delta": delta, "d": d},
     )
 
 

@@ -7,41 +7,46 @@ not depend on x, the comparator is the best fixed corner, and every regret bound
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory_sim import checks
+from theory_sim.family import family
+from theory_sim.noise import Noise
 from theory_sim.problem import Problem
 
 PAPER = "reddi2018"
 
 FloatArray = NDArray[np.float64]
 
-# density, spread, tail, bias, amplitude, period: the rows that `linear_gradient` reads.
+_UNIFORM = {"density": 1.0, "spread": 1.0, "tail": 0.0, "bias": 0.05, "amplitude": 0.0, "period": 1.0}
 MODELS = {
-    "uniform": (1.0, 1.0, 0.0, 0.05, 0.0, 1.0),
-    "sparse": (0.02, 50.0, 3.0, 0.05, 0.0, 1.0),
-    "drifting": (1.0, 1.0, 0.0, 0.0, 1.0, 3000.0),
+    "uniform": _UNIFORM,
+    "sparse": {**_UNIFORM, "density": 0.02, "spread": 50.0, "tail": 3.0},
+    "drifting": {**_UNIFORM, "bias": 0.0, "amplitude": 1.0, "period": 3000.0},
 }
-_ROWS = ("density", "spread", "tail", "bias", "amplitude", "period")
 
 
-def linear_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """[u < density] spread (s + bias) |s|^tail + amplitude sin(2 pi (t/period + i/d)), s uniform on [-1, 1]."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                s = 2.0 * noise[2 * (j * d + i) + 1, lane] - 1.0
-                jump = theta[1, lane] * (s + theta[3, lane]) * abs(s) ** theta[2, lane]
-                drawn = noise[2 * (j * d + i), lane] < theta[0, lane]
-                turn = float(t) / theta[5, lane] + float(i) / float(d)
-                wave = theta[4, lane] * math.sin(6.283185307179586 * turn)
-                out[j, i, lane] = (jump if drawn else 0.0) + wave
+def _drawn(u: float, v: float, density: float, spread: float, tail: float, bias: float) -> float:
+    """[u < density] spread (s + bias) |s|^tail, s = 2 v - 1 uniform on [-1, 1]."""
+    s = 2.0 * v - 1.0
+    return spread * (s + bias) * abs(s) ** tail if u < density else 0.0
 
 
+def _mean(density: float, spread: float, tail: float, bias: float) -> float:
+    return density * spread * bias / (1.0 + tail)
+
+
+JUMPS = Noise("jumps", _drawn, draws=2, mean=_mean)
+
+
+def linear_gradient(t: int, i: int, d: int, noise: float, amplitude: float, period: float) -> float:
+    """Return noise + amplitude sin(2 pi (t/period + i/d))."""
+    return noise + amplitude * math.sin(6.283185307179586 * (t / period + i / d))
+
+
+@family
 def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Problem:
     """f_t(x) = g_t . x with bounded independent or drifting g_t, started at 0.
 
@@ -62,18 +67,16 @@ def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Proble
         facts: G bounds abs(g_{t,i}), D_inf = 2.
     """
     checks.known("model", model, MODELS)
-    rows = dict(zip(_ROWS, MODELS[model], strict=True))
+    rows = MODELS[model]
     return Problem(
         name="linear.linear",
         gradient=linear_gradient,
         constants=rows,
         dim=checks.count("d", d),
-        draws=2 * d,
+        noise=JUMPS,
         domain=(-1.0, 1.0) if domain else None,
         facts={"G": rows["spread"] * (1.0 + rows["bias"]) + rows["amplitude"], "D_inf": 2.0},
         paper=PAPER,
-        family=linear,
-        arguments={"model": model, "d": d, "domain": domain},
     )
 
 

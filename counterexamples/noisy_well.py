@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from counterexamples.generalized_smooth import RULE, well, well_start
-from theory_sim import checks
+from counterexamples.objectives import well_slope, well_terms
+from theory_sim import checks, noise
+from theory_sim.family import family
 from theory_sim.problem import Problem
 
 PAPER = "wang2024separability"
@@ -23,37 +25,15 @@ PAPER = "wang2024separability"
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def noisy_well_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """E'(x) + sigma zeta, zeta by the polar method of R. W. Bailey, Math. Comp. 62 (1994) 779, at variance 1."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            L0 = theta[0, lane]
-            L1 = theta[1, lane]
-            size = abs(x[0, lane])
-            side = 1.0 if x[0, lane] >= 0.0 else -1.0
-            inside = L1 * size <= 1.0
-            slope = L0 * x[0, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
-            # nu (u^(-2/nu) - 1) with u in (0, 1] and tail = 1/nu; its limit -2 ln u is Box and Muller's
-            tail = theta[3, lane]
-            radius = -2.0 * math.log(1.0 - noise[2 * j, lane])
-            if tail > 0.0:
-                radius = (1.0 - 2.0 * tail) * math.expm1(radius * tail) / tail
-            zeta = math.sqrt(radius) * math.sin(2.0 * math.pi * noise[2 * j + 1, lane])
-            out[j, 0, lane] = slope + theta[2, lane] * zeta
+def noisy_well_gradient(x: float, L0: float, L1: float, noise: float) -> float:
+    """Return E'(x) + sigma zeta."""
+    return well_slope(x, L0, L1) + noise
 
 
-def noisy_well_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f*, |f'| and |x|."""
-    for lane in range(x.shape[1]):
-        L0 = theta[0, lane]
-        L1 = theta[1, lane]
-        size = abs(x[0, lane])
-        growth = math.exp(L1 * size - 1.0) * L0 / L1
-        inside = L1 * size <= 1.0
-        out[0, lane] = 0.5 * L0 * size * size if inside else growth / L1 - L0 / (2.0 * L1 * L1)
-        out[1, lane] = L0 * size if inside else growth
-        out[2, lane] = size
+def noisy_well_measure(x: float, L0: float, L1: float) -> tuple[float, float, float]:
+    """Return f - f*, |f'| and |x|."""
+    gap, slope = well_terms(x, L0, L1)
+    return gap, slope, abs(x)
 
 
 def _tail(nu: float) -> float:
@@ -61,6 +41,7 @@ def _tail(nu: float) -> float:
     return 0.0 if nu == math.inf else 1.0 / checks.number("nu", nu, 2.0, open_low=True)
 
 
+@family
 def noisy_well(
     L0: float = 1.0, L1: float = 1.0, sigma: float = 1.0, nu: float = 3.0, delta: float = 8.0
 ) -> Problem:
@@ -95,7 +76,7 @@ def noisy_well(
         name="noisy_well",
         gradient=noisy_well_gradient,
         constants={**quiet.constants, "sigma": sigma, "tail": tail},
-        draws=2,
+        noise=noise.STUDENT,
         measure=noisy_well_measure,
         measures=("gap", "gradient_norm", "distance"),
         start=well_start(L0, L1, delta),
@@ -103,8 +84,6 @@ def noisy_well(
         rule=RULE,
         facts=facts,
         paper=PAPER,
-        family=noisy_well,
-        arguments={"L0": L0, "L1": L1, "sigma": sigma, "nu": nu, "delta": delta},
     )
 
 
@@ -134,8 +113,7 @@ def capped_gradient(K: float, x0: float, lr: float, nu: float, sigma: float = 1.
     from scipy.integrate import quad
 
     checks.number("K", K, 1.0)
-    slope = x0 if abs(x0) <= 1.0 else math.copysign(math.exp(abs(x0) - 1.0), x0)
-    centre, scale = x0 - lr * slope, lr * sigma
+    centre, scale = x0 - lr * well_slope(x0, 1.0, 1.0), lr * sigma
 
     def integrand(r: float) -> float:
         log_y = math.log(K) - r

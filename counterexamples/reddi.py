@@ -7,6 +7,7 @@ by its own size and follows the crowd to the wrong corner.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from theory_sim import checks, noise
 from theory_sim.family import family
@@ -19,28 +20,29 @@ PAPER = "reddi2018"
 RULE = Rule("distance", converged=0.05, diverged=1.0)
 
 
-def slope_of(index: int, C: float, small: float) -> float:
-    """C for component 0, -small for the others."""
+def periodic_gradient(index: int, C: float, small: float) -> float:
+    """Return C for component 0, -small for the others."""
     return C if index == 0 else -small
 
 
-def _drawn(noise: float) -> float:
+def stochastic_gradient(noise: float) -> float:
+    """Return the slope drawn."""
     return noise
 
 
 def _regret(index: int, C: float, small: float, x: float, optimum: float, workers: int) -> float:
     """f_t(x) - f_t(x*) of one worker."""
-    return slope_of(index, C, small) * (x - optimum) / workers
+    return periodic_gradient(index, C, small) * (x - optimum) / workers
 
 
-def _periodic_measures(x: float, optimum: float, slope: float, regret: float) -> tuple[float, float, float]:
-    """|x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*), the mean over workers."""
+def periodic_measure(x: float, optimum: float, slope: float, regret: float) -> tuple[float, float, float]:
+    """Return |x - x*|, mean slope times (x - x*), and f_t(x) - f_t(x*), the mean over workers."""
     away = x - optimum
     return abs(away), slope * away, regret
 
 
-def _stochastic_measures(x: float, optimum: float, slope: float) -> tuple[float, float]:
-    """|x - x*| and F(x) - F(x*)."""
+def stochastic_measure(x: float, optimum: float, slope: float) -> tuple[float, float]:
+    """Return |x - x*| and F(x) - F(x*)."""
     away = x - optimum
     return abs(away), slope * away
 
@@ -82,11 +84,11 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
     optimum = _optimum(f"reddi.periodic(C={C}, small={small}, period={n})", slope)
     return Problem(
         name="reddi.periodic",
-        gradient=slope_of,
+        gradient=periodic_gradient,
         constants={"C": C, "small": small, "optimum": optimum, "slope": slope},
         components=n,
         reductions={"regret": total(_regret, over="workers")},
-        measure=_periodic_measures,
+        measure=periodic_measure,
         measures=("distance", "gap", "regret"),
         online=("regret",),
         domain=(-1.0, 1.0),
@@ -139,10 +141,10 @@ def stochastic(
     optimum = _optimum(f"reddi.stochastic(C={C}, small={small}, p={chance})", slope)
     return Problem(
         name="reddi.stochastic",
-        gradient=_drawn,
+        gradient=stochastic_gradient,
         constants={"C": C, "small": small, "optimum": optimum, "slope": slope, "p": chance},
         noise=noise.TWO_POINT,
-        measure=_stochastic_measures,
+        measure=stochastic_measure,
         measures=("distance", "gap"),
         domain=(-1.0, 1.0) if domain else None,
         optimum=optimum,
@@ -152,19 +154,20 @@ def stochastic(
     )
 
 
+@family
 def rescaled(eps: float, scale: float | None = None) -> Problem:
     """The period-3 problem scale * (3, -1, -1) of Theorem 6: no eps > 0 repairs Adam.
 
     Parameters
     ----------
     eps : float
-        Added to v inside the root, > 0.
+        The one to defeat, added to v inside the root, > 0.
     scale : float, optional
         Default 10 sqrt(eps), which defeats this eps; a fixed scale is the control.
     """
     checks.number("eps", eps, 0.0, open_low=True)
     s = 10.0 * math.sqrt(eps) if scale is None else checks.number("scale", scale, 0.0, open_low=True)
-    return periodic(3.0 * s, small=s, period=3, x0=1.0)
+    return replace(periodic(3.0 * s, small=s, period=3, x0=1.0), name="reddi.rescaled")
 
 
 PROBLEMS = [periodic, stochastic, rescaled]

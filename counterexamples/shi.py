@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from counterexamples import reddi
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
@@ -16,16 +16,12 @@ PAPER = "shi2021"
 RULE = Rule("distance", converged=0.01, diverged=1.0, window=0.25)
 
 
-def two_hit_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """C for components 0 and 1, -small for the others."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            large = theta[0, lane]
-            small = -theta[1, lane]
-            out[j, 0, lane] = large if idx[j, lane] <= 1 else small
+def two_hit_gradient(index: int, C: float, small: float) -> float:
+    """Return C for components 0 and 1, -small for the others."""
+    return C if index <= 1 else -small
 
 
+@family
 def periodic(C: int) -> Problem:
     """f_t(x) = C x if t mod C = 1, else -x, on [-1, 1], started at x_1 = 100, outside the box (Figure 1).
 
@@ -42,11 +38,10 @@ def periodic(C: int) -> Problem:
         start=100.0,
         rule=RULE,
         paper=PAPER,
-        family=periodic,
-        arguments={"C": n},
     )
 
 
+@family
 def two_hit(C: int) -> Problem:
     """The sequence the published code ran before January 2021: slope C at two phases of the period C, not one.
 
@@ -62,11 +57,11 @@ def two_hit(C: int) -> Problem:
         name="shi.two_hit",
         gradient=two_hit_gradient,
         constants={"C": float(n), "small": 1.0, "optimum": -1.0, "slope": slope},
+        reductions={},
         measure=reddi.stochastic_measure,
         measures=("distance", "gap"),
         online=(),
         facts={"slope": slope, "G": float(n), "D_inf": 2.0, "n": n, "ratio": n},
-        family=two_hit,
     )
 
 

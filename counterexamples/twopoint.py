@@ -6,38 +6,42 @@ Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
 
 from __future__ import annotations
 
-from typing import Any
-
 from theory_sim import checks
+from theory_sim.family import family
+from theory_sim.noise import Noise
 from theory_sim.problem import Problem
 
 PAPER = "dereich2024"
 
 
-def two_point_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """x - X with X = k with probability p, else 0."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            k = theta[0, lane]
-            out[j, 0, lane] = x[0, lane] - (k if noise[j, lane] < theta[1, lane] else 0.0)
+def _drawn(u: float, k: float, p: float) -> float:
+    return k if u < p else 0.0
 
 
-def two_point_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|x - E X|."""
-    for lane in range(x.shape[1]):
-        out[0, lane] = abs(x[0, lane] - theta[0, lane] * theta[1, lane])
+def _mean(k: float, p: float) -> float:
+    return k * p
 
 
-def frozen_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """point - X, whatever x is."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            k = theta[0, lane]
-            out[j, 0, lane] = theta[2, lane] - (k if noise[j, lane] < theta[1, lane] else 0.0)
+X = Noise("two values", _drawn, each="worker", mean=_mean)
+"""X = ``k`` with probability ``p``, else 0."""
 
 
+def two_point_gradient(x: float, noise: float) -> float:
+    """Return x - X."""
+    return x - noise
+
+
+def two_point_measure(x: float, k: float, p: float) -> float:
+    """Return |x - E X|."""
+    return abs(x - k * p)
+
+
+def frozen_gradient(point: float, noise: float) -> float:
+    """Return point - X, whatever x is."""
+    return point - noise
+
+
+@family
 def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
     """Stochastic gradient x - X, X = k with probability p and 0 otherwise; the minimiser is E X = k p.
 
@@ -56,7 +60,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
         name="twopoint.two_point",
         gradient=two_point_gradient,
         constants={"k": k, "p": p},
-        draws=1,
+        noise=X,
         measure=two_point_measure,
         measures=("distance",),
         start=k * p,
@@ -68,11 +72,10 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
             "L": 1.0,
         },
         paper=PAPER,
-        family=two_point,
-        arguments={"k": k, "p": p},
     )
 
 
+@family
 def frozen(k: float, p: float, point: float) -> Problem:
     """The gradients of `two_point` at one fixed point: a run's displacement is minus the Adam vector field there."""
     base = two_point(k, p)
@@ -80,11 +83,9 @@ def frozen(k: float, p: float, point: float) -> Problem:
         name="twopoint.frozen",
         gradient=frozen_gradient,
         constants={"k": k, "p": p, "point": checks.number("point", point)},
-        draws=1,
+        noise=X,
         facts=base.facts,
         paper=PAPER,
-        family=frozen,
-        arguments={"k": k, "p": p, "point": point},
     )
 
 

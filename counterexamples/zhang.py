@@ -7,9 +7,10 @@ gradient against n - 1 small ones of the other sign, so Adam's direction is the 
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from theory_sim import checks
+from theory_sim.family import family
 from theory_sim.problem import Problem
 from theory_sim.verdict import Rule
 
@@ -19,49 +20,34 @@ PAPER = "zhang2022"
 RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True)
 
 
-def piecewise_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """s(x) = 1 for x >= -1 and x + 2 below, times G for component 0 and -a for the others."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            large = theta[0, lane]
-            small = -theta[1, lane]
-            point = x[0, lane]
-            slope = point + 2.0 if point < -1.0 else 1.0
-            out[j, 0, lane] = slope * (large if idx[j, lane] == 0 else small)
+def piecewise_shape(x: float) -> float:
+    """Return s(x) = 1 for x >= -1 and x + 2 below."""
+    return x + 2.0 if x < -1.0 else 1.0
 
 
-def piecewise_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|x + 2|, |f'(x)| and f(x) - f*, with f the mean of the components."""
-    for lane in range(x.shape[1]):
-        point = x[0, lane]
-        away = point + 2.0
-        inner = point < -1.0
-        out[0, lane] = abs(away)
-        out[1, lane] = (abs(away) if inner else 1.0) / theta[2, lane]
-        out[2, lane] = (0.5 * away * away if inner else point + 1.5) / theta[2, lane]
+def piecewise_gradient(x: float, index: int, G: float, a: float) -> float:
+    """Return G s(x) for component 0, -a s(x) for the others."""
+    return piecewise_shape(x) * (G if index == 0 else -a)
 
 
-def quadratics_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """2 (x - a) for component 0, -0.2 (x - 10 a/9) for the nine others."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            point = x[0, lane]
-            large = 2.0 * (point - theta[0, lane])
-            small = -0.2 * (point - theta[0, lane] * 10.0 / 9.0)
-            out[j, 0, lane] = large if idx[j, lane] == 0 else small
+def piecewise_measure(x: float, n: float) -> tuple[float, float, float]:
+    """Return |x + 2|, |f'(x)| and f(x) - f*, with f the mean of the components."""
+    away = x + 2.0
+    gap = 0.5 * away * away if x < -1.0 else x + 1.5
+    return abs(away), abs(piecewise_shape(x)) / n, gap / n
 
 
-def quadratics_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|x|, |f'(x)| and f(x) - f*, with f = x^2/100 + const the mean of the components."""
-    for lane in range(x.shape[1]):
-        point = x[0, lane]
-        out[0, lane] = abs(point)
-        out[1, lane] = 0.02 * abs(point)
-        out[2, lane] = 0.01 * point * point
+def quadratics_gradient(x: float, index: int, a: float) -> float:
+    """Return 2 (x - a) for component 0, -0.2 (x - 10 a/9) for the nine others."""
+    return 2.0 * (x - a) if index == 0 else -0.2 * (x - a * 10.0 / 9.0)
 
 
+def quadratics_measure(x: float) -> tuple[float, float, float]:
+    """Return |x|, |f'(x)| and f(x) - f*, with f = x^2/100 + const the mean of the components."""
+    return abs(x), 0.02 * abs(x), 0.01 * x * x
+
+
+@family
 def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
     """The divergence function (2208.09632, Proposition 3.3; 2603.02092, eq. 2.5).
 
@@ -103,11 +89,10 @@ def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
             "D1": float(n * n) * (G * G + (n - 1) * a * a),
         },
         paper=PAPER,
-        family=piecewise,
-        arguments={"n": n, "a": a},
     )
 
 
+@family
 def batch(N: int, B: int) -> Problem:
     """N samples, one of slope N and N - 1 of slope -1, in batches of B: `piecewise` with n = N/B and a = B.
 
@@ -121,9 +106,10 @@ def batch(N: int, B: int) -> Problem:
     checks.count("B", B)
     if N % B or N // B < 2:
         raise ValueError(f"B = {B} must divide N = {N} into at least two batches.")
-    return piecewise(N // B, float(B))
+    return replace(piecewise(N // B, float(B)), name="zhang.batch")
 
 
+@family
 def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
     """Ten quadratics, (x-a)^2 and nine times -(x - 10a/9)^2/10; their sum is x^2/10 - a^2/9 with x* = 0.
 
@@ -160,8 +146,6 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
         rule=Rule("distance", converged=0.5, diverged=2.0, relative=True) if a == 0.0 else None,
         facts={**facts, "ratio": 10.0, "D0": 0.0} if a == 0.0 else facts,
         paper=PAPER,
-        family=quadratics,
-        arguments={"a": a},
     )
 
 
