@@ -29,12 +29,13 @@ def flipped(verdict: np.ndarray) -> np.ndarray:
     return np.vectorize(lambda name: swap.get(name, name))(verdict)
 
 
-def lost(grid: xr.Dataset) -> xr.Dataset:
-    """A grid without results: every number NaN, every count -1, every verdict UNDECIDED, every run NONFINITE."""
+def lost(grid: xr.Dataset, kinds: str = "f") -> xr.Dataset:
+    """A grid without results: every number NaN and, if asked for by `kinds`, every count -1 and verdict UNDECIDED."""
+    nothing = {"f": np.nan, "i": -1, "U": "UNDECIDED"}
 
     def without(variable: xr.DataArray) -> xr.DataArray:
-        word = "NONFINITE" if variable.name == "status" else "UNDECIDED"
-        return xr.full_like(variable, {"f": np.nan, "i": -1, "U": word}[variable.dtype.kind])
+        kind = variable.dtype.kind
+        return xr.full_like(variable, nothing[kind]) if kind in kinds else variable
 
     return grid.map(without, keep_attrs=True)
 
@@ -63,17 +64,18 @@ def fails_on_tampered_grids(paper: str, *rows: tuple[Any, ...], tier: str = "qui
         Key of the paper, the prefix of every claim below.
     *rows : tuple
         (claim, sweep, variable, change), where ``change(values)`` gets a copy of the values, or (claim, sweep, change),
-        where ``change(grid)`` returns a Dataset.  The sweep is named without the key of its paper.
+        where ``change(grid)`` returns a Dataset.  The sweep is named without the key of its paper; ``"*"`` changes all.
     tier : str
         The tier whose thresholds the claim applies to the quick grids.
     """
 
-    @pytest.mark.parametrize("row", rows, ids=["-".join(row[:-1]) for row in rows])
+    @pytest.mark.parametrize("row", rows, ids=[f"{row[0]}-{row[-2]}-{i}" for i, row in enumerate(rows)])
     def test(row: tuple[Any, ...], runs: Runs) -> None:
         label, sweep, *variable, change = row
         claim = catalogue.claims()[f"{paper}.{label}"]
         grids = {one.name.partition(".")[2]: runs.grid(one) for one in claim.sweeps}
-        grids[sweep] = with_values(grids[sweep], *variable, change) if variable else change(grids[sweep])
+        for name in grids if sweep == "*" else (sweep,):
+            grids[name] = with_values(grids[name], *variable, change) if variable else change(grids[name])
         assert claim.check(list(grids.values()), tier).status is Outcome.FAIL
 
     return test
