@@ -35,8 +35,9 @@ class SharedRuns(Runs):
     def grid(self, sweep: Sweep) -> xr.Dataset:
         """Return the grid of a sweep; its arrays are read-only."""
         if sweep not in self._seen:
-            with alone(self._store / sweep.at(self.tier).digest):
-                grid = super().grid(sweep)
+            actual = sweep.at(self.tier)
+            with alone(self._store / actual.digest):
+                grid = super().grid(actual)
             for variable in grid.data_vars.values():
                 variable.values.flags.writeable = False
             self._seen[sweep] = grid
