@@ -63,10 +63,10 @@ def batches(N: int, B: int) -> ts.Problem:
     n, C = batch_problem(N, B)
     return ts.Problem(
         name="zhang2026.batches",
-        gradient=reddi.slope_of,
+        gradient=reddi.periodic_gradient,
         constants={"C": C, "small": 1.0},
         components=n,
-        reductions={"slope": total(reddi.slope_of, over="workers")},
+        reductions={"slope": total(reddi.periodic_gradient, over="workers")},
         measure=_slope_drawn,
         measures=("slope",),
         online=("slope",),
@@ -175,7 +175,7 @@ _SQUARE = (_N * _N + _N - 1) / _N
 CONCENTRATION = ts.Sweep(
     ts.Problem(
         name="zhang2026.concentration",
-        gradient=reddi.slope_of,
+        gradient=reddi.periodic_gradient,
         constants={"C": float(_N), "small": 1.0, "low": _LOW, "high": _HIGH},
         components=_N,
         measure=_ratio_and_outside,

@@ -1,15 +1,36 @@
-"""Hypothesis profile and shared problems."""
+"""Hypothesis profile, the grids and figures of a session, and shared problems."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.session import Drawings, SharedRuns
 from theory_sim import Problem, Rule
 
 # The first call of a kernel compiles for seconds, which is no flakiness; examples are the same in every run.
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def runs(session_folder: Path) -> SharedRuns:
+    """The grids of the quick tier, each sweep run once per session."""
+    return SharedRuns(session_folder / "grids")
+
+
+@pytest.fixture(scope="session")
+def drawings(runs: SharedRuns, session_folder: Path) -> Drawings:
+    """The figures of the quick tier, each drawn once per session."""
+    return Drawings(runs, session_folder / "figures")
 
 
 def pull_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:

@@ -37,7 +37,7 @@ def heavy_ball(optimizer: Optimizer) -> dict[str, float | Fraction]:
 
 def one_large(problem: Problem) -> bool:
     """Return whether one component gradient of n is large and the others are equal and of the other sign."""
-    return problem.gradient in (reddi.slope_of, zhang.piecewise_gradient)
+    return problem.gradient in (reddi.periodic_gradient, zhang.piecewise_gradient)
 
 
 def drift_of(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:

@@ -1,25 +1,11 @@
 """Numbers behind the bars of the bias."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from figures import bias
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = bias.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("bias")
 
 
 def test_every_bar_with_feedback_is_sampling_error(features: dict[str, float]) -> None:
@@ -39,7 +25,3 @@ def test_momentum_hides_the_bias_of_updates_only(features: dict[str, float]) -> 
     for name in bias.COMPRESSORS:
         assert features[f"{name}_update_9_0"] < 0.2 * features[f"{name}_update_0_0"]
         assert features[f"{name}_gradient_9_0"] == pytest.approx(features[f"{name}_gradient_0_0"], rel=0.05)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert [path.name for path in runs.draw(FIGURE, tmp_path)][:3] == ["bias.png", "bias.svg", "bias.json"]

@@ -1,25 +1,13 @@
 """Numbers behind the boundary figure."""
 
-from __future__ import annotations
-
 import math
-from pathlib import Path
 
 import pytest
 
 from counterexamples.drift import batch_problem, critical_beta2, first_order_beta2
-from figures import boundary
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(boundary.features([runs.grid(sweep) for sweep in boundary.FIGURES[0].sweeps]))
+features = features_of("boundary")
 
 
 def test_exponents_in_n_are_near_minus_2(features: dict[str, float]) -> None:
@@ -44,7 +32,3 @@ def test_batches_follow_their_formula(B: int, features: dict[str, float]) -> Non
         assert root == pytest.approx(formula, abs=5 * error + 0.05 * formula)
     exact = 1.0 - float(critical_beta2(0.0, n, C)[-1])
     assert features[f"reshuffled_N60_B{B}"] == pytest.approx(exact, rel=0.05)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert runs.draw(boundary.FIGURES[0], tmp_path)[0].name == "boundary.png"

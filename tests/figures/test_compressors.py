@@ -1,28 +1,14 @@
 """Numbers behind the figure of the compressors' constants."""
 
-from __future__ import annotations
-
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from figures import compressors
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = compressors.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("compressors")
 
 
 @pytest.mark.parametrize("panel", ["contractions", "unbiased", "fine"])
@@ -55,13 +41,3 @@ def test_the_constants_by_hand() -> None:
     np.testing.assert_allclose(unbiased[1], np.sqrt(sizes) - 1.0, rtol=1e-12)
     np.testing.assert_allclose(unbiased[3], (np.sqrt(sizes) - 1.0) / 2.0, rtol=1e-12)
     np.testing.assert_allclose(fine[0], 2.0 * (1.0 - 1.0 / np.sqrt(sizes)), rtol=1e-12)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    stems = [f"{FIGURE.name}.{kind}" for kind in ("png", "svg", "json")]
-    assert names == [*stems, *(f"{FIGURE.name}.{sweep.name}.nc" for sweep in FIGURE.sweeps)]
-    curves = json.loads((tmp_path / f"{FIGURE.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == set(range(FIGURE.panels[0] * FIGURE.panels[1]))

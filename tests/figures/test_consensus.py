@@ -1,29 +1,15 @@
 """Numbers behind the figure of compressed consensus."""
 
-from __future__ import annotations
-
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from counterexamples import quantized
 from figures import consensus
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = consensus.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("consensus")
 
 
 def test_exact_messages_follow_the_closed_form(features: dict[str, float]) -> None:
@@ -46,13 +32,3 @@ def test_the_closed_form_starts_at_the_start() -> None:
     assert consensus.exact_error(0.3, [0])[0] == pytest.approx(
         ((start - start.mean(axis=0)) ** 2).sum(), rel=1e-12
     )
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    stems = [f"{FIGURE.name}.{kind}" for kind in ("png", "svg", "json")]
-    assert names == [*stems, *(f"{FIGURE.name}.{sweep.name}.nc" for sweep in FIGURE.sweeps)]
-    curves = json.loads((tmp_path / f"{FIGURE.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == set(range(FIGURE.panels[0] * FIGURE.panels[1]))

@@ -1,28 +1,13 @@
 """Numbers behind the figure of 8-bit states."""
 
-from __future__ import annotations
-
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from figures import eight_bit
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = eight_bit.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("eight-bit")
 
 
 @pytest.mark.parametrize(("name", "edge"), [("dynamic", 3.3946), ("linear", 1.3538)])
@@ -45,13 +30,3 @@ def test_relative_errors_grow_by_decade(features: dict[str, float]) -> None:
     assert math.isclose(dynamic[6], 1.0)
     linear = np.array([features[f"linear_decade_{j}"] for j in range(1, 8)])
     assert (linear[2:] == 1.0).all()
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    stems = [f"{FIGURE.name}.{kind}" for kind in ("png", "svg", "json")]
-    assert names == [*stems, *(f"{FIGURE.name}.{sweep.name}.nc" for sweep in FIGURE.sweeps)]
-    curves = json.loads((tmp_path / f"{FIGURE.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == set(range(FIGURE.panels[0] * FIGURE.panels[1]))

@@ -1,26 +1,10 @@
 """Numbers behind the floor of quantized weights."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import pytest
 
-from figures import floor
-from theory_sim.runs import Runs
+from tests.session import Drawings, features_of
 
-(FIGURE,) = floor.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("floor")
 
 
 def test_the_prediction_is_exact(features: dict[str, float]) -> None:
@@ -40,8 +24,5 @@ def test_updates_have_no_floor(features: dict[str, float]) -> None:
     assert features["floor_6_predicted"] == pytest.approx(features["floor_6"], rel=1e-3)
 
 
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    assert names[:3] == ["floor.png", "floor.svg", "floor.json"]
-    curves = json.loads((tmp_path / "floor.json").read_text())["curves"]
-    assert len({curve["label"] for curve in curves}) == len(curves) == 6
+def test_every_quantizer_and_bound_has_its_curve(drawings: Drawings) -> None:
+    assert len(drawings.content("floor")["curves"]) == 6

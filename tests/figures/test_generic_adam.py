@@ -1,28 +1,11 @@
 """Features of the figure "generic-adam" in the quick tier."""
 
-from pathlib import Path
-
 import pytest
 
-from figures import generic_adam
 from paper_checks import zou2019
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    (figure,) = generic_adam.FIGURES
-    return dict(figure.features([runs.grid(sweep) for sweep in figure.sweeps]))
-
-
-def test_draws(runs: Runs, tmp_path: Path) -> None:
-    files = runs.draw(generic_adam.FIGURES[0], tmp_path)
-    assert all(path.stat().st_size > 0 for path in files)
+features = features_of("generic-adam")
 
 
 def test_trajectories(features: dict[str, float]) -> None:

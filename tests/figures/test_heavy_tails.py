@@ -1,31 +1,12 @@
 """Numbers behind the figures on heavy-tailed noise and on the agnostic schedule."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
-from figures import heavy_tails
 from paper_checks.wang2024separability_stochastic import first_step_cost
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-TAILS, AGNOSTIC = heavy_tails.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def tails(runs: Runs) -> dict[str, float]:
-    return dict(TAILS.features([runs.grid(sweep) for sweep in TAILS.sweeps]))
-
-
-@pytest.fixture(scope="module")
-def agnostic(runs: Runs) -> dict[str, float]:
-    return dict(AGNOSTIC.features([runs.grid(sweep) for sweep in AGNOSTIC.sweeps]))
+tails = features_of("heavy-tails")
+agnostic = features_of("agnostic")
 
 
 def test_share_of_paths_out_is_that_of_the_closed_form(tails: dict[str, float]) -> None:
@@ -59,10 +40,3 @@ def test_rate_with_momentum(agnostic: dict[str, float]) -> None:
     for L1 in ("1", "4"):
         assert agnostic[f"exponent_{L1}"] == pytest.approx(-0.25, abs=0.03)
         assert agnostic[f"exponent_{L1}_low"] <= agnostic[f"exponent_{L1}"] <= agnostic[f"exponent_{L1}_high"]
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    for figure in heavy_tails.FIGURES:
-        names = [path.name for path in runs.draw(figure, tmp_path)]
-        assert names[0] == f"{figure.name}.png"
-        assert len(names) == 3 + len(figure.sweeps)

@@ -1,23 +1,10 @@
 """Numbers behind the figure of Lion's two phases and its cycle."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
-from figures import lion
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(lion.features([runs.grid(sweep) for sweep in lion.FIGURES[0].sweeps]))
+features = features_of("lion")
 
 
 def test_the_box_is_entered_no_later_than_the_envelope(features: dict[str, float]) -> None:
@@ -33,8 +20,3 @@ def test_score_and_distance_are_proportional_to_the_step(features: dict[str, flo
 def test_the_cycle_has_its_exact_size(features: dict[str, float]) -> None:
     # Sizes up to 1/(2 - 1.9) = 10, after 3900 steps of a contraction by at most 0.99: rounding only.
     assert features["cycle_error"] <= 1e-12
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(lion.FIGURES[0], tmp_path)]
-    assert names[:3] == ["lion.png", "lion.svg", "lion.json"]

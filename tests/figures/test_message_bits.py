@@ -1,27 +1,12 @@
 """Numbers behind the bars of bits."""
 
-from __future__ import annotations
-
 import math
-from pathlib import Path
 
 import pytest
 
-from figures import message_bits
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = message_bits.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
-
+features = features_of("message-bits")
 
 # Bits of a round, both directions, d = 256: full 64 d; one-way signs d + 32 + 32 d; two-way signs 2 (d + 32); three bits
 # 2 (3 d + 32); top-8 of 256 2 * 8 (32 + 8).
@@ -47,7 +32,3 @@ def test_one_way_saves_less_than_two(features: dict[str, float]) -> None:
 def test_sparse_messages_without_feedback_never_arrive(features: dict[str, float]) -> None:
     assert math.isnan(features["top_k_no_feedback_steps"])
     assert features["top_k_steps"] < 1.15 * features["full_steps"]
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert next(path.name for path in runs.draw(FIGURE, tmp_path)) == "message-bits.png"

@@ -1,23 +1,10 @@
 """Numbers behind the neighbourhood figure."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
-from figures import neighbourhood
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(neighbourhood.features([runs.grid(sweep) for sweep in neighbourhood.FIGURES[0].sweeps]))
+features = features_of("neighbourhood")
 
 
 @pytest.mark.parametrize("beta2", ["0.99", "0.995", "0.999"])
@@ -39,7 +26,3 @@ def test_the_run_ends_at_the_exact_limit(beta1: str, features: dict[str, float])
 
 def test_the_limit_is_linear_in_a(features: dict[str, float]) -> None:
     assert features["exponent_in_a"] == pytest.approx(1.0, abs=1e-9)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert runs.draw(neighbourhood.FIGURES[0], tmp_path)[0].name == "neighbourhood.png"

@@ -1,25 +1,13 @@
 """Numbers behind the phase diagram."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from counterexamples.drift import critical_beta2
 from figures import phase
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(phase.features([runs.grid(sweep) for sweep in phase.FIGURES[0].sweeps]))
+features = features_of("phase")
 
 
 @pytest.mark.parametrize("panel", ["n10_a1", "n20_a1", "n50_a1", "n10_asmall", "n20_asmall", "n50_asmall"])
@@ -43,8 +31,3 @@ def test_the_drawn_curve_is_the_zero_of_the_drift(n: int, a: float) -> None:
     top = np.nanmax(np.where(beta1 == 0.0, beta2, np.nan))
     # Linear interpolation between grid values 1e-2 ... 2.5e-3 apart.
     assert top == pytest.approx(critical_beta2(0.0, n, n - 1 + 1 / a)[-1], abs=1e-4)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(phase.FIGURES[0], tmp_path)]
-    assert names == ["phase.png", "phase.svg", "phase.json", "phase.zhang2022.phase.nc"]

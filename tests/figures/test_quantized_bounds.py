@@ -1,28 +1,12 @@
 """Numbers behind the figure of D1 and D2."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import pytest
 
-from figures import quantized_bounds
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = quantized_bounds.FIGURES
+features = features_of("quantized-bounds")
 QUANTIZERS = ("none", "Q_g", "l1-sign", "top-4")
 FEEDBACK = ("Q_g", "l1-sign", "top-4")
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
 
 
 @pytest.mark.parametrize("theorem", ["D1", "D2"])
@@ -55,12 +39,3 @@ def test_number_of_cells(features: dict[str, float]) -> None:
     # Ten admitted cells at T = 2000, seven at 20000, where sqrt(1/T) is below three caps, for no grid and for two grids
     # with two starts: (10 + 7) (1 + 2 * 2).
     assert features["D1_none_cells"] == 85.0
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    assert names[:3] == [f"{FIGURE.name}.{kind}" for kind in ("png", "svg", "json")]
-    curves = json.loads((tmp_path / f"{FIGURE.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == {0, 1, 2}

@@ -1,26 +1,11 @@
 """Numbers behind the curves of quantized updates and weights."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from figures import quantized_curves
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = quantized_curves.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("quantized-curves")
 
 
 @pytest.mark.parametrize("name", ["log_levels", "l1_sign", "top_k"])
@@ -55,7 +40,3 @@ def test_weights_settle_at_the_floor(k: int, features: dict[str, float]) -> None
 def test_a_fine_grid_is_hidden_by_the_noise(features: dict[str, float]) -> None:
     assert features["floor_5"] < features["weights_5_late"] < 2.5 * features["floor_5"]
     assert features["full_weights_late"] < features["weights_5_late"]
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert next(path.name for path in runs.draw(FIGURE, tmp_path)) == "quantized-curves.png"

@@ -1,31 +1,12 @@
 """Numbers behind the figures on separation and stability."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from figures import separation
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-SEPARATION, STABILITY = separation.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(SEPARATION.features([runs.grid(sweep) for sweep in SEPARATION.sweeps]))
-
-
-@pytest.fixture(scope="module")
-def stability(runs: Runs) -> dict[str, float]:
-    return dict(STABILITY.features([runs.grid(sweep) for sweep in STABILITY.sweeps]))
+features = features_of("separation")
+stability = features_of("stability")
 
 
 def test_gradient_descent_and_normalised_methods_separate_in_delta(features: dict[str, float]) -> None:
@@ -59,10 +40,3 @@ def test_stability_set(delta: int, stability: dict[str, float]) -> None:
 def test_the_stable_share_falls_with_the_gap(stability: dict[str, float]) -> None:
     shares = [stability[f"delta{delta}_stable"] for delta in (32, 512, 8192)]
     assert np.all(np.diff(shares) < 0.0)
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    for figure in separation.FIGURES:
-        names = [path.name for path in runs.draw(figure, tmp_path)]
-        assert names[:3] == [f"{figure.name}{suffix}" for suffix in (".png", ".svg", ".json")]
-        assert len(names) == 3 + len(figure.sweeps)

@@ -1,35 +1,15 @@
 """Features of the figure "shi" in the quick tier."""
 
-from pathlib import Path
-
 import pytest
 
 from counterexamples import drift
-from figures import shi
 from paper_checks import shi2021
-from theory_sim.runs import Runs
+from tests.session import Drawings, features_of
+
+features = features_of("shi")
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return Runs("quick").draw(shi.FIGURES[0], tmp_path_factory.mktemp("shi"))
-
-
-@pytest.fixture(scope="module")
-def content(files: list[Path]) -> dict:
-    import json
-
-    return json.loads(files[2].read_text())
-
-
-def test_files(files: list[Path]) -> None:
-    assert [path.suffix for path in files[:3]] == [".png", ".svg", ".json"]
-    assert len(files) == 3 + len(shi.FIGURES[0].sweeps)
-    assert all(path.stat().st_size > 0 for path in files)
-
-
-def test_edges_follow_the_exact_curves(content: dict) -> None:
-    features = content["features"]
+def test_edges_follow_the_exact_curves(features: dict[str, float]) -> None:
     # The first convergent cell is at most one cell right of u*, plus one cell for runs that have not arrived.
     assert 0.0 <= features["edge_error_max"] <= 2 * shi2021.SPACING
     assert features["monotone"] == 1.0
@@ -39,15 +19,14 @@ def test_edges_follow_the_exact_curves(content: dict) -> None:
     assert features["agreement_two_hit"] >= 0.98
 
 
-def test_quadratics(content: dict) -> None:
-    features = content["features"]
+def test_quadratics(features: dict[str, float]) -> None:
     assert features["growth_exponent"] == pytest.approx(0.5, abs=0.05)
     assert features["limit_995"] == pytest.approx(drift.quadratics_bias(0.0, 0.995, 1.0), rel=0.05)
     assert drift.quadratics_bias(0.0, 0.999, 100.0) < 5.0 * features["published_level"] < 0.0
 
 
-def test_the_exact_curves_are_part_of_the_data(content: dict) -> None:
-    curves = {(curve["panel"], curve["label"]): curve for curve in content["curves"]}
+def test_the_exact_curves_are_part_of_the_data(drawings: Drawings) -> None:
+    curves = {(curve["panel"], curve["label"]): curve for curve in drawings.content("shi")["curves"]}
     one = curves[0, "$D=0$, one large per period"]
     assert one["y"] == list(range(3, 33))
     # C = 10 is the eighth point; u* = -log10(1 - .955443) = 1.3511.

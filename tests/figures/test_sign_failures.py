@@ -1,31 +1,11 @@
 """Numbers behind the figures of signSGD's failures and of generalisation."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import pytest
 
-from figures import sign_failures
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-FAILURES, GENERALISATION = sign_failures.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def failures(runs: Runs) -> dict[str, float]:
-    return dict(FAILURES.features([runs.grid(sweep) for sweep in FAILURES.sweeps]))
-
-
-@pytest.fixture(scope="module")
-def generalisation(runs: Runs) -> dict[str, float]:
-    return dict(GENERALISATION.features([runs.grid(sweep) for sweep in GENERALISATION.sweeps]))
+failures = features_of("sign-failures")
+generalisation = features_of("generalisation")
 
 
 @pytest.mark.parametrize(("panel", "floor"), [("kink", 1.0), ("pair", 2.0)])
@@ -65,14 +45,3 @@ def test_distances_to_the_data(generalisation: dict[str, float]) -> None:
     assert generalisation["sgd_distance_max"] < 1e-12
     assert generalisation["ef_distance_max"] < 0.5
     assert generalisation["sign_distance_min"] > 3.0
-
-
-@pytest.mark.parametrize("figure", [FAILURES, GENERALISATION], ids=lambda figure: figure.name)
-def test_files(figure: sign_failures.Figure, runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(figure, tmp_path)]
-    stems = [f"{figure.name}.{kind}" for kind in ("png", "svg", "json")]
-    assert names == [*stems, *(f"{figure.name}.{sweep.name}.nc" for sweep in figure.sweeps)]
-    curves = json.loads((tmp_path / f"{figure.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == set(range(figure.panels[0] * figure.panels[1]))

@@ -1,20 +1,12 @@
 """Numbers behind the smoothness figure."""
 
-from __future__ import annotations
-
-import json
-from pathlib import Path
-
 import pytest
 
 from figures import smoothness
 from paper_checks.zhang2020clipping import NEGATIVE
-from theory_sim.runs import Runs
+from tests.session import Drawings, features_of
 
-
-@pytest.fixture(scope="module")
-def features() -> dict[str, float]:
-    return dict(smoothness.features([]))
+features = features_of("smoothness")
 
 
 def test_members_stay_below_their_line_and_touch_it(features: dict[str, float]) -> None:
@@ -33,8 +25,6 @@ def test_the_others_cross_it(features: dict[str, float]) -> None:
     assert features["chirp_share"] > 10.0
 
 
-def test_files(tmp_path: Path) -> None:
-    files = Runs("quick").draw(smoothness.FIGURES[0], tmp_path)
-    assert files[0].name == "smoothness.png"
-    labels = {curve["label"] for curve in json.loads(files[2].read_text())["curves"]}
+def test_the_line_is_drawn(drawings: Drawings) -> None:
+    labels = {curve["label"] for curve in drawings.content("smoothness")["curves"]}
     assert r"$L_0+L_1\|\nabla f\|$" in labels

@@ -1,26 +1,13 @@
 """Numbers behind the speed-up."""
 
-from __future__ import annotations
-
 import math
-from pathlib import Path
 
 import pytest
 
 from figures import speedup
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = speedup.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("speedup")
 
 
 @pytest.mark.parametrize("mode", speedup.LABELS)
@@ -39,7 +26,3 @@ def test_the_best_step_grows_like_n_or_more_slowly(features: dict[str, float]) -
 def test_super_linear_at_a_short_horizon(features: dict[str, float]) -> None:
     assert features["local_32"] < speedup.MEMORY / 5
     assert features["local_32_speedup"] > 35.0
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    assert next(path.name for path in runs.draw(FIGURE, tmp_path)) == "speedup.png"

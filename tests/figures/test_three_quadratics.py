@@ -1,29 +1,14 @@
 """Numbers behind the figure of the three quadratics."""
 
-from __future__ import annotations
-
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from figures import three_quadratics
 from paper_checks import ef21
-from theory_sim.runs import Runs
+from tests.session import features_of
 
-(FIGURE,) = three_quadratics.FIGURES
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def features(runs: Runs) -> dict[str, float]:
-    return dict(FIGURE.features([runs.grid(sweep) for sweep in FIGURE.sweeps]))
+features = features_of("three-quadratics")
 
 
 def test_growth_without_feedback_is_exact(features: dict[str, float]) -> None:
@@ -45,13 +30,3 @@ def test_closed_forms_by_hand() -> None:
     # One step at lr = 6/11 without feedback doubles x; descent at 6/7 arrives.
     assert math.isclose(ef21.growth(6.0 / 11.0, 1), 2.0)
     assert np.abs(ef21.descent(6.0 / 7.0, 1)) < 1e-30
-
-
-def test_files(runs: Runs, tmp_path: Path) -> None:
-    names = [path.name for path in runs.draw(FIGURE, tmp_path)]
-    stems = [f"{FIGURE.name}.{kind}" for kind in ("png", "svg", "json")]
-    assert names == [*stems, *(f"{FIGURE.name}.{sweep.name}.nc" for sweep in FIGURE.sweeps)]
-    curves = json.loads((tmp_path / f"{FIGURE.name}.json").read_text())["curves"]
-    labels = [(curve["panel"], curve["label"]) for curve in curves]
-    assert len(set(labels)) == len(labels)
-    assert {panel for panel, _ in labels} == set(range(FIGURE.panels[0] * FIGURE.panels[1]))

@@ -1,61 +1,31 @@
 """Claims of Chen et al. 2022 in the quick tier, and grids that must fail."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from paper_checks import chen2022
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
-
-CLAIMS = {claim.id: claim for claim in chen2022.CLAIMS}
+from tests.tampering import fails_on_tampered_grids
 
 
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.fixture(scope="module")
-def grids(runs: Runs) -> list[xr.Dataset]:
-    return [runs.grid(sweep) for sweep in chen2022.SWEEPS]
-
-
-def scaled(grids: list[xr.Dataset], factors: list[float]) -> list[xr.Dataset]:
-    return [
-        grid.assign(gradient_square_mean=factor * grid["gradient_square_mean"])
-        for grid, factor in zip(grids, factors, strict=True)
-    ]
+def undone(exponent: float) -> Callable[[xr.Dataset], xr.Dataset]:
+    """Multiply the error by B to this power; B is the number of workers."""
+    return lambda grid: grid.assign(
+        gradient_square_mean=float(grid.attrs["workers"]) ** exponent * grid.gradient_square_mean
+    )
 
 
 # Observed distances from the tolerance are more than 10 standard errors: false alarms below 1e-20 per claim.
-@pytest.mark.parametrize("name", CLAIMS)
-def test_claim_holds(runs: Runs, name: str) -> None:
-    result = runs.check(CLAIMS[name])
-    assert result.evidence.status == Outcome.PASS, result.evidence
-
-
-@pytest.mark.parametrize("name", CLAIMS)
-def test_nan_never_passes(grids: list[xr.Dataset], name: str) -> None:
-    assert CLAIMS[name].check(scaled(grids, [math.nan] * len(grids)), "quick").status == Outcome.FAIL
-
-
-def test_no_speed_up_fails(grids: list[xr.Dataset]) -> None:
-    # Undo the speed-up: the error of every batch size as large as that of B = 1.
-    undone = scaled(grids, [math.sqrt(B) for _ in chen2022.HORIZONS for B in chen2022.BATCHES])
-    for claim in CLAIMS.values():
-        assert claim.check(undone, "quick").status == Outcome.FAIL
-
-
-def test_a_smaller_exponent_fails(grids: list[xr.Dataset]) -> None:
-    weaker = scaled(grids, [B**0.1 for _ in chen2022.HORIZONS for B in chen2022.BATCHES])
-    assert CLAIMS["chen2022.G4a"].check(weaker, "quick").status == Outcome.FAIL
-
-
-def test_a_wrong_constant_fails(grids: list[xr.Dataset]) -> None:
-    assert CLAIMS["chen2022.G4b"].check(scaled(grids, [1.2] * len(grids)), "quick").status == Outcome.FAIL
+test_tampered_grids_fail = fails_on_tampered_grids(
+    "chen2022",
+    ("G4a", "*", undone(0.5)),  # no speed-up
+    ("G4b", "*", undone(0.5)),
+    ("G4a", "*", undone(0.1)),
+    ("G4b", "*", "gradient_square_mean", lambda error: 1.2 * error),
+)
 
 
 def test_limit_is_the_time_average() -> None:
@@ -76,8 +46,3 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
 
 def test_slope_of_a_power() -> None:
     assert chen2022.slope(3.0 * np.array([1.0, 4.0, 16.0]) ** -0.5, [1, 4, 16]) == pytest.approx(-0.5)
-
-
-def test_deviations_point_at_claims() -> None:
-    for deviation in chen2022.DEVIATIONS:
-        assert set(deviation.claims) <= set(CLAIMS)

@@ -1,86 +1,42 @@
 """The claims on Lion and Lion-K in the quick tier, and what must make each of them fail."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 import numpy as np
 import pytest
-import xarray as xr
 
 from paper_checks import chen2023lion, chen2023lionk
+from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan, status
 from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
 
-CLAIMS = {claim.id.split(".")[1]: claim for claim in (*chen2023lion.CLAIMS, *chen2023lionk.CLAIMS)}
-
-Change = Callable[[np.ndarray], np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.mark.parametrize("label", CLAIMS)
-def test_claim_passes(label: str, runs: Runs) -> None:
-    result = runs.check(CLAIMS[label])
-    assert result.evidence.status is Outcome.PASS, result.record()
-
-
-def with_values(grid: xr.Dataset, name: str, change: Change) -> xr.Dataset:
-    """The grid with one variable changed."""
-    return grid.assign({name: (grid[name].dims, change(grid[name].values.copy()))})
-
-
-def nan(values: np.ndarray) -> np.ndarray:
-    return np.full_like(values, np.nan, dtype=float)
-
-
-def one_nan(values: np.ndarray) -> np.ndarray:
-    values.reshape(-1)[-1] = np.nan
-    return values
-
-
-TAMPERED: list[tuple[str, int, str, Change]] = [
-    ("L1", 0, "x", one_nan),
-    ("L1", 0, "x", lambda x: 1.01 * x),
-    ("L1", 0, "x", lambda x: x[..., ::-1, :]),
-    ("L2", 0, "x", nan),
-    ("L2", 0, "x", lambda x: x + 0.01),
-    ("L2", 0, "x", np.negative),
-    ("L3", 0, "x", nan),
-    ("L3", 0, "x", lambda x: x + 1e-7),
-    ("L3", 0, "x", np.abs),
-    ("L3", 1, "x", lambda x: x * (-1.0) ** np.arange(x.shape[-1]) * 0.0),
-    ("N3", 0, "x", nan),
-    ("N3", 0, "x", lambda x: x + 1e-9 * np.arange(x.shape[-2])[:, None]),
-    ("N3", 1, "x", np.negative),
-    ("KKT", 0, "x", nan),
-    ("KKT", 0, "x", lambda x: x + 0.05),
-    ("KKT", 0, "x", lambda x: 20.0 * x),  # outside the box the score is negative
-    ("K1", 0, "x_final", nan),
-    ("K1", 0, "x_final", lambda x: x + 1e-9),
-]
-
-
-@pytest.mark.parametrize(
-    ("label", "which", "name", "change"), TAMPERED, ids=[f"{t[0]}-{t[2]}-{i}" for i, t in enumerate(TAMPERED)]
+test_tampered_grids_fail = fails_on_tampered_grids(
+    "chen2023lion",
+    ("L1", "box", "x", one_nan),
+    ("L1", "box", "x", lambda x: 1.01 * x),
+    ("L1", "box", "x", lambda x: x[..., ::-1, :]),
+    ("L2", "kkt", "x", nan),
+    ("L2", "kkt", "x", lambda x: x + 0.01),
+    ("L2", "kkt", "x", np.negative),
+    ("L3", "cycle", "x", nan),
+    ("L3", "cycle", "x", lambda x: x + 1e-7),
+    ("L3", "cycle", "x", np.abs),
+    ("L3", "no_cycle", "x", lambda x: x * (-1.0) ** np.arange(x.shape[-1]) * 0.0),
+    ("N3", "linear", "x", nan),
+    ("N3", "linear", "x", lambda x: x + 1e-9 * np.arange(x.shape[-2])[:, None]),
+    ("N3", "sign", "x", np.negative),
 )
-def test_claim_fails_on_a_tampered_grid(
-    label: str, which: int, name: str, change: Change, runs: Runs
-) -> None:
-    claim = CLAIMS[label]
-    grids = [runs.grid(sweep) for sweep in claim.sweeps]
-    grids[which] = with_values(grids[which], name, change)
-    assert claim.check(grids, "quick").status is Outcome.FAIL
+test_tampered_grids_of_lion_k_fail = fails_on_tampered_grids(
+    "chen2023lionk",
+    ("KKT", "kkt", "x", nan),
+    ("KKT", "kkt", "x", lambda x: x + 0.05),
+    ("KKT", "kkt", "x", lambda x: 20.0 * x),  # outside the box the score is negative
+    ("K1", "smooth", "x_final", nan),
+    ("K1", "smooth", "x_final", lambda x: x + 1e-9),
+)
 
 
-@pytest.mark.parametrize("label", ["L3", "N3"])
-def test_other_runs_fail(label: str, runs: Runs) -> None:
-    # The control's grid in place of the checked one, and the run with signs in place of the linear one.
-    grids = [runs.grid(sweep) for sweep in CLAIMS[label].sweeps]
-    assert CLAIMS[label].check(grids[::-1], "quick").status is Outcome.FAIL
+# The control in place of the checked run, and the run with signs in place of the linear one.
+test_other_runs_fail = fails_with_other_sweeps(
+    "chen2023lion", ("L3", "no_cycle", "cycle"), ("N3", "sign", "linear")
+)
 
 
 def test_the_filter_is_its_impulse_response() -> None:
@@ -117,9 +73,4 @@ def test_the_sign_of_the_cross_term_matters(monkeypatch: pytest.MonkeyPatch) -> 
     # H with + lambda <m, x> is no Lyapunov function: the check of L4 sees it.
     right = chen2023lionk.lyapunov
     monkeypatch.setattr(chen2023lionk, "lyapunov", lambda x, m, *rest: right(x, -m, *rest))
-    assert CLAIMS["L4"].check([], "quick").status is Outcome.FAIL
-
-
-def test_ledger_names_claims_that_exist() -> None:
-    known = {claim.id for claim in (*chen2023lion.CLAIMS, *chen2023lionk.CLAIMS)}
-    assert all(set(entry.claims) <= known for entry in (*chen2023lion.DEVIATIONS, *chen2023lionk.DEVIATIONS))
+    assert status("chen2023lionk.L4", []) is Outcome.FAIL

@@ -1,61 +1,28 @@
 """Every claim of EF21 in the quick tier, and what must make each of them fail."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from paper_checks import ef21
+from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan
 from theory_sim.claim import Outcome
 from theory_sim.compressors import Compressor, rand_k, top_k
-from theory_sim.runs import Runs
 
-CLAIMS = {claim.id.split(".")[1]: claim for claim in ef21.CLAIMS}
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.mark.parametrize("label", CLAIMS)
-def test_claim_passes(label: str, runs: Runs) -> None:
-    result = runs.check(CLAIMS[label])
-    assert result.evidence.status is Outcome.PASS, result.record()
-
-
-def one_nan(values: np.ndarray) -> np.ndarray:
-    values.reshape(-1)[-1] = np.nan
-    return values
-
-
-TAMPERED: list[tuple[str, int, str, Callable[[np.ndarray], np.ndarray]]] = [
-    ("QC13a", 0, "x", lambda x: x * (1.0 + 1e-8)),
-    ("QC13a", 0, "x", np.negative),
-    ("QC13a", 0, "x", lambda x: np.full_like(x, np.nan)),
-    ("QC13b", 0, "gradient_square_mean", lambda g: 3.0 * g),
-    ("QC13b", 0, "gradient_square_mean", lambda g: np.full_like(g, np.nan)),
-    ("QC13c", 0, "x", lambda x: x * (1.0 + 1e-9 * np.arange(x.shape[-2])[:, None])),
-    ("QC13c", 0, "x", one_nan),
-    ("QC13d", 0, "gap_final", lambda f: 2.0 * f),
-    ("QC13d", 0, "gap_final", one_nan),
-    ("QC13d", 1, "gap_final", lambda f: 0.5 * f),
-]
-
-
-@pytest.mark.parametrize(
-    ("label", "which", "name", "change"), TAMPERED, ids=[f"{t[0]}-{t[2]}-{i}" for i, t in enumerate(TAMPERED)]
+test_tampered_grids_fail = fails_on_tampered_grids(
+    "ef21",
+    ("QC13a", "without_feedback", "x", lambda x: x * (1.0 + 1e-8)),
+    ("QC13a", "without_feedback", "x", np.negative),
+    ("QC13a", "without_feedback", "x", nan),
+    ("QC13b", "ef21", "gradient_square_mean", lambda g: 3.0 * g),
+    ("QC13b", "ef21", "gradient_square_mean", nan),
+    ("QC13c", "lyapunov", "x", lambda x: x * (1.0 + 1e-9 * np.arange(x.shape[-2])[:, None])),
+    ("QC13c", "lyapunov", "x", one_nan),
+    ("QC13d", "error_feedback", "gap_final", lambda f: 2.0 * f),
+    ("QC13d", "error_feedback", "gap_final", one_nan),
+    ("QC13d", "ef21", "gap_final", lambda f: 0.5 * f),
 )
-def test_claim_fails_on_a_tampered_grid(
-    label: str, which: int, name: str, change: Callable[[np.ndarray], np.ndarray], runs: Runs
-) -> None:
-    claim = CLAIMS[label]
-    grids = [runs.grid(sweep) for sweep in claim.sweeps]
-    grid = grids[which]
-    grids[which] = grid.assign({name: (grid[name].dims, change(grid[name].values.copy()))})
-    assert claim.check(grids, "quick").status is Outcome.FAIL
 
 
 @pytest.mark.parametrize(
@@ -75,11 +42,12 @@ def test_other_compressors_fail(
     assert ef21.sparse_constants(top, rand).status is Outcome.FAIL
 
 
-def test_the_methods_cannot_be_exchanged(runs: Runs) -> None:
-    grids = {name: runs.grid(getattr(ef21, name)) for name in ("WITHOUT", "FEEDBACK", "EF21")}
-    assert CLAIMS["QC13a"].check([grids["FEEDBACK"]], "quick").status is Outcome.FAIL
-    assert CLAIMS["QC13b"].check([grids["WITHOUT"]], "quick").status is Outcome.FAIL
-    assert CLAIMS["QC13d"].check([grids["WITHOUT"], grids["EF21"]], "quick").status is Outcome.FAIL
+test_the_methods_cannot_be_exchanged = fails_with_other_sweeps(
+    "ef21",
+    ("QC13a", "error_feedback"),
+    ("QC13b", "without_feedback"),
+    ("QC13d", "without_feedback", "ef21"),
+)
 
 
 def test_gradients_and_objective_by_hand() -> None:
@@ -97,8 +65,3 @@ def test_gradients_and_objective_by_hand() -> None:
 def test_the_step_size_of_the_theorem() -> None:
     # alpha = 1/3: theta = 1 - sqrt(2/3), beta = (2/3)/theta.
     assert pytest.approx(0.005859, abs=5e-7) == ef21.GAMMA
-
-
-def test_ledger_names_claims_that_exist() -> None:
-    known = {claim.id for claim in ef21.CLAIMS}
-    assert all(set(entry.claims) <= known for entry in ef21.DEVIATIONS)

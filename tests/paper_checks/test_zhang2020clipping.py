@@ -1,74 +1,41 @@
 """Every claim on (L0, L1)-smoothness and clipping in the quick tier, and what must make each of them fail."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from counterexamples import clipping, zoo
 from paper_checks import zhang2020clipping as paper
+from tests.tampering import fails_on_tampered_grids, nan, status
 from theory_sim.claim import Outcome
 from theory_sim.optimizers.clipped import clipped_gd
 from theory_sim.optimizers.momentum import gd
 from theory_sim.problem import Problem
 from theory_sim.runs import Runs
 
-CLAIMS = {claim.id.split(".")[1]: claim for claim in paper.CLAIMS}
-
-
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
-
-
-@pytest.mark.parametrize("label", CLAIMS)
-def test_claim_passes(label: str, runs: Runs) -> None:
-    result = runs.check(CLAIMS[label])
-    assert result.evidence.status is Outcome.PASS, result.record()
-
-
-def nan(values: np.ndarray) -> np.ndarray:
-    return np.full(values.shape, np.nan)
-
-
-TAMPERED: list[tuple[str, int, str, Callable[[np.ndarray], np.ndarray]]] = [
-    ("Z5", 0, "gradient_norm_mean", nan),
-    ("Z5", 0, "gradient_norm_mean", lambda g: 1.05 * g),
-    ("Z5", 0, "gradient_norm_mean", lambda g: 0.1 * g),
-    ("Z6", 0, "first_hit", lambda n: -np.ones_like(n)),  # never reached
-    ("Z6", 0, "first_hit", lambda n: n - 20),  # faster than the ramp allows
-    ("Z6", 0, "first_hit", lambda n: 10 * n),
-    ("Z6", 1, "first_hit", lambda n: 20 * n),
-    ("Z6", 2, "first_hit", lambda n: 20 * n),
-    ("Z6", 0, "gap_mean", nan),
-    ("Z7", 0, "gap_final", nan),
-    ("Z7", 0, "gap_final", lambda f: 1.01 * f),
-    ("Z7", 1, "gradient_norm_mean", lambda g: 2.0 * g),
-    ("Z8", 0, "position_mean", nan),
-    ("Z8", 0, "position_mean", np.negative),
-    ("Z8", 0, "position_mean", np.zeros_like),  # no bias, and no error either
-    ("Z8", 0, "position_mean", lambda x: 1.1 * x),
-]
-
-
-@pytest.mark.parametrize(
-    ("label", "which", "name", "change"), TAMPERED, ids=[f"{t[0]}-{t[2]}-{i}" for i, t in enumerate(TAMPERED)]
+test_tampered_grids_fail = fails_on_tampered_grids(
+    "zhang2020clipping",
+    ("Z5", "normalized", "gradient_norm_mean", nan),
+    ("Z5", "normalized", "gradient_norm_mean", lambda g: 1.05 * g),
+    ("Z5", "normalized", "gradient_norm_mean", lambda g: 0.1 * g),
+    ("Z6", "hard_theorem", "first_hit", lambda n: -np.ones_like(n)),  # never reached
+    ("Z6", "hard_theorem", "first_hit", lambda n: n - 20),  # faster than the ramp allows
+    ("Z6", "hard_theorem", "first_hit", lambda n: 10 * n),
+    ("Z6", "hard_simple", "first_hit", lambda n: 20 * n),
+    ("Z6", "hard_halved", "first_hit", lambda n: 20 * n),
+    ("Z6", "hard_theorem", "gap_mean", nan),
+    ("Z7", "certificate_well", "gap_final", nan),
+    ("Z7", "certificate_well", "gap_final", lambda f: 1.01 * f),
+    ("Z7", "certificate_quartic", "gradient_norm_mean", lambda g: 2.0 * g),
+    ("Z8", "bias", "position_mean", nan),
+    ("Z8", "bias", "position_mean", np.negative),
+    ("Z8", "bias", "position_mean", np.zeros_like),  # no bias, and no error either
+    ("Z8", "bias", "position_mean", lambda x: 1.1 * x),
 )
-def test_claim_fails_on_a_tampered_grid(
-    label: str, which: int, name: str, change: Callable[[np.ndarray], np.ndarray], runs: Runs
-) -> None:
-    claim = CLAIMS[label]
-    grids: list[xr.Dataset] = [runs.grid(sweep) for sweep in claim.sweeps]
-    variable = grids[which][name]
-    grids[which] = grids[which].assign({name: (variable.dims, change(variable.values.copy()))})
-    assert claim.check(grids, "quick").status is Outcome.FAIL
 
 
 def test_another_optimizer_fails(runs: Runs) -> None:
@@ -76,17 +43,17 @@ def test_another_optimizer_fails(runs: Runs) -> None:
     grids = [runs.grid(sweep) for sweep in paper.HITS]
     assert paper.HITS[3].name.endswith("quartic_theorem")
     grids[3] = replace(paper.HITS[3], optimizer=gd(paper.HITS[3].optimizer.lr)).run()
-    assert CLAIMS["Z6"].check(grids, "quick").status is Outcome.FAIL
+    assert status("zhang2020clipping.Z6", grids) is Outcome.FAIL
     # A step that is too long for its threshold overshoots.
     grids = [runs.grid(sweep) for sweep in paper.CERTIFICATES]
     sweep = paper.CERTIFICATES[0].at("quick")
     grids[0] = replace(sweep, optimizer=clipped_gd(), axes={**sweep.axes, "lr": [2.0] * 5}).run()
-    assert CLAIMS["Z7"].check(grids, "quick").status is Outcome.FAIL
+    assert status("zhang2020clipping.Z7", grids) is Outcome.FAIL
     # Not clipped at all: no bias.
     bias = paper.BIAS.at("quick")
     free = replace(bias, axes={**bias.axes, "threshold": [1e6, *bias.axes["threshold"][1:]]}).run()
     free = free.assign_coords(threshold=list(bias.axes["threshold"]))
-    assert CLAIMS["Z8"].check([free], "quick").status is Outcome.FAIL
+    assert status("zhang2020clipping.Z8", [free]) is Outcome.FAIL
 
 
 def wrong_facts(problem: Problem, share: float) -> Problem:
@@ -100,24 +67,24 @@ def test_wrong_constants_fail(share: float, monkeypatch: pytest.MonkeyPatch) -> 
     # Too small a pair is violated, too large a one is not attained.
     for name, problem, region, tight in [member for member in paper.ZOO if member[3]]:
         monkeypatch.setattr(paper, "ZOO", ((name, wrong_facts(problem, share), region, tight),))
-        assert CLAIMS["Z1"].check([], "quick").status is Outcome.FAIL, name
+        assert status("zhang2020clipping.Z1", []) is Outcome.FAIL, name
 
 
 def test_a_member_of_the_class_is_no_negative_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper, "NEGATIVE", ("cosh",))
     points = np.linspace(0.1, 25.0, 250)[:, None]
     monkeypatch.setattr(paper, "negative_points", lambda name: (zoo.cosh(), points))
-    assert CLAIMS["Z2"].check([], "quick").status is Outcome.FAIL
+    assert status("zhang2020clipping.Z2", []) is Outcome.FAIL
 
 
 def test_pairs_with_wrong_constants_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     name, problem, size = paper.PAIRS[1]
     monkeypatch.setattr(paper, "PLANE", ())
     monkeypatch.setattr(paper, "PAIRS", ((name, wrong_facts(problem, 0.9), size),))
-    assert CLAIMS["Z3"].check([], "quick").status is Outcome.FAIL  # r reaches 1/(0.9 L1)
-    assert CLAIMS["Z4"].check([], "quick").status is Outcome.FAIL
+    assert status("zhang2020clipping.Z3", []) is Outcome.FAIL  # r reaches 1/(0.9 L1)
+    assert status("zhang2020clipping.Z4", []) is Outcome.FAIL
     monkeypatch.setattr(paper, "PAIRS", ((name, wrong_facts(problem, 2.0), size),))
-    assert CLAIMS["Z3"].check([], "quick").status is Outcome.FAIL  # the factor stays below 1.6
+    assert status("zhang2020clipping.Z3", []) is Outcome.FAIL  # the factor stays below 1.6
 
 
 @given(u=st.floats(1e-8, 20.0))
@@ -160,8 +127,3 @@ def test_average_bound_is_infinite_for_long_steps() -> None:
     bound = clipping.average_bound(np.array([1.0, 1.0]), np.array([1.0, 3.0]), 10.0, 1.0, 1.0)
     assert bound[0] == pytest.approx((0.1 + (math.e - 2.0)) / (3.0 - math.e))
     assert bound[1] == math.inf
-
-
-def test_ledger_names_claims_that_exist() -> None:
-    known = {claim.id for claim in paper.CLAIMS}
-    assert all(set(entry.claims) <= known for entry in paper.DEVIATIONS)

@@ -1,7 +1,6 @@
 """Claims of Zou et al. 2019 in the quick tier, and grids that must fail."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,65 +10,36 @@ from hypothesis import strategies as st
 
 from counterexamples import drift
 from paper_checks import zou2019
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
-
-CLAIMS = {claim.id: claim for claim in zou2019.CLAIMS}
+from tests.tampering import fails_on_tampered_grids
 
 
-@pytest.fixture(scope="module")
-def runs() -> Runs:
-    return Runs("quick")
+def one_seed_lost(x: np.ndarray) -> np.ndarray:
+    x[-1, 0] = math.nan
+    return x
 
 
-def status(runs: Runs, name: str, grids: Sequence[xr.Dataset]) -> Outcome:
-    return CLAIMS[name].check(grids, runs.tier).status
+def one_power_lost(average: np.ndarray) -> np.ndarray:
+    average[:, :, 0] = math.nan
+    return average
 
 
-def grid_of(runs: Runs, name: str) -> xr.Dataset:
-    (sweep,) = CLAIMS[name].sweeps
-    return runs.grid(sweep)
+def stuck(grid: xr.Dataset) -> xr.Dataset:
+    """Theta in the step instead of v, as in the public re-implementation: every r behaves like r = 0."""
+    return grid.assign(
+        {name: grid[name] * 0.0 + grid[name].sel(r=0.0, drop=True) for name in ("x", "x_final")}
+    )
 
 
-@pytest.mark.parametrize("name", CLAIMS)
-def test_claim_holds(runs: Runs, name: str) -> None:
-    result = runs.check(CLAIMS[name])
-    assert result.evidence.status == Outcome.PASS, result.evidence
-
-
-@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.sweeps])
-def test_nan_never_passes(runs: Runs, name: str) -> None:
-    grid = grid_of(runs, name)
-    grid = grid.map(lambda v: v * math.nan if v.dtype.kind == "f" else v)
-    assert status(runs, name, [grid]) == Outcome.FAIL
-
-
-def test_one_lost_seed_does_not_pass(runs: Runs) -> None:
-    grid = grid_of(runs, "zou2019.G1b").copy(deep=True)
-    grid["x_final"][-1, 0] = math.nan
-    assert status(runs, "zou2019.G1b", [grid]) == Outcome.FAIL
-    grid = grid_of(runs, "zou2019.G2").copy(deep=True)
-    grid["gradient_43_mean"][:, :, 0] = math.nan
-    assert status(runs, "zou2019.G2", [grid]) == Outcome.FAIL
-
-
-@pytest.mark.parametrize("name", ["zou2019.G1a", "zou2019.G1b", "zou2019.G1c"])
-def test_theta_in_the_step_instead_of_v_fails(runs: Runs, name: str) -> None:
-    # The public re-implementation: every r then behaves like r = 0.
-    grid = grid_of(runs, name)
-    stuck = grid.assign({v: grid[v] * 0.0 + grid[v].sel(r=0.0, drop=True) for v in ("x", "x_final")})
-    assert status(runs, name, [stuck]) == Outcome.FAIL
-
-
-def test_r_reversed_fails(runs: Runs) -> None:
-    grid = grid_of(runs, "zou2019.G1a")
-    assert status(runs, "zou2019.G1a", [grid.assign_coords(r=grid["r"].values[::-1])]) == Outcome.FAIL
-
-
-def test_a_flat_gradient_average_fails(runs: Runs) -> None:
-    grid = grid_of(runs, "zou2019.G2")
-    flat = grid.assign(gradient_43_mean=grid["gradient_43_mean"] * 0.0 + 1.0)
-    assert status(runs, "zou2019.G2", [flat]) == Outcome.FAIL
+test_tampered_grids_fail = fails_on_tampered_grids(
+    "zou2019",
+    ("G1b", "stochastic", "x_final", one_seed_lost),
+    ("G2", "rates", "gradient_43_mean", one_power_lost),
+    ("G1a", "periodic", stuck),
+    ("G1b", "stochastic", stuck),
+    ("G1c", "periodic", stuck),
+    ("G1a", "periodic", lambda grid: grid.assign_coords(r=grid.r.values[::-1])),
+    ("G2", "rates", "gradient_43_mean", np.ones_like),
+)
 
 
 def test_coupled_rows() -> None:
@@ -133,8 +103,3 @@ def test_power_rates_by_hand() -> None:
     assert zou2019.power_rate(0.5, 1.0) == -0.5
     assert zou2019.power_rate(0.25, 0.5) == -0.25
     assert zou2019.power_rate(0.75, 1.0) == -0.25
-
-
-def test_deviations_point_at_claims() -> None:
-    for deviation in zou2019.DEVIATIONS:
-        assert set(deviation.claims) <= set(CLAIMS)

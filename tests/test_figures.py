@@ -1,0 +1,51 @@
+"""Every figure: its files, its curves, and that it names claims that exist."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.session import Drawings
+from theory_sim import catalogue
+from theory_sim.figure import Figure
+from theory_sim.runs import Runs
+
+FIGURES = catalogue.figures()
+BARS = {"message-bits"}  # no curves
+
+
+def drawable(name: str) -> Figure:
+    """The figure, if the optional modules that it needs are installed."""
+    if FIGURES[name].missing:
+        pytest.skip(f"{name} needs {', '.join(FIGURES[name].missing)}")
+    return FIGURES[name]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files(name: str, drawings: Drawings, runs: Runs) -> None:
+    figure = drawable(name)
+    png, svg, data, *others = drawings.files(name)
+    assert [path.name for path in (png, svg, data)] == [f"{name}.{kind}" for kind in ("png", "svg", "json")]
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert png.stat().st_size > 10_000
+    assert "<svg" in svg.read_text()
+    grids = others[len(others) - len(figure.sweeps) :]
+    assert [path.name for path in grids] == [f"{name}.{sweep.name}.nc" for sweep in figure.sweeps]
+    assert figure.files is not None or others == grids
+    for path, sweep in zip(grids, figure.sweeps, strict=True):
+        with xr.open_dataset(path, engine="scipy") as stored:
+            assert set(stored.data_vars) == set(runs.grid(sweep).data_vars)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_features_and_curves_are_stored(name: str, drawings: Drawings) -> None:
+    figure, content = drawable(name), drawings.content(name)
+    assert content["features"]
+    labels = [(curve["panel"], curve["label"]) for curve in content["curves"]]
+    assert len(set(labels)) == len(labels)
+    panels = set() if name in BARS else set(range(np.prod(figure.panels)))
+    assert {panel for panel, _ in labels} == panels
+
+
+def test_figures_name_claims_that_exist() -> None:
+    for figure in FIGURES.values():
+        assert set(figure.claims) <= set(catalogue.claims()), figure.name
