@@ -105,7 +105,7 @@ def test_progress_says_how_long_the_rest_takes(
     with terminal.Progress() as progress:
         for second in range(11):
             clock[0] = 0.25 * second if second < 8 else 4.0 * second - 28.0
-            progress("half" if second == 10 else "less", clock[0] / 24.0)
+            progress("half" if second == 10 else "less", 0.25 + clock[0] / 32.0)
     said = screen.getvalue().replace("\r\033[K", "\n").split("\n")
     assert len([line for line in said if line]) == lines
     assert "half, 12 s left" in said
