@@ -155,7 +155,15 @@ def test_the_memory_of_a_sweep_is_that_of_its_lanes_and_records() -> None:
 
 
 def test_a_start_in_several_coordinates() -> None:
-    arguments = ["--problem", "smooth.quadratic:d=3", "--optimizer", "sgd:lr=1e-300", "--steps", "1", "--json"]
+    arguments = [
+        "--problem",
+        "smooth.quadratic:d=3",
+        "--optimizer",
+        "sgd:lr=1e-300",
+        "--steps",
+        "1",
+        "--json",
+    ]
     assert json.loads(run("simulate", *arguments, "--x0", "1,-2,3.5").output)["x_final"] == [[1.0, -2.0, 3.5]]
 
 
