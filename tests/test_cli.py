@@ -1,6 +1,7 @@
 """The command line, through click's runner."""
 
 import json
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,23 @@ def test_simulate_keeps_a_run(tmp_path: Path) -> None:
         (["simulate", "--problem", "reddi.periodc", "--optimizer", "adam"], "did you mean reddi.periodic"),
         (["simulate", "--problem", "reddi.periodic:C", "--optimizer", "adam"], "is not name=value"),
         (["simulate", "--problem", "reddi.periodic:D=3", "--optimizer", "adam"], "Unknown argument"),
-        (["simulate", "--problem", "reddi.periodic", "--optimizer", "adam"], "cannot be built"),
+        (
+            ["simulate", "--problem", "reddi.periodic", "--optimizer", "adam"],
+            "for instance reddi.periodic:C=4",
+        ),
+        (["simulate", "--problem", "zhang.batch", "--optimizer", "adam"], "no default for N and B"),
+        (["simulate", "--problem", "zhang.batch:N=8", "--optimizer", "adam"], "instance zhang.batch:B=4"),
+        (["simulate", "--problem", "zhang.piecewise:20", "--optimizer", "adam"], "zhang.piecewise:n=20"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:0.1"], "instance adam:lr=0.1"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:lr=abc"], "lr = 'abc' is not a"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:lr=true"], "lr = True is not a"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:schedule=x"], "leave it out"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adamw"], "did you mean adam?"),
+        (["certify", "--verify", "/nonexistent"], "does not exist"),
+        (
+            ["certify", "--n", "100000000", "--C", "20", "--beta1", ".9", "--beta2", ".99"],
+            "n = 100000000 is too",
+        ),
         (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:beta2=1"], "beta2 = 1 must be"),
         (
             ["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:beta2=nan"],
@@ -100,6 +117,20 @@ def test_simulate_keeps_a_run(tmp_path: Path) -> None:
             ["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam", "--schedule", "pow"],
             "Unknown schedule",
         ),
+        *(
+            (["simulate", "--problem", problem, "--optimizer", "sgd", *more], message)
+            for problem, more, message in (
+                ("zhang.piecewise", ["--schedule", "power:0.5"], "instance power:s=0.5"),
+                ("zhang.piecewise", ["--schedule", "power"], "instance power:s=0.5"),
+                ("zhang.piecewise", ["--steps", "99999999999999999999"], "is too large; give at most"),
+                ("zhang.piecewise", ["--seeds", "100000000000"], "ask for fewer seeds"),
+                ("zhang.piecewise", ["--x0", "1,2"], "x0 has shape (2,)"),
+                ("zhang.piecewise", ["--x0", "one"], "write for instance 0.5 or 1,-2"),
+                ("twopoint.two_point:k=1e308", [], "leave the range of float64"),
+                ("zoo.power_norm:p=1e308", [], "leave the range of float64"),
+                ("generalized_smooth.hard_function:L1=5e-324", [], "leave the range of float64"),
+            )
+        ),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_status_2(arguments: list[str], message: str) -> None:
@@ -109,7 +140,101 @@ def test_a_mistake_gets_one_sentence_and_status_2(arguments: list[str], message:
 def test_dry_run_says_what_it_costs(tmp_path: Path) -> None:
     output = run("sweep", "zhang2022.phase", "--dry-run", "--out", str(tmp_path)).output
     assert "lane-steps, about" in output
+    assert "MiB of memory" in output
     assert not list(tmp_path.iterdir())
+
+
+def test_the_memory_of_a_sweep_is_that_of_its_lanes_and_records() -> None:
+    from counterexamples import smooth
+    from theory_sim import Sweep, sgdm
+    from theory_sim.cli.work import _memory
+
+    sweep = Sweep(smooth.quadratic(d=3), sgdm(), seeds=1000, steps=100, checkpoints=[10, 100])
+    grid = sweep.run()
+    assert 0.5 * grid.nbytes < _memory(sweep) < 4.0 * grid.nbytes
+
+
+def test_a_start_in_several_coordinates() -> None:
+    arguments = [
+        "--problem",
+        "smooth.quadratic:d=3",
+        "--optimizer",
+        "sgd:lr=1e-300",
+        "--steps",
+        "1",
+        "--json",
+    ]
+    assert json.loads(run("simulate", *arguments, "--x0", "1,-2,3.5").output)["x_final"] == [[1.0, -2.0, 3.5]]
+
+
+def test_the_entropy_is_any_integer_of_a_seed_sequence() -> None:
+    arguments = [
+        "--problem",
+        "zhang.piecewise",
+        "--optimizer",
+        "sgd",
+        "--order",
+        "replacement",
+        "--steps",
+        "9",
+    ]
+    ends = {run("simulate", *arguments, "--json", "--entropy", str(2**53 + i)).output for i in range(9)}
+    assert len(ends) > 3
+
+
+def test_sweep_counts_its_verdicts(tmp_path: Path) -> None:
+    output = run("sweep", "zhang2022.phase", "--tier", "quick", "--out", str(tmp_path)).output
+    (line,) = (line for line in output.splitlines() if line.startswith("  verdicts"))
+    counts = dict(reversed(part.split()) for part in line.replace("verdicts", "").split(","))
+    assert sum(map(int, counts.values())) == 2400
+    assert set(counts) <= {"CONVERGED", "DIVERGED", "UNDECIDED"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "--problem", "zhang.piecewise", "--optimizer", "sgd", "--out"],
+        ["check", "reddi2018.R1a", "--out"],
+        ["check", "reddi2018.R1a", "--json"],
+        ["figure", "phase", "--out"],
+        ["reproduce", "--out"],
+        ["sweep", "zhang2022.phase", "--out"],
+    ],
+)
+@pytest.mark.parametrize("place", ["/dev/null/x", "/proc/x"])
+def test_a_place_that_cannot_be_written_is_named_before_the_run(
+    arguments: list[str], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from theory_sim.sweep import Sweep
+
+    monkeypatch.setattr(Sweep, "run", lambda *_, **__: pytest.fail("the run began"))
+    said = " ".join(run(*arguments, place, code=2).output.split())
+    assert f"{place} cannot be written" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "Out of memory: ask for fewer"),
+        (OSError(28, "No space left on device", "out/sweeps"), "out/sweeps: No space left on device."),
+        (OverflowError("too big"), "leaves the range of float64 (too big)"),
+        (BrokenExecutor("gone"), "A process died"),
+    ],
+)
+def test_an_error_of_the_machine_gets_one_sentence(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(catalogue, "build_problem", fail)
+    arguments = ["simulate", "--problem", "zhang.piecewise", "--optimizer", "sgd"]
+    assert message in " ".join(run(*arguments, code=2).output.split())
+
+
+def test_a_table_without_a_title_has_no_line_above_it() -> None:
+    arguments = ["--problem", "zhang.piecewise", "--optimizer", "sgd", "--steps", "1"]
+    assert "" not in run("simulate", *arguments).output.rstrip("\n").split("\n")
 
 
 def always(observed: float) -> Claim:
@@ -155,7 +280,7 @@ def test_certify_writes_a_map_and_verifies_it(tmp_path: Path) -> None:
     content["boxes"][0]["verdict"] = "CONVERGED"
     path.write_text(json.dumps(content))
     assert run("certify", "--verify", str(path), code=1).output.startswith("MISMATCH")
-    assert run("certify", "--verify", str(tmp_path / "absent.json"), code=1).output.count("\n") == 1
+    assert run("certify", "--verify", str(tmp_path / "absent.json"), code=2).output.count("Error") == 1
 
 
 @pytest.mark.parametrize(
@@ -214,7 +339,7 @@ def test_distributed_compares_processes_with_the_simulation() -> None:
     ("arguments", "message"),
     [
         (["--compressor", "l1_sgn"], "did you mean l1_sign"),
-        (["--compressor", "top_k"], "cannot be built"),
+        (["--compressor", "top_k"], "has no default for k"),
         (["--compressor", "top_k:k=300"], "k = 300 exceeds the d = 256"),
         (["--optimizer", "qadam"], "QAdam has no run over processes"),
         (["--optimizer", "adam"], "Adam has no run over processes"),

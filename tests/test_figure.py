@@ -88,3 +88,22 @@ def test_the_report_is_self_contained(tmp_path: Path) -> None:
     assert not re.search(r"(src|href)=\"https?:", page)
     for target in re.findall(r"(?:src|href)=\"([^#\"]+)\"", page):
         assert (tmp_path / target).exists()
+
+
+def test_a_figure_is_laid_out_once_and_drawn_once_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure as Canvas
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    calls: list[str] = []
+    for owner, name in ((ConstrainedLayoutEngine, "execute"), (Canvas, "draw")):
+        original = getattr(owner, name)
+
+        def counted(*args: Any, name: str = name, original: Any = original) -> Any:
+            calls.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(owner, name, counted)
+    Runs("quick").draw(FIGURE, tmp_path)
+    assert calls == ["execute", "draw", "draw"]

@@ -1,13 +1,15 @@
 """Chunks on disk: resume, damage, other executors, interruption."""
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from theory_sim.store import Store, _checksum
 
 import theory_sim as ts
 from counterexamples import zhang
@@ -140,3 +142,108 @@ def test_whole_numbers_beyond_32_bits_can_be_exported(tmp_path: Path) -> None:
     save(sweep.run(), tmp_path / "grid.nc")
     with xr.open_dataset(tmp_path / "grid.nc", engine="scipy") as kept:
         assert kept.horizon.values.tolist() == [10, 2**40]
+
+
+@pytest.fixture
+def small() -> ts.Sweep:
+    """One chunk."""
+    return ts.Sweep(zhang.piecewise(5), ts.adam(0.1), {"beta2": np.linspace(0.0, 0.9, 40)}, steps=20)
+
+
+def test_a_small_sweep_is_one_file(small: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = small.run(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert file.name == f"{small.digest}.npz"
+    with np.load(file) as content:
+        assert np.array_equal(content["x"][:, -1, 0], first.x_final.values.ravel())
+        assert '"adam"' in str(content["spec"]).lower()
+    counter = Counter(monkeypatch)
+    assert small.run(tmp_path).identical(first)
+    assert counter.lanes == 0
+
+
+def damaged(path: Path) -> Iterator[bytes | None]:
+    """Contents that a crash, a full disk or a failing one leaves in place of a file; None: no file."""
+    content = path.read_bytes()
+    yield None
+    yield b""
+    yield content[: len(content) // 2]
+    yield b"{}" + content[2:]
+    for position in np.linspace(0, len(content) - 1, 3).astype(int):
+        yield content[:position] + bytes([content[position] ^ 0x55]) + content[position + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["sweep", "small"])
+def test_any_damage_is_repaired(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    one: ts.Sweep = request.getfixturevalue(kind)
+    expected = one.run(tmp_path)
+    (stored,) = tmp_path.iterdir()
+    inside = ("zarr.json", "done/zarr.json", "x/zarr.json", "done/c/0", "done/c/1", "x/c/0/0/0")
+    paths = [stored] if kind == "small" else [stored / name for name in inside]
+    for path in paths:
+        whole = path.read_bytes()
+        for content in damaged(path):
+            path.unlink()
+            if content is not None:
+                path.write_bytes(content)
+            assert one.run(tmp_path).identical(expected), path
+            with monkeypatch.context() as patch:
+                counter = Counter(patch)
+                assert one.run(tmp_path).identical(expected), path
+                assert counter.lanes == 0, f"{path} is not repaired"
+            path.write_bytes(whole)
+    assert not [left for left in tmp_path.iterdir() if left != stored]
+
+
+def test_an_array_of_others_in_the_group_changes_nothing(
+    sweep: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zarr
+
+    expected = sweep.run(tmp_path)
+    group = zarr.open_group(str(next(tmp_path.glob("*.zarr"))), mode="a")
+    group.create_array("mine", shape=(1200,), dtype="float64", dimension_names=["lane"])
+    counter = Counter(monkeypatch)
+    assert sweep.run(tmp_path).identical(expected)
+    assert counter.lanes == 0
+
+
+def test_a_group_of_one_chunk_is_still_read(
+    small: ts.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = small.run(tmp_path)
+    file = tmp_path / f"{small.digest}.npz"
+    with np.load(file) as content:
+        records = {name: content[name] for name in content.files if name not in ("checksum", "spec")}
+    file.unlink()
+    store = Store(tmp_path, small.digest, small.spec, 40, execute.chunk_lanes(small))
+    arrays = store._created(records)
+    for name, values in records.items():
+        if values.size:
+            arrays[name][:] = values
+    arrays["done"][0] = _checksum(records)
+    counter = Counter(monkeypatch)
+    assert small.run(tmp_path).identical(expected)
+    assert counter.lanes == 0
+
+
+@pytest.mark.parametrize("kind", ["sweep", "small"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_writers_that_race_all_succeed(
+    kind: str, broken: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Threads stand for processes: a store keeps no state outside its object and the folder."""
+    one: ts.Sweep = request.getfixturevalue(kind)
+    expected = one.run()
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        if broken:
+            one.run(folder)
+            (stored,) = folder.iterdir()
+            (stored if kind == "small" else stored / "zarr.json").write_bytes(b"")
+        with ThreadPoolExecutor(4) as pool:
+            for run in [pool.submit(one.run, folder) for _ in range(4)]:
+                assert run.result().identical(expected)
+        assert one.run(folder).identical(expected)

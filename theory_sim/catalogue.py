@@ -5,7 +5,10 @@ The engine knows no paper: the three other packages are imported by name, here o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from theory_sim.figure import Figure
     from theory_sim.optimizer import Optimizer
     from theory_sim.problem import Problem
+    from theory_sim.schedule import Schedule
     from theory_sim.sweep import Sweep
     from theory_sim.theorem import Theorem
 
@@ -89,8 +93,15 @@ def _value(text: str) -> Any:
     return _WORDS.get(text.lower(), text)
 
 
-def arguments(text: str) -> dict[str, Any]:
+def arguments(text: str, owner: str = "", names: Sequence[str] = ()) -> dict[str, Any]:
     """Parse ``"a=1,b=0.5"`` into keyword arguments: integers, floats, true, false, none or strings.
+
+    Parameters
+    ----------
+    text : str
+    owner : str
+    names : sequence of str
+        Whose arguments they are and what these are called, for the message about a bare value.
 
     Raises
     ------
@@ -101,24 +112,45 @@ def arguments(text: str) -> dict[str, Any]:
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         if not (name.strip() and equals and value.strip()):
-            raise ValueError(f"{part!r} is not name=value; write for instance C=10,period=3.")
+            bare = names and not equals and name.strip() not in names
+            example = f"{owner}:{names[0]}={name.strip()}" if bare else "C=10,period=3"
+            raise ValueError(f"{part!r} is not name=value; write for instance {example}.")
         out[name.strip()] = _value(value.strip())
     return out
 
 
 def _build(what: str, text: str, known: Mapping[str, Callable[..., Any]], extra: Mapping[str, Any]) -> Any:
-    import inspect
-
     name, _, rest = text.partition(":")
     checks.known(what, name, known)
-    given = {**arguments(rest), **extra}
-    constructor = known[name]
+    constructor, parameters = known[name], inspect.signature(known[name]).parameters
+    given = {**arguments(rest, name, [*parameters]), **extra}
     for argument in given:
-        checks.known(f"argument of {name}", argument, inspect.signature(constructor).parameters)
+        checks.known(f"argument of {name}", argument, parameters)
+    needed = [one.name for one in parameters.values() if one.default is one.empty and one.name not in given]
+    if needed:
+        example = ",".join(f"{one}={value}" for one, value in _example(constructor, needed, given).items())
+        raise ValueError(
+            f"{name} has no default for {' and '.join(needed)}; write for instance {name}:{example}."
+        )
     try:
         return constructor(**given)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"{name}({rest}) cannot be built: {error}.") from None
+    except (OverflowError, ZeroDivisionError):
+        raise ValueError(
+            f"{name}({rest}) cannot be built: its values leave the range of float64; give moderate ones."
+        ) from None
+
+
+def _example(
+    constructor: Callable[..., Any], needed: Sequence[str], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return values that the constructor takes for the missing arguments."""
+    for values in itertools.product((0.5, 4, 10, 100), repeat=len(needed)):
+        with suppress(ValueError, TypeError):
+            constructor(**given, **dict(zip(needed, values, strict=True)))
+            return dict(zip(needed, values, strict=True))
+    return dict.fromkeys(needed, 10)
 
 
 def build_problem(text: str) -> Problem:
@@ -133,7 +165,8 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
     Compressors are named, with their parameters after a dot: ``efficient_adam:up=top_k,up.k=4,down=l1_sign``.
     """
     name, _, rest = text.partition(":")
-    given = arguments(rest)
+    checks.known("optimizer", name, OPTIMIZERS)
+    given = arguments(rest, name, [*inspect.signature(OPTIMIZERS[name]).parameters])
     for side in ("up", "down"):
         own = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith(f"{side}.")}
         if side in given:
@@ -142,8 +175,19 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
             raise ValueError(
                 f"{side}.{next(iter(own))} is a parameter of a compressor; name it first: {side}=top_k."
             )
+    for argument in given.keys() & extra.keys():
+        raise ValueError(f"{argument} of {name} has an option of its own; leave it out of {text!r}.")
     optimizer: Optimizer = _build("optimizer", name, OPTIMIZERS, {**given, **extra})
     return optimizer
+
+
+def build_schedule(text: str) -> Schedule:
+    """Build a schedule from ``constant``, ``power:s=0.5`` or ``linear:horizon=1000``."""
+    from theory_sim.schedule import constant, linear, power
+
+    known: Mapping[str, Callable[..., Schedule]] = {"constant": constant, "power": power, "linear": linear}
+    schedule: Schedule = _build("schedule", text, known, {})
+    return schedule
 
 
 def build_compressor(name: str, **parameters: Any) -> Compressor:

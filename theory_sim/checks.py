@@ -8,12 +8,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
+# float() takes them, but whoever gives one meant something else.
+_NOT_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
+LARGEST = 2**53  # above, steps are not exact as float64
+
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return "did you mean ...?" or the list of known names."""
     names = sorted(known)
     shown = ", ".join(names[:12]) + (", ... (theory-sim list shows all)" if len(names) > 12 else "")
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    likeness = [difflib.SequenceMatcher(None, one, name).ratio() for one in close]
+    close = [one for one, ratio in zip(close, likeness, strict=True) if ratio > likeness[0] - 0.05]
     return f"did you mean {' or '.join(close)}?" if close else f"choose from {shown}."
 
 
@@ -35,8 +41,10 @@ def number(
 ) -> float:
     """Return `value` as a float, or raise ValueError if it is not a finite number in the interval."""
     try:
+        if isinstance(value, _NOT_NUMBERS):
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} = {value!r} is not a number; give a finite float.") from None
     inside = (low < number if open_low else low <= number) and (
         number < high if open_high else number <= high
@@ -62,12 +70,14 @@ def beta(name: str, value: float) -> float:
     return number(name, value, 0.0, 1.0, open_high=True)
 
 
-def count(name: str, value: int, low: int = 1) -> int:
-    """Return `value` as an int, or raise ValueError if it is not an integer >= `low`."""
+def count(name: str, value: int, low: int = 1, high: int | None = None) -> int:
+    """Return `value` as an int, or raise ValueError if it is not an integer >= `low` and, if given, <= `high`."""
     try:
-        whole = float(value) == int(value)
+        whole = not isinstance(value, _NOT_NUMBERS) and bool(value == int(value))
     except (TypeError, ValueError, OverflowError):
         whole = False
-    if not whole or isinstance(value, bool) or int(value) < low:
+    if not whole or int(value) < low:
         raise ValueError(f"{name} = {value!r} must be an integer >= {low}.")
+    if high is not None and int(value) > high:
+        raise ValueError(f"{name} = {value!r} is too large; give at most {high}.")
     return int(value)

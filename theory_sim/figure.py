@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
     "mathtext.fontset": "dejavuserif",
     "savefig.dpi": 200,
     "svg.hashsalt": "theory-sim",
-    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.use": False,
 }
 
 
@@ -99,12 +99,17 @@ class Figure:
         """
         from matplotlib import rc_context
         from matplotlib.figure import Figure as Canvas
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         folder.mkdir(parents=True, exist_ok=True)
         with rc_context(STYLE):
-            figure = Canvas(figsize=self.size)
+            engine = ConstrainedLayoutEngine()
+            figure = Canvas(figsize=self.size, dpi=STYLE["savefig.dpi"], layout=engine)
             axes = figure.subplots(*self.panels, squeeze=False)
             self.draw(axes.ravel(), grids)
+            # Measuring every text takes long, so it is done once for both files.
+            engine.execute(figure)
+            figure.set_layout_engine(None)
             png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
             figure.savefig(png)
             figure.savefig(svg, metadata={"Date": None})

@@ -29,13 +29,20 @@ class Runs:
         Folder of finished chunks.
     progress : callable, optional
         Called with the name of the running sweep and the finished share of it.
+    threads : int, optional
+        Threads of each sweep; default: one per core.
     """
 
     def __init__(
-        self, tier: str = "full", store: Path | None = None, progress: Progress | None = None
+        self,
+        tier: str = "full",
+        store: Path | None = None,
+        progress: Progress | None = None,
+        threads: int | None = None,
     ) -> None:
         self.tier = tier
         self.store = store
+        self.threads = threads
         self._progress = progress
         self._grids: dict[object, xr.Dataset] = {}
 
@@ -47,7 +54,9 @@ class Runs:
         if key not in self._grids:
             report = self._progress
             self._grids[key] = actual.run(
-                self.store, progress=None if report is None else lambda share: report(actual.name, share)
+                self.store,
+                threads=self.threads,
+                progress=None if report is None else lambda share: report(actual.name, share),
             )
         return self._grids[key]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -16,7 +19,7 @@ STATUS_STYLE = {
     **dict.fromkeys(("FAIL", "FAILS"), "bold red"),
     "UNDECIDED": "bold yellow",
 }
-_PATIENCE = 2.0  # seconds before a progress bar appears
+_PATIENCE, _REDRAW, _LOG = 2.0, 0.1, 10.0  # seconds before the line appears, and between two of them
 
 
 def console() -> Console:
@@ -27,7 +30,7 @@ def console() -> Console:
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; cells that are a status are coloured."""
-    table = Table(title=title, title_justify="left", header_style="bold", show_lines=False)
+    table = Table(title=title or None, title_justify="left", header_style="bold", show_lines=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -41,38 +44,40 @@ def number(value: Any) -> str:
 
 
 class Progress:
-    """A progress bar on standard error for work that takes more than two seconds; a context manager."""
+    """One line on standard error for work that takes more than two seconds; a context manager.
+
+    On a terminal the line is written over; elsewhere, such as in a log, a new one appears every ten seconds.
+    """
 
     def __init__(self) -> None:
-        self._begin = time.monotonic()
-        self._bar: Any = None
-        self._task: Any = None
+        self._shown = self._begin = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when the first share was told, and which
 
     def __enter__(self) -> Self:
         return self
 
-    def __call__(self, name: str, share: float) -> None:
-        """Show that a share of the work called `name` is done."""
-        if self._bar is None:
-            if time.monotonic() - self._begin < _PATIENCE:
-                return
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as RichProgress
-
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:3.0f} %"),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(name, total=1.0)
-        self._bar.update(self._task, description=name, completed=share)
+    def __call__(self, text: str, share: float) -> None:
+        """Show what is being done and, from the finished share of the work, how long the rest takes."""
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        since, start = self._first = self._first or (now, share)
+        if now - self._begin < _PATIENCE or now - self._shown < (_REDRAW if terminal else _LOG):
+            return
+        self._shown = now
+        left = (now - since) * (1.0 - share) / (share - start) if share > start else math.inf
+        line = f"{text}, {duration(left)} left" if math.isfinite(left) else text
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\033[K{line[:width]}" if terminal else f"{line}\n")
+        sys.stderr.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if sys.stderr.isatty() and self._shown > self._begin:
+            sys.stderr.write("\r\033[K")
+
+
+def duration(seconds: float) -> str:
+    """Format seconds: 40 s, 12 min, 3.5 h."""
+    if seconds < 100.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 6000.0 else f"{seconds / 3600.0:.3g} h"

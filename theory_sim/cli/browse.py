@@ -19,7 +19,10 @@ from theory_sim.theorem import Theorem
 @main.command("list")
 @click.argument("what", required=False)
 def list_(what: str | None) -> None:
-    """List optimizers, compressors, problems, papers, theorems, sweeps, figures and claims (or only WHAT)."""
+    """List everything, or only WHAT.
+
+    WHAT is optimizers, compressors, problems, papers, theorems, sweeps, figures or claims.
+    """
     sections: dict[str, Callable[[], tuple[Sequence[str], list[Sequence[Any]]]]] = {
         "optimizers": lambda: (("name", "what"), [(name, _first_line(f)) for name, f in OPTIMIZERS.items()]),
         "compressors": lambda: (

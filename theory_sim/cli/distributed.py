@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from theory_sim import catalogue, terminal
+from theory_sim import catalogue, checks, terminal
 from theory_sim.cli.group import main
 
 
@@ -52,6 +52,7 @@ def distributed(
     """
     from theory_sim import process_group
 
+    checks.count("steps", steps, high=checks.LARGEST)
     messages: dict[str, Any] = {}
     for side, text in (("up", compressor), ("down", down)):
         if text is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,21 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+        except MemoryError as error:
+            said = str(error).rstrip(".") or "Out of memory"
+            raise click.UsageError(f"{said}: ask for fewer seeds, lanes or checkpoints.") from error
+        except (OverflowError, ZeroDivisionError) as error:
+            raise click.UsageError(
+                f"A value leaves the range of float64 ({error}); give moderate values."
+            ) from error
+        except BrokenExecutor as error:
+            raise click.UsageError(
+                f"A process died, perhaps for lack of memory ({error}); try --processes 1."
+            ) from error
+        except BrokenPipeError:  # the reader of our output left
+            raise
+        except OSError as error:
+            raise click.UsageError(f"{error.filename or 'Disk'}: {error.strerror or error}.") from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -27,6 +44,43 @@ class _Group(click.Group):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             ctx.fail(f"Unknown command {args[0]!r}: {checks.suggestion(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+
+def writable(path: Path) -> None:
+    """Raise ValueError, before the work, if this file or folder cannot be written; create nothing."""
+    existing = next(one for one in (path, *path.absolute().parents) if one.exists())
+    try:
+        if existing == path and not path.is_dir():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def _target(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        writable(path)
+    return path
+
+
+def file_option(name: str, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option for a file to write, checked before the work."""
+    return click.option(
+        *name.split(), type=click.Path(dir_okay=False, path_type=Path), callback=_target, help=help
+    )
+
+
+def folder_option(help: str, default: Path | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --out for a folder to write into, checked before the work."""
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=True,
+        callback=_target,
+        help=help,
+    )
 
 
 def tier_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,12 +94,14 @@ def tier_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return folder_option("Folder for results; finished work there is not run again.", Path("out"))(function)
+
+
+def processes_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("out"),
-        show_default=True,
-        help="Folder for results; finished work there is not run again.",
+        "--processes",
+        type=click.IntRange(1),
+        help="Processes to share the work; default: one per core, or fewer for little work.",
     )(function)
 
 
@@ -58,8 +114,8 @@ def main() -> None:
     theory-sim list                      what is there
     theory-sim check reddi2018           does that paper's every claim hold?
     theory-sim figure phase              draw a phase diagram
-    theory-sim simulate --problem reddi.periodic:C=10 --optimizer adam:beta2=0.9 --schedule power:s=0.5
-    theory-sim theorem reddi2018.thm2 --beta1 0.9 --beta2 0.99 --problem reddi.periodic:C=10
+    theory-sim simulate --problem reddi.periodic:C=10 --optimizer adam:lr=0.5,beta2=0.5 --schedule power:s=0.5
+    theory-sim theorem reddi2018.thm1 --C 10 --beta2 0.009
     theory-sim certify --n 20 --C 20 --out map.json      where Adam provably diverges
     theory-sim distributed --workers 4   quantized Adam over real processes, packed messages on the wire
     theory-sim reproduce --tier quick    everything, in one folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,9 +13,10 @@ from click.core import ParameterSource
 
 from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import plain
-from theory_sim.cli.group import main
+from theory_sim.cli.group import main, writable
 
 _POINT = ("--beta1", "--beta2")
+_LARGEST_N = 1_000_000  # one point takes n operations on balls, at up to 4096 bits
 _MAP = ("--coverage", "--max-boxes", "--out")
 
 
@@ -69,6 +69,8 @@ def theorem(
     if latex:
         click.echo(chosen.latex())
         return
+    if steps is not None:
+        checks.count("steps", steps, high=checks.LARGEST)
     settings = {key: value for key, value in (("steps", steps), ("seeds", seeds)) if value is not None}
     extra: dict[str, Any] = {}
     if optimizer is not None and chosen.optimizer is not None:
@@ -120,8 +122,7 @@ def _check_target(out: Path) -> None:
     """Raise ValueError, before hours of work, for a file that cannot be written."""
     if not out.parent.is_dir():
         raise ValueError(f"--out {out}: there is no directory {out.parent}; create it first.")
-    if not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise ValueError(f"--out {out} cannot be written; choose another file.")
+    writable(out)
 
 
 @main.command()
@@ -140,7 +141,7 @@ def _check_target(out: Path) -> None:
 @click.option(
     "--verify",
     "file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check this map instead, by another method than the one that found it; exit status 1 if it is false.",
 )
 def certify(
@@ -178,6 +179,7 @@ def certify(
             )
         if beta1 is not None:
             _refuse(_MAP, "--beta1 and --beta2, which ask about one point")
+            checks.count("n", n, 2, high=_LARGEST_N)
             cell = certificate.certify(beta1, beta2, n, C)
             click.echo(f"{cell.verdict}  D = {cell.drift}" + (f"  {cell.reason}" if cell.reason else ""))
             return

@@ -9,16 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from theory_sim import catalogue, checks, terminal
 from theory_sim.claim import Outcome, Result, plain
-from theory_sim.cli.group import describe, main, out_option, tier_option
+from theory_sim.cli.group import (
+    describe,
+    file_option,
+    folder_option,
+    main,
+    out_option,
+    processes_option,
+    tier_option,
+)
+from theory_sim.engine import memory
 from theory_sim.engine.grid import save
 from theory_sim.figure import Figure
 from theory_sim.runs import Runs
 from theory_sim.sweep import TIERS, Sweep
-
-SCHEDULES = ("constant", "power", "linear")
 
 
 @main.command()
@@ -32,14 +40,14 @@ SCHEDULES = ("constant", "power", "linear")
 @click.option("--entropy", default=0, show_default=True, help="Root of all seeds.")
 @click.option("--order", default="cyclic", show_default=True, help="cyclic, reshuffled or replacement.")
 @click.option("--workers", default=1, show_default=True, help="Gradients averaged per step.")
-@click.option("--x0", type=float, default=None, help="Start; default: the problem's.")
+@click.option(
+    "--x0", help="Start: one number, or one per coordinate with commas between; default: the problem's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option(
     "--tier", type=click.Choice(TIERS), default="full", show_default=True, help="quick: a tenth of the steps."
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Also keep the run there, as simulate.nc."
-)
+@folder_option("Also keep the run there, as simulate.nc.", None)
 def simulate(
     problem: str,
     optimizer: str,
@@ -49,29 +57,22 @@ def simulate(
     entropy: int,
     order: str,
     workers: int,
-    x0: float | None,
+    x0: str | None,
     as_json: bool,
     tier: str,
     out: Path | None,
 ) -> None:
     """Run one optimizer on one problem and print where it ends."""
-    from theory_sim import schedule as schedules
-
-    kind, _, rest = schedule.partition(":")
-    checks.known("schedule", kind, SCHEDULES)
-    try:
-        built = getattr(schedules, kind)(**catalogue.arguments(rest))
-    except TypeError as error:
-        raise ValueError(f"schedule {schedule!r} cannot be built: {error}.") from None
+    checks.count("steps", steps, high=checks.LARGEST)
     sweep = Sweep(
         catalogue.build_problem(problem),
-        catalogue.build_optimizer(optimizer, schedule=built),
+        catalogue.build_optimizer(optimizer, schedule=catalogue.build_schedule(schedule)),
         steps=steps,
         seeds=seeds,
         entropy=entropy,
         order=order,
         workers=workers,
-        x0=x0,
+        x0=None if x0 is None else _numbers(x0),
         name="simulate",
         quick={"steps": max(1, steps // 10)},
     ).at(tier)
@@ -90,6 +91,15 @@ def simulate(
     click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
     terminal.show("", ["seed", *map(str, names)], rows)
+
+
+def _numbers(text: str) -> float | list[float]:
+    """Parse one number, or several with commas between."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--x0 {text} is no number; write for instance 0.5 or 1,-2.") from None
+    return values if len(values) > 1 else values[0]
 
 
 def _cell(value: Any) -> str:
@@ -111,22 +121,28 @@ def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
         click.echo(describe(chosen))
         work = chosen.size * chosen.steps
         click.echo(
-            f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s on this machine"
+            f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s and "
+            f"{memory.required(chosen) / 2**20:.3g} MiB of memory on this machine"
         )
         return
     with terminal.Progress() as progress:
         grid = Runs(tier, out / "sweeps", progress).grid(chosen)
     path = out / "sweeps" / f"{name}.{tier}.nc"
     save(grid, path)
-    click.echo(f"{describe(chosen)}\n  written    {path}")
+    verdicts, counts = np.unique(grid.verdict.values, return_counts=True)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in zip(verdicts, counts, strict=True))
+    click.echo(f"{describe(chosen)}\n  verdicts   {said}\n  written    {path}")
 
 
 @main.command()
 @click.argument("names", nargs=-1, required=True)
+@processes_option
 @tier_option
 @out_option
-def figure(names: tuple[str, ...], tier: str, out: Path) -> None:
+def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) -> None:
     """Draw the figures NAMES, or all: PNG, SVG, the features and curves as JSON, the grids as netCDF."""
+    from theory_sim import jobs
+
     for name in names:
         checks.known("figure", name, (*catalogue.figures(), "all"))
     chosen = _drawable() if "all" in names else [catalogue.figures()[name] for name in names]
@@ -136,30 +152,27 @@ def figure(names: tuple[str, ...], tier: str, out: Path) -> None:
                 f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[exact]".'
             )
     with terminal.Progress() as progress:
-        runs = Runs(tier, out / "sweeps", progress)
-        for one in chosen:
-            for path in runs.draw(one, out / "figures"):
-                click.echo(path)
+        _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
+    for one in chosen:
+        for path in files[one.name]:
+            click.echo(path)
 
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[PAPER|CLAIM]...")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the evidence here.",
-)
+@file_option("--json json_file", "Also write the evidence here.")
+@processes_option
 @tier_option
 @out_option
-def check(names: tuple[str, ...], json_file: Path | None, tier: str, out: Path) -> None:
+def check(
+    names: tuple[str, ...], json_file: Path | None, processes: int | None, tier: str, out: Path
+) -> None:
     """Check claims of the papers; exit status 1 if one FAILS."""
-    from theory_sim import report
+    from theory_sim import jobs, report
 
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
-        runs = Runs(tier, out / "sweeps", progress)
-        results = [runs.check(claim) for claim in chosen]
+        results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
     _show(results)
     if json_file is not None:
         report.write_json(results, tier, json_file)
@@ -167,17 +180,17 @@ def check(names: tuple[str, ...], json_file: Path | None, tier: str, out: Path) 
 
 
 @main.command()
+@processes_option
 @tier_option
 @out_option
-def reproduce(tier: str, out: Path) -> None:
+def reproduce(processes: int | None, tier: str, out: Path) -> None:
     """Run every sweep, draw every figure, check every claim; the result is OUT/index.html."""
-    from theory_sim import report
+    from theory_sim import jobs, report
 
     figures = _drawable()
     with terminal.Progress() as progress:
-        runs = Runs(tier, out / "sweeps", progress)
-        results = [runs.check(claim) for claim in catalogue.claims().values()]
-        files = {one.name: runs.draw(one, out / "figures") for one in figures}
+        claims = list(catalogue.claims().values())
+        results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
     report.write_json(results, tier, out / "claims.json")
     page = report.write_html(results, figures, files, catalogue.deviations(), tier, out)
     _show(results)
