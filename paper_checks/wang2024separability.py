@@ -81,7 +81,7 @@ def exponent(x: Any, steps: Any, low: float, high: float, note: str, on_edge: in
 
 def to_eps(name: str, problem: Problem, optimizer: Optimizer, axes: Any, steps: int, **fields: Any) -> Sweep:
     """Return a sweep that counts the updates until the gradient norm is the eps of the problem."""
-    fields |= {"first_hit": problem.facts["eps"], "name": f"wang2024separability.{name}"}
+    fields |= {"first_hit": problem.facts["target"], "name": f"wang2024separability.{name}"}
     return Sweep(problem, optimizer, axes, steps, **fields)
 
 
