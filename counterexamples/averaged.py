@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from counterexamples import zhang
 from counterexamples.zhang import piecewise_shape
-from theory_sim.family import family
-from theory_sim.problem import Problem
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
 
 PAPER = "wang2022divergence"
 

@@ -12,10 +12,10 @@ import math
 
 from counterexamples.objectives import ramp_slope, ramp_terms, well_slope, well_terms
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.problem import Problem
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 from theory_sim.rules.language import total
-from theory_sim.verdict import Rule
 
 PAPER = "wang2024separability"
 RULE = Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True)

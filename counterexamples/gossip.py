@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.problem import Problem
-from theory_sim.verdict import Rule
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 
 PAPER = "sun2023"
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.noise import Noise
-from theory_sim.problem import Problem
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import Noise
+from theory_sim.nouns.problem import Problem
 
 PAPER = "reddi2018"
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from counterexamples.generalized_smooth import RULE, well, well_start
 from counterexamples.objectives import well_slope, well_terms
-from theory_sim import checks, noise
-from theory_sim.family import family
-from theory_sim.problem import Problem
+from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
 
 PAPER = "wang2024separability"
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
 
 PAPER = "qadam2021"
 

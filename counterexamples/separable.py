@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 from theory_sim.rules.language import Rule as Kernel
-from theory_sim.verdict import Rule
 
 PAPER = "sun2023"
 RULE = Rule("gradient_norm", converged=0.1, diverged=2.0, relative=True)

@@ -6,9 +6,10 @@ consecutive checkpoints.
 
 from __future__ import annotations
 
-from theory_sim import checks, noise
-from theory_sim.family import family
-from theory_sim.problem import Problem
+from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
 
 PAPER = ""
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from counterexamples import reddi
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.problem import Problem
-from theory_sim.verdict import Rule
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 
 PAPER = "shi2021"
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from counterexamples import reddi
 from theory_sim import checks
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
 
 PAPER = "karimireddy2019"
 TIES = (-1.0, 0.0, 1.0)

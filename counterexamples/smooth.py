@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from counterexamples.objectives import bowl_slope, bowl_terms
-from theory_sim import checks, noise
-from theory_sim.family import family
-from theory_sim.problem import Problem
+from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 from theory_sim.rules.language import total
-from theory_sim.verdict import Rule
 
 PAPER = ""
 

@@ -7,9 +7,9 @@ Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
 from __future__ import annotations
 
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.noise import Noise
-from theory_sim.problem import Problem
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import Noise
+from theory_sim.nouns.problem import Problem
 
 PAPER = "dereich2024"
 

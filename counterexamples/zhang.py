@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.problem import Problem
-from theory_sim.verdict import Rule
+from theory_sim.nouns.family import family
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 
 PAPER = "zhang2022"
 

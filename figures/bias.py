@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks.qadam2021_bias import BIAS, MEDIAN, biases
-from theory_sim.figure import PALETTE, Figure
+from paper_checks.qadam2021.bias import BIAS, MEDIAN, biases
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

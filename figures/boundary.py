@@ -9,7 +9,7 @@ import numpy as np
 
 from counterexamples.drift import batch_problem, critical_beta2, first_order_beta2
 from paper_checks.zhang2026 import BOUNDARY_B, BOUNDARY_N, critical_share
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,12 +8,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from counterexamples.drift.certified_map import certified_map, text
 
 import theory_sim as ts
 from counterexamples import reddi
-from counterexamples.certified_map import certified_map, text
-from theory_sim.figure import VERDICT_COLORS, Figure
-from theory_sim.verdict import Verdict
+from theory_sim.nouns.figure import VERDICT_COLORS, Figure
+from theory_sim.nouns.verdict import Verdict
 
 if TYPE_CHECKING:
     import xarray as xr

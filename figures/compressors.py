@@ -32,7 +32,7 @@ from theory_sim.compressors import (
     two_mean,
     uniform,
 )
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,7 @@ import numpy as np
 
 from counterexamples.quantized import consensus
 from paper_checks import choco2019 as paper
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

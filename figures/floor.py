@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_checks._evidence import tail
-from paper_checks.efficientadam2023 import QUIET
-from paper_checks.qadam2021_bias import (
+from paper_checks.efficientadam2023.quantizers import QUIET
+from paper_checks.qadam2021.bias import (
     FLOOR,
     FLOOR_BOTH,
     floors,
@@ -17,7 +17,7 @@ from paper_checks.qadam2021_bias import (
     predicted_floor,
     uniform_error,
 )
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks import zou2019
-from theory_sim.figure import PALETTE, Figure
+from paper_checks.zou2019 import claims as zou2019
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.noisy_well import capped_gradient, escape_probability, median_escape_time
-from paper_checks.wang2024separability_stochastic import (
+from paper_checks.wang2024separability.stochastic import (
     AGNOSTIC,
     GAUSSIAN,
     NU,
@@ -19,9 +19,9 @@ from paper_checks.wang2024separability_stochastic import (
     hazard_median,
     tail_increment,
 )
-from theory_sim.figure import PALETTE, Figure
-from theory_sim.rates import theil_sen
-from theory_sim.verdict import wilson
+from theory_sim.evidence.rates import theil_sen
+from theory_sim.nouns.figure import PALETTE, Figure
+from theory_sim.nouns.verdict import wilson
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_checks.chen2023lion import BOX, CYCLE, KKT, box_distance, kkt_score
-from theory_sim.figure import PALETTE, Figure
-from theory_sim.rates import least_squares
+from theory_sim.evidence.rates import least_squares
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.drift import quadratics_bias
-from paper_checks.zhang2022 import BIASED, REALIZABLE, bias_slope, decay_exponents, sawtooth, scaled
-from theory_sim.figure import PALETTE, Figure
+from paper_checks.zhang2022.claims import BIASED, REALIZABLE, bias_slope, decay_exponents, sawtooth, scaled
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

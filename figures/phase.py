@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.drift import diverging_area, drift
-from paper_checks.zhang2022 import PHASE, SIZES, bounded, cell_drift
-from theory_sim.figure import VERDICT_COLORS, Figure
-from theory_sim.verdict import Verdict
+from paper_checks.zhang2022.claims import PHASE, SIZES, bounded, cell_drift
+from theory_sim.nouns.figure import VERDICT_COLORS, Figure
+from theory_sim.nouns.verdict import Verdict
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks import quantized_bounds as paper
-from theory_sim.figure import PALETTE, Figure
+from paper_checks import compression_bounds as paper
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks.qadam2021 import EXACT
-from paper_checks.qadam2021_bias import predicted_floor
+from paper_checks.qadam2021.bias import predicted_floor
+from paper_checks.qadam2021.constants import EXACT
 from theory_sim.compressors import l1_sign, log_levels, top_k, weights
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
+from theory_sim.nouns.schedule import power
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.quantized import qadam
-from theory_sim.schedule import power
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks.reddi2018_experiment import (
+from paper_checks.reddi2018.experiment import (
     ADAM_ONLINE,
     ADAM_STOCHASTIC,
     AMSGRAD_ONLINE,
@@ -16,7 +16,7 @@ from paper_checks.reddi2018_experiment import (
     LIMIT,
     published,
 )
-from theory_sim.figure import PALETTE, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.generalized_smooth import well
-from paper_checks.wang2024separability import (
+from paper_checks.wang2024separability.deterministic import (
     ADAM_NORM,
     CLIPPED,
     EPS,
@@ -22,7 +22,7 @@ from paper_checks.wang2024separability import (
     steps_to_eps,
     tuned,
 )
-from paper_checks.wang2024separability_variations import (
+from paper_checks.wang2024separability.variations import (
     DECREASING_ADAM_GAP,
     DECREASING_GD_GAP,
     GD_TARGETS,
@@ -30,9 +30,9 @@ from paper_checks.wang2024separability_variations import (
     STABILITY_GAPS,
     prescribed,
 )
-from theory_sim.figure import PALETTE, VERDICT_COLORS, Figure
-from theory_sim.rates import Rate, theil_sen
-from theory_sim.verdict import Verdict
+from theory_sim.evidence.rates import Rate, theil_sen
+from theory_sim.nouns.figure import PALETTE, VERDICT_COLORS, Figure
+from theory_sim.nouns.verdict import Verdict
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,8 +22,8 @@ from paper_checks.sun2023 import (
     scheduled_signum,
     signum_average,
 )
-from theory_sim.figure import PALETTE, Figure
-from theory_sim.rates import least_squares
+from theory_sim.evidence.rates import least_squares
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,9 +10,9 @@ import numpy as np
 from counterexamples import zoo
 from counterexamples.generalized_smooth import well
 from paper_checks.zhang2020clipping import DOUBLE_WELL, NEGATIVE, QUARTIC, SEXTIC, negative_points
-from theory_sim.figure import PALETTE, Figure
-from theory_sim.problem import Problem
-from theory_sim.smoothness import box, curvature
+from theory_sim.evidence.smoothness import box, curvature
+from theory_sim.nouns.figure import PALETTE, Figure
+from theory_sim.nouns.problem import Problem
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks.efficientadam2023_speed import LEVEL, MODES, SPEED, Arrival, arrival
-from theory_sim.figure import PALETTE, Figure
+from paper_checks.efficientadam2023.speed import LEVEL, MODES, SPEED, Arrival, arrival
+from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:
     import xarray as xr

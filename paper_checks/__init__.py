@@ -1,4 +1,7 @@
-"""Claims of the papers, one module per paper (two where one would be too long), each with its ledger of deviations."""
+"""Claims and theorems of the papers: a module for each paper, or a package with a module for each part of it.
+
+A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
+"""
 
 from paper_checks import (
     bernstein2018,
@@ -7,72 +10,48 @@ from paper_checks import (
     chen2023lionk,
     choco2019,
     compams2022,
+    compression_bounds,
     crawshaw2022,
-    defossez2022,
     dereich2024,
     dettmers2022,
     ef21,
-    efficientadam2023,
-    efficientadam2023_speed,
     karimireddy2019,
     onebitadam2021,
     orvieto2025,
-    qadam2021,
-    qadam2021_bias,
-    qadam2021_feedback,
-    quantized_bounds,
-    reddi2018,
-    reddi2018_experiment,
-    shi2021,
     sun2023,
     taniguchi2024,
     wang2022,
     wang2022divergence,
-    wang2024separability,
-    wang2024separability_stochastic,
-    wang2024separability_variations,
     zhang2020clipping,
-    zhang2022,
     zhang2026,
-    zou2019,
+)
+from paper_checks.defossez2022 import claims as defossez2022
+from paper_checks.defossez2022 import theorems as of_defossez2022
+from paper_checks.efficientadam2023 import quantizers, speed
+from paper_checks.qadam2021 import bias, constants, feedback
+from paper_checks.reddi2018 import experiment, theory
+from paper_checks.reddi2018 import theorems as of_reddi2018
+from paper_checks.shi2021 import claims as shi2021
+from paper_checks.shi2021 import theorems as of_shi2021
+from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.wang2024separability import deterministic, stochastic, variations
+from paper_checks.zhang2022 import claims as zhang2022
+from paper_checks.zhang2022 import theorems as of_zhang2022
+from paper_checks.zou2019 import claims as zou2019
+from paper_checks.zou2019 import theorems as of_zou2019
+
+_CLAIMS = (
+    *(theory, experiment, zou2019, shi2021, chen2022, zhang2022, zhang2026, defossez2022, wang2022divergence),
+    *(dereich2024, taniguchi2024, orvieto2025, zhang2020clipping, wang2022, deterministic, variations),
+    *(stochastic, bernstein2018, karimireddy2019, sun2023, crawshaw2022, chen2023lion, chen2023lionk),
+    *(constants, bias, feedback, quantizers, speed, compression_bounds, compams2022, onebitadam2021),
+    *(ef21, choco2019, dettmers2022),
+)
+_THEOREMS = (
+    *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
+    *(momentum, clipping, sign, compression),
 )
 
-_MODULES = (
-    reddi2018,
-    reddi2018_experiment,
-    zou2019,
-    shi2021,
-    chen2022,
-    zhang2022,
-    zhang2026,
-    defossez2022,
-    wang2022divergence,
-    dereich2024,
-    taniguchi2024,
-    orvieto2025,
-    zhang2020clipping,
-    wang2022,
-    wang2024separability,
-    wang2024separability_variations,
-    wang2024separability_stochastic,
-    bernstein2018,
-    karimireddy2019,
-    sun2023,
-    crawshaw2022,
-    chen2023lion,
-    chen2023lionk,
-    qadam2021,
-    qadam2021_bias,
-    qadam2021_feedback,
-    efficientadam2023,
-    efficientadam2023_speed,
-    quantized_bounds,
-    compams2022,
-    onebitadam2021,
-    ef21,
-    choco2019,
-    dettmers2022,
-)
-
-CLAIMS = [claim for module in _MODULES for claim in module.CLAIMS]
-DEVIATIONS = [row for module in _MODULES for row in module.DEVIATIONS]
+CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]
+DEVIATIONS = [row for module in _CLAIMS for row in module.DEVIATIONS]
+THEOREMS = [theorem for module in _THEOREMS for theorem in module.THEOREMS]

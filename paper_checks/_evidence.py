@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from theory_sim.claim import Evidence, at_most
 from theory_sim.compressors import Compressor, spacing
-from theory_sim.problem import Problem
+from theory_sim.nouns.claim import Evidence, at_most
+from theory_sim.nouns.problem import Problem
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,7 +16,7 @@ import numpy as np
 
 import theory_sim as ts
 from counterexamples import smooth
-from theory_sim.claim import Evidence, all_of, claim, ledger, within
+from theory_sim.nouns.claim import Evidence, all_of, claim, ledger, within
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import separable, smooth
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.sign import lion, lion_k
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

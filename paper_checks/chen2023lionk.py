@@ -17,11 +17,11 @@ import numpy as np
 
 from counterexamples import separable
 from paper_checks.chen2023lion import KKT, kkt_score
-from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.engine.evaluate import component_gradients
+from theory_sim.evidence.rates import exponent_within, least_squares
+from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.sign import lion_k
-from theory_sim.rates import exponent_within, least_squares
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

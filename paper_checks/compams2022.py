@@ -15,14 +15,14 @@ import numpy as np
 
 from counterexamples.quantized import bowl, different_workers, local_moment_point, quadratic
 from paper_checks._evidence import Array, tail
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.compressors import Compressor, identity, l1_sign, top_k
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import power
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adam import adam
 from theory_sim.optimizers.quantized import efficient_adam
 from theory_sim.optimizers.server import comp_ams
-from theory_sim.problem import Problem
-from theory_sim.schedule import power
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

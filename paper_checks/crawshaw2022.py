@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import separable
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
 from theory_sim.optimizers.momentum import gd
 from theory_sim.optimizers.sign import generalized_signsgd, signsgd
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,11 +16,11 @@ import numpy as np
 
 from counterexamples.quantized import three_quadratics
 from paper_checks._evidence import Array, errors
-from theory_sim.claim import Evidence, all_of, at_most, claim, ledger, within
 from theory_sim.compressors import Compressor, identity, rand_k, top_k
+from theory_sim.nouns.claim import Evidence, all_of, at_most, claim, ledger, within
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.feedback import ef21, ef_sgd
-from theory_sim.problem import Problem
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import sign
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import power
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.momentum import sgd
 from theory_sim.optimizers.parts import sign as signed
 from theory_sim.optimizers.sign import ef_signsgd, signsgd, signum
-from theory_sim.problem import Problem
 from theory_sim.rules.language import total
-from theory_sim.schedule import power
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

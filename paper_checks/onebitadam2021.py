@@ -14,14 +14,14 @@ import numpy as np
 
 from counterexamples.quantized import quadratic
 from paper_checks._evidence import Array, errors, tail
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.compressors import Compressor, identity, l1_sign, rms_sign
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.feedback import unsent
 from theory_sim.optimizers.parts import nonzero
 from theory_sim.optimizers.server import comp_ams, onebit_adam
 from theory_sim.rules.language import Round, Stage
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

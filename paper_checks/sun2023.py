@@ -27,14 +27,14 @@ import numpy as np
 
 from counterexamples import gossip, separable
 from theory_sim import checks
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.engine.evaluate import measures
-from theory_sim.optimizer import Optimizer
+from theory_sim.evidence.rates import exponent_within, least_squares
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.sign import extrapolated_signum, generalized_signsgd
-from theory_sim.problem import Problem
-from theory_sim.rates import exponent_within, least_squares
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -3,7 +3,7 @@
 
 Checked: the toy problem, on which Adam needs a beta2 that depends on the problem, AMSGrad is slow where the
 gradients are large, and ADOPT reaches the minimiser for every beta2.  Its gradients are k^2 with probability
-1/k and -k otherwise, so that Adam with eps = 0 sees the ratio k : -1 of `counterexamples.monte_carlo.linear`.
+1/k and -k otherwise, so that Adam with eps = 0 sees the ratio k : -1 of `counterexamples.drift.monte_carlo.linear`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import theory_sim as ts
-from counterexamples import monte_carlo, reddi
-from counterexamples.drift import first_order_beta2
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
-from theory_sim.family import family
+from counterexamples import reddi
+from counterexamples.drift import first_order_beta2, monte_carlo
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
+from theory_sim.nouns.family import family
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,7 +17,7 @@ import numpy as np
 
 import theory_sim as ts
 from counterexamples import averaged, zhang
-from theory_sim.claim import Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger
 
 if TYPE_CHECKING:
     import xarray as xr

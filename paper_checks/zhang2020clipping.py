@@ -16,12 +16,12 @@ import numpy as np
 
 from counterexamples import clipping, zoo
 from counterexamples.generalized_smooth import hard_function, well
-from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.engine.evaluate import measures
+from theory_sim.evidence.smoothness import box, curvature, gradient_at
+from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
-from theory_sim.problem import Problem
-from theory_sim.smoothness import box, curvature, gradient_at
-from theory_sim.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,7 +1,7 @@
 """Zhang, Li, Chen, Luo, Sun, "Adam Converges Without Any Modification on Update Rules" (2026,
 arXiv:2603.02092).
 
-The extended version of arXiv:2208.09632 (`paper_checks.zhang2022`): sampling with replacement in place of
+The extended version of arXiv:2208.09632 (`paper_checks.zhang2022.claims`): sampling with replacement in place of
 reshuffling, the role of the batch size, and a concentration lemma for the second moment v.
 """
 
@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from counterexamples.drift.monte_carlo import Estimate
 
 import theory_sim as ts
 from counterexamples import reddi
 from counterexamples.drift import batch_problem, critical_beta2, first_order_beta2
-from counterexamples.monte_carlo import Estimate
-from theory_sim.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger, within
-from theory_sim.family import family
+from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.family import family
 from theory_sim.rules.language import total
 
 if TYPE_CHECKING:

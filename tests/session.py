@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from theory_sim import catalogue
-from theory_sim.runs import Runs
-from theory_sim.sweep import Sweep
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.sweep import Sweep
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from theory_sim import catalogue
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 
 def nan(values: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import theory_sim
-from theory_sim import catalogue
+from theory_sim.app import catalogue
+from theory_sim.nouns.papers import PAPERS, paper
 from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.papers import PAPERS, paper
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ["theory_sim", "counterexamples", "paper_checks", "figures"]
@@ -86,7 +86,7 @@ def test_everything_resolves_to_a_paper() -> None:
 
 
 def test_the_benchmark_names_an_existing_sweep() -> None:
-    from theory_sim import bench
+    from theory_sim.app import bench
 
     assert "shi2021.phases" in catalogue.sweeps()
     assert "shi2021.phases" in Path(bench.__file__).read_text()

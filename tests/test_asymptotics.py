@@ -9,8 +9,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory_sim import asymptotics
-from theory_sim.asymptotics import (
+from theory_sim.evidence import sequences as asymptotics
+from theory_sim.evidence.sequences import (
     Decision,
     almost_nonincreasing,
     limit,
@@ -20,7 +20,7 @@ from theory_sim.asymptotics import (
     together,
     vanishing_average,
 )
-from theory_sim.theorem import Answer
+from theory_sim.nouns.theorem import Answer
 
 T = sympy.Symbol("t", positive=True)
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from theory_sim import bench
+from theory_sim.app import bench
 
 
 @pytest.mark.parametrize(("workers", "d"), [(3, 16), (2, 64)])

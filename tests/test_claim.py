@@ -4,7 +4,17 @@ import math
 
 import pytest
 
-from theory_sim.claim import Claim, Evidence, Outcome, Result, all_of, at_least, at_most, undecided, within
+from theory_sim.nouns.claim import (
+    Claim,
+    Evidence,
+    Outcome,
+    Result,
+    all_of,
+    at_least,
+    at_most,
+    undecided,
+    within,
+)
 
 GOOD, BAD = Outcome.PASS, Outcome.FAIL
 

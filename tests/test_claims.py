@@ -3,9 +3,9 @@
 import pytest
 
 from tests.tampering import grids_of, lost, status
-from theory_sim import catalogue
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 CLAIMS = catalogue.claims()
 UNDECIDED = {

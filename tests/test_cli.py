@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from theory_sim import catalogue
-from theory_sim.claim import Claim, at_most
-from theory_sim.cli import main
+from theory_sim.app import catalogue
+from theory_sim.app.cli import main
+from theory_sim.nouns.claim import Claim, at_most
 
 
 def run(*arguments: str, code: int = 0) -> Result:
@@ -147,7 +147,7 @@ def test_dry_run_says_what_it_costs(tmp_path: Path) -> None:
 def test_the_memory_of_a_sweep_is_that_of_its_lanes_and_records() -> None:
     from counterexamples import smooth
     from theory_sim import Sweep, sgdm
-    from theory_sim.cli.work import _memory
+    from theory_sim.app.cli.work import _memory
 
     sweep = Sweep(smooth.quadratic(d=3), sgdm(), seeds=1000, steps=100, checkpoints=[10, 100])
     grid = sweep.run()
@@ -205,7 +205,7 @@ def test_sweep_counts_its_verdicts(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named_before_the_run(
     arguments: list[str], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from theory_sim.sweep import Sweep
+    from theory_sim.nouns.sweep import Sweep
 
     monkeypatch.setattr(Sweep, "run", lambda *_, **__: pytest.fail("the run began"))
     said = " ".join(run(*arguments, place, code=2).output.split())

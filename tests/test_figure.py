@@ -12,9 +12,9 @@ import xarray as xr
 
 import theory_sim as ts
 from counterexamples import zhang
-from theory_sim import report
-from theory_sim.claim import Claim, Deviation, at_most
-from theory_sim.runs import Runs
+from theory_sim.app import report
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Claim, Deviation, at_most
 
 SWEEP = ts.Sweep(
     zhang.piecewise(5),

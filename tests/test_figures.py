@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from tests.session import Drawings
-from theory_sim import catalogue
-from theory_sim.figure import Figure
-from theory_sim.runs import Runs
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.figure import Figure
 
 FIGURES = catalogue.figures()
 BARS = {"message-bits"}  # no curves

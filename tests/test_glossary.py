@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from theory_sim import catalogue, checks
-from theory_sim.glossary import FACTS
+from theory_sim import checks
+from theory_sim.app import catalogue
+from theory_sim.nouns.glossary import FACTS
 
 REQUIRED: dict[str, tuple[Any, ...]] = {
     "reddi.periodic": (3.0,),

@@ -8,8 +8,8 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import zhang
-from theory_sim import catalogue, jobs, terminal
-from theory_sim.claim import Claim, at_most
+from theory_sim.app import catalogue, jobs, terminal
+from theory_sim.nouns.claim import Claim, at_most
 
 
 def sweep(name: str, **more: Any) -> ts.Sweep:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from theory_sim import catalogue, compressors, kernels, random
+from theory_sim import compressors, kernels, random
+from theory_sim.app import catalogue
 from theory_sim.optimizers import OPTIMIZERS
 
 COMPRESSED = [

@@ -16,9 +16,10 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import quantized
-from theory_sim import compressors, process_group
-from theory_sim.process_group import Report
-from theory_sim.replica import Replica
+from theory_sim import compressors
+from theory_sim.wire import process_group
+from theory_sim.wire.process_group import Report
+from theory_sim.wire.replica import Replica
 
 
 @pytest.fixture

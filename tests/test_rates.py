@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory_sim.claim import Outcome
-from theory_sim.rates import Rate, exponent_within, least_squares, theil_sen
+from theory_sim.evidence.rates import Rate, exponent_within, least_squares, theil_sen
+from theory_sim.nouns.claim import Outcome
 
 X = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 

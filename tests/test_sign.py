@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from theory_sim import random
+from theory_sim.nouns.verdict import Status
 from theory_sim.optimizers import sign
-from theory_sim.verdict import Status
 
 STEPS, D, PULL = 120, 5, 0.05
 START = np.linspace(-1.0, 2.0, D)

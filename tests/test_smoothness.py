@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from theory_sim.smoothness import Finding, box, curvature, gradient_at
+from theory_sim.evidence.smoothness import Finding, box, curvature, gradient_at
 
 
 def test_two_cosh_in_closed_form() -> None:

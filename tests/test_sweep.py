@@ -9,7 +9,7 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import reddi, shi, zhang
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.optimizer import Optimizer
 
 
 def adam(**changes: Any) -> Optimizer:

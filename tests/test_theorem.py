@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import reddi
-from theory_sim import asymptotics
-from theory_sim.expression import parse
-from theory_sim.theorem import Answer, Condition, Theorem
+from theory_sim.evidence import sequences as asymptotics
+from theory_sim.nouns.expression import parse
+from theory_sim.nouns.theorem import Answer, Condition, Theorem
 
 BASE = Theorem(
     id="reddi2018.test",

@@ -10,10 +10,10 @@ import pytest
 import theory_sim as ts
 from counterexamples import quantized, reddi, sequences, smooth
 from theory_sim.compressors import identity, rand_k
+from theory_sim.evidence.trial import Trial, _quantile, put_on_trial, run_symbols, trials
+from theory_sim.nouns.theorem import Answer, Condition, Theorem
+from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.feedback import ef_sgd
-from theory_sim.theorem import Answer, Condition, Theorem
-from theory_sim.trial import Trial, _quantile, put_on_trial, run_symbols, trials
-from theory_sim.verdict import Verdict
 
 # |x_{T+1}| of gradient descent on x^2/2 is (1 - lr)^T |x_1|; the mean over x_1 ... x_T is the geometric sum.
 DESCENT = Theorem(

@@ -16,10 +16,10 @@ import pytest
 
 import theory_sim as ts
 from paper_checks.theorems import momentum
-from theory_sim.adversary import least_value, piecewise, search
-from theory_sim.optimizer import Optimizer
+from theory_sim.evidence.search import least_value, piecewise, search
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.theorem import Theorem
 from theory_sim.optimizers.momentum import gd, sgdm
-from theory_sim.theorem import Theorem
 
 SOLVER = 1e-6  # CLARABEL stops at a relative gap of 1e-8; some programs are badly scaled
 TIGHT = {momentum.GD_CONVEX, momentum.GD_NONCONVEX, momentum.GD_STRONGLY_CONVEX}
@@ -30,7 +30,7 @@ class Case:
     """One method, one class of functions and one quantity, for T updates.
 
     The optimizer is `gd`, or `sgdm` in the heavy-ball convention; `ratio` is a key of
-    `theory_sim.adversary.RATIOS`, the quantity over what is normalised to 1; `mu` is the least curvature, -1
+    `theory_sim.evidence.search.RATIOS`, the quantity over what is normalised to 1; `mu` is the least curvature, -1
     for smooth functions.
     """
 

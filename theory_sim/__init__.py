@@ -4,10 +4,15 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 `counterexamples`, `paper_checks` and `figures` build on it.
 """
 
-from theory_sim.claim import Claim, Evidence
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.figure import Figure
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.claim import Claim, Evidence
+from theory_sim.nouns.figure import Figure
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import Schedule, constant, linear, power
+from theory_sim.nouns.sweep import Sweep, simulate
+from theory_sim.nouns.theorem import Theorem
+from theory_sim.nouns.verdict import Rule, Status, Verdict, wilson
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
@@ -27,11 +32,6 @@ from theory_sim.optimizers.sign import (
     signsgd,
     signum,
 )
-from theory_sim.problem import Problem
-from theory_sim.schedule import Schedule, constant, linear, power
-from theory_sim.sweep import Sweep, simulate
-from theory_sim.theorem import Theorem
-from theory_sim.verdict import Rule, Status, Verdict, wilson
 
 __all__ = [
     "Claim",

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from counterexamples.generalized_smooth import hard_function, well
 from paper_checks.theorems.conditions import CONSTANT, EXACT_GRADIENTS, M_REST, POSITIVE
 from paper_checks.theorems.values import heavy_ball
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.optimizers.clipped import clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.momentum import gd, sgdm
-from theory_sim.problem import Problem
-from theory_sim.theorem import Condition, Theorem
 
 _SETTING = (POSITIVE, CONSTANT, EXACT_GRADIENTS)
 _ASSUMES = ("f is (L0, L1)-smooth and bounded from below",)

@@ -51,13 +51,13 @@ from paper_checks.theorems.conditions import (
     UNCORRECTED,
 )
 from theory_sim.compressors import identity, l1_sign, log_levels, spacing, top_k, weights
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
-from theory_sim.problem import Problem
-from theory_sim.theorem import Condition, Theorem
 
 EXACT = identity(word=64)  # a compressor that loses nothing
 

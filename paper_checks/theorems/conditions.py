@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory_sim.theorem import Condition
+from theory_sim.nouns.theorem import Condition
 
 # The step size lr_t = lr/t^s.
 POSITIVE = Condition("lr > 0", "positive step")

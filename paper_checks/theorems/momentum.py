@@ -20,11 +20,11 @@ from paper_checks.theorems.conditions import (
     UNBIASED,
 )
 from paper_checks.theorems.values import heavy_ball
-from theory_sim.adversary import piecewise
-from theory_sim.optimizer import Optimizer
+from theory_sim.evidence.search import piecewise
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
-from theory_sim.problem import Problem
-from theory_sim.theorem import Condition, Theorem
 
 _PLAIN = Condition("momentum == 0", "no momentum")
 _SHORT = Condition("L*lr <= 1", "step of at most 1/L")

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from counterexamples import separable, sign, smooth
 from paper_checks.theorems.conditions import BETA1, CONSTANT, CONVEX, POSITIVE, UNBIASED
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.optimizers.sign import (
     ef_signsgd,
     extrapolated_signum,
@@ -20,8 +22,6 @@ from theory_sim.optimizers.sign import (
     majority_vote,
     signsgd,
 )
-from theory_sim.problem import Problem
-from theory_sim.theorem import Condition, Theorem
 
 _ASYMMETRY = {"asymmetry": "|P(noise > 0) - P(noise < 0)|, 0 for unimodal symmetric noise"}
 _SUP = {"L": "Lipschitz constant of grad f, from the sup-norm to the 1-norm"}

@@ -9,9 +9,9 @@ import numpy as np
 
 from counterexamples import reddi, zhang
 from counterexamples.drift import drift
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
-from theory_sim.problem import Problem
 
 DRIFT = {"drift": "D(beta1, beta2; n, ratio), left out where rounding hides its sign"}
 # Terms of the drift are at most of the size of abs(m)/sqrt(v) <= C; each carries a few roundings.

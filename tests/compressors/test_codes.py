@@ -34,7 +34,7 @@ from theory_sim.compressors import (
     uniform,
     weights,
 )
-from theory_sim.papers import PAPERS
+from theory_sim.nouns.papers import PAPERS
 
 ALL = [
     *(identity(), identity(word=64), fp16(), bf16()),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterexamples import certificate, critical, drift
+from counterexamples.drift import certificate, critical
+from counterexamples import drift
 
 pytest.importorskip("flint")
 

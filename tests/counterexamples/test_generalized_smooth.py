@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples.generalized_smooth import hard_function, ramp_start, well, well_start
 from counterexamples.zoo import measures_at, ramp
-from theory_sim.smoothness import Finding, box, curvature, gradient_at
+from theory_sim.evidence.smoothness import Finding, box, curvature, gradient_at
 
 CONSTANTS = {"L0": st.floats(0.1, 10.0), "L1": st.floats(0.1, 10.0)}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterexamples import certificate, certified_map, map_check
+from counterexamples.drift import certificate, certified_map, map_check
 from theory_sim import Verdict
 
 pytest.importorskip("flint")

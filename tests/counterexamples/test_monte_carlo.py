@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from counterexamples.drift.monte_carlo import Estimate
 
-from counterexamples import monte_carlo
-from counterexamples.drift import critical_beta2, drift, first_order_beta2
-from counterexamples.monte_carlo import Estimate
+from counterexamples.drift import critical_beta2, drift, first_order_beta2, monte_carlo
 
 
 @pytest.mark.parametrize(

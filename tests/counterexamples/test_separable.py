@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import generalized_smooth, gossip, separable
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
 
 D = 5
 A = 0.2 + 0.8 * np.arange(D) / (D - 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import smooth
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
 
 FAMILIES = {
     "quadratic": lambda d: smooth.quadratic(d),

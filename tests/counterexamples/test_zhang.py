@@ -9,9 +9,9 @@ import pytest
 
 from counterexamples import zhang
 from counterexamples.drift import batch_problem
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.sweep import simulate
 from theory_sim.optimizers.adam import adam
-from theory_sim.problem import Problem
-from theory_sim.sweep import simulate
 
 
 def components(problem: Problem, x: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import clipping, zoo
-from theory_sim.smoothness import Finding, box, curvature, gradient_at
+from theory_sim.evidence.smoothness import Finding, box, curvature, gradient_at
 
 SEXTIC = (0.0, 0.0, 1.0, 0.0, -1.0, 0.0, 1.0 / 6.0)
 EVERY = [

@@ -18,7 +18,7 @@ def test_no_simulated_verdict_contradicts_a_proof(n: int, drawings: Drawings) ->
 
 @pytest.mark.parametrize("n", certified.SIZES)
 def test_the_stored_map_verifies(n: int, drawings: Drawings) -> None:
-    from counterexamples import map_check
+    from counterexamples.drift import map_check
 
     content = map_check.read(drawings.files("certified")[0].with_suffix(f".n{n}.json"))
     assert map_check.verify(content) == content["area"]

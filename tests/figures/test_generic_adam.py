@@ -2,7 +2,7 @@
 
 import pytest
 
-from paper_checks import zou2019
+from paper_checks.zou2019 import claims as zou2019
 from tests.session import features_of
 
 features = features_of("generic-adam")

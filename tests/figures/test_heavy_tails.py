@@ -2,7 +2,7 @@
 
 import pytest
 
-from paper_checks.wang2024separability_stochastic import first_step_cost
+from paper_checks.wang2024separability.stochastic import first_step_cost
 from tests.session import features_of
 
 tails = features_of("heavy-tails")

@@ -3,7 +3,7 @@
 import pytest
 
 from counterexamples import drift
-from paper_checks import shi2021
+from paper_checks.shi2021 import claims as shi2021
 from tests.session import Drawings, features_of
 
 features = features_of("shi")

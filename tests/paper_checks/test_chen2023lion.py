@@ -5,7 +5,7 @@ import pytest
 
 from paper_checks import chen2023lion, chen2023lionk
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan, status
-from theory_sim.claim import Outcome
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "chen2023lion",

@@ -5,8 +5,8 @@ import pytest
 
 from paper_checks import choco2019
 from tests.tampering import fails_on_tampered_grids, nan, one_nan
-from theory_sim.claim import Outcome
 from theory_sim.compressors import Compressor, natural, natural_dithering, qsgd, terngrad
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "choco2019",

@@ -5,7 +5,7 @@ import pytest
 
 from paper_checks import compams2022
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, one_nan
-from theory_sim.runs import Runs
+from theory_sim.app.runs import Runs
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "compams2022",

@@ -5,9 +5,9 @@ import xarray as xr
 
 from paper_checks import crawshaw2022
 from tests.tampering import fails_on_tampered_grids, grids_of, status, with_values
-from theory_sim import catalogue
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "crawshaw2022",

@@ -7,8 +7,8 @@ import pytest
 
 from paper_checks import dettmers2022
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan
-from theory_sim.claim import Outcome
 from theory_sim.compressors import dynamic8, dynamic_levels, linear8
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "dettmers2022",

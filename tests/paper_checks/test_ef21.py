@@ -7,8 +7,8 @@ import pytest
 
 from paper_checks import ef21
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan
-from theory_sim.claim import Outcome
 from theory_sim.compressors import Compressor, rand_k, top_k
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "ef21",

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from counterexamples import quantized
-from paper_checks import efficientadam2023
-from paper_checks.efficientadam2023_speed import COST, SPEED, arrival
+from paper_checks.efficientadam2023 import quantizers as efficientadam2023
+from paper_checks.efficientadam2023.speed import COST, SPEED, arrival
 from tests.tampering import fails_on_tampered_grids, grids_of, nan, one_nan, status
-from theory_sim.claim import Outcome
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import qsgd
+from theory_sim.nouns.claim import Outcome
 from theory_sim.optimizers.quantized import efficient_adam
-from theory_sim.runs import Runs
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "efficientadam2023",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_checks import defossez2022, dereich2024, taniguchi2024
+from paper_checks import dereich2024, taniguchi2024
+from paper_checks.defossez2022 import claims as defossez2022
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps
 
 # The bias: a run that finds the minimiser has none.  The fluctuations: of order one in the step.

@@ -7,9 +7,9 @@ import theory_sim as ts
 from counterexamples.quantized import quadratic
 from paper_checks import onebitadam2021
 from tests.tampering import fails_on_tampered_grids, grids_of, one_nan, status
-from theory_sim.claim import Outcome
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import l1_sign, rms_sign, two_mean
-from theory_sim.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "onebitadam2021",

@@ -9,14 +9,16 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import quantized
-from paper_checks import qadam2021, qadam2021_bias, qadam2021_feedback
+from paper_checks.qadam2021 import bias as qadam2021_bias
+from paper_checks.qadam2021 import constants as qadam2021
+from paper_checks.qadam2021 import feedback as qadam2021_feedback
 from tests.tampering import fails_on_tampered_grids, grids_of, one_nan, status
 from theory_sim import compressors
-from theory_sim.claim import Outcome
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import l1_sign, log_levels, rand_k, top_k, uniform, weights
+from theory_sim.nouns.claim import Outcome
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
-from theory_sim.runs import Runs
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "qadam2021",

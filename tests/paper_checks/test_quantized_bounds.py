@@ -8,12 +8,12 @@ import pytest
 import xarray as xr
 
 from counterexamples import quantized
-from paper_checks import quantized_bounds as paper
+from paper_checks import compression_bounds as paper
 from tests.tampering import fails_on_tampered_grids
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rand_k, top_k, weights
+from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.quantized import efficient_adam, qadam
-from theory_sim.runs import Runs
-from theory_sim.sweep import Sweep
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 

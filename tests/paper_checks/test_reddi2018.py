@@ -12,14 +12,15 @@ import pytest
 import xarray as xr
 
 from counterexamples import reddi
-from paper_checks import reddi2018, reddi2018_experiment
+from paper_checks.reddi2018 import experiment as reddi2018_experiment
+from paper_checks.reddi2018 import theory as reddi2018
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, grids_of, lost, status
-from theory_sim import catalogue
-from theory_sim.claim import Outcome
+from theory_sim.app import catalogue
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
+from theory_sim.nouns.schedule import power
+from theory_sim.nouns.sweep import Sweep, simulate
 from theory_sim.optimizers.adam import adam, amsgrad
-from theory_sim.runs import Runs
-from theory_sim.schedule import power
-from theory_sim.sweep import Sweep, simulate
 
 
 def mirrored(grid: xr.Dataset) -> xr.Dataset:

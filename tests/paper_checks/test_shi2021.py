@@ -7,10 +7,10 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import shi
-from paper_checks import shi2021
+from paper_checks.shi2021 import claims as shi2021
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, grids_of, status
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 
 def test_the_two_diagrams_are_not_interchangeable(runs: Runs) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from paper_checks import sun2023
 from tests.tampering import fails_on_tampered_grids, nan, one_nan
-from theory_sim.claim import Outcome
-from theory_sim.runs import Runs
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "sun2023",

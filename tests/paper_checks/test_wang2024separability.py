@@ -5,14 +5,13 @@ import pytest
 import xarray as xr
 
 from counterexamples.generalized_smooth import hard_function, well
-from paper_checks import wang2024separability as separability
-from paper_checks import wang2024separability_stochastic as stochastic
-from paper_checks import wang2024separability_variations as variations
+from paper_checks.wang2024separability import deterministic as separability
+from paper_checks.wang2024separability import stochastic, variations
 from tests.tampering import fails_on_tampered_grids, flipped, nan, status, with_values
-from theory_sim.claim import Outcome
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
+from theory_sim.nouns.sweep import simulate
 from theory_sim.optimizers.momentum import sgdm
-from theory_sim.runs import Runs
-from theory_sim.sweep import simulate
 
 
 def never(hits: np.ndarray) -> np.ndarray:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from counterexamples import clipping, zoo
 from paper_checks import zhang2020clipping as paper
 from tests.tampering import fails_on_tampered_grids, nan, status
-from theory_sim.claim import Outcome
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
+from theory_sim.nouns.problem import Problem
 from theory_sim.optimizers.clipped import clipped_gd
 from theory_sim.optimizers.momentum import gd
-from theory_sim.problem import Problem
-from theory_sim.runs import Runs
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "zhang2020clipping",

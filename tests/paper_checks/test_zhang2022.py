@@ -5,11 +5,11 @@ import pytest
 
 from counterexamples import zhang
 from counterexamples.drift import quadratics_bias
-from paper_checks import zhang2022
+from paper_checks.zhang2022 import claims as zhang2022
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, flipped, nan
-from theory_sim.runs import Runs
-from theory_sim.sweep import simulate
-from theory_sim.verdict import Verdict
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.sweep import simulate
+from theory_sim.nouns.verdict import Verdict
 
 
 def one_in_thirteen_undecided(verdict: np.ndarray) -> np.ndarray:

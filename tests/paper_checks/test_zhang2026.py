@@ -6,11 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from counterexamples import monte_carlo
-from counterexamples.drift import critical_beta2, first_order_beta2
+from counterexamples.drift import critical_beta2, first_order_beta2, monte_carlo
 from paper_checks import zhang2026
 from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, with_values
-from theory_sim.runs import Runs
+from theory_sim.app.runs import Runs
 
 test_orders_exchanged_fail = fails_with_other_sweeps(
     "zhang2026",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterexamples import drift
-from paper_checks import zou2019
+from paper_checks.zou2019 import claims as zou2019
 from tests.tampering import fails_on_tampered_grids
 
 

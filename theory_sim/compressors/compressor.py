@@ -78,7 +78,7 @@ class Compressor:
     require : callable
         ``require(d)`` raises ValueError unless the map acts on R^d.
     paper : str
-        Key of `theory_sim.papers`.
+        Key of `theory_sim.nouns.papers`.
     family : callable
         The constructor, called again by `replace`.
     arguments : mapping

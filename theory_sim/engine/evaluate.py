@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory_sim.problem import Problem
+from theory_sim.nouns.problem import Problem
 from theory_sim.rules import build, tile
 
 FloatArray = NDArray[np.float64]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.verdict import Status, Verdict, wilson
+from theory_sim.nouns.verdict import Status, Verdict, wilson
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from theory_sim.sweep import Sweep
+    from theory_sim.nouns.sweep import Sweep
 
 
 def save(grid: xr.Dataset, path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from theory_sim import random
 from theory_sim.engine import grid, loop, memory, run
 from theory_sim.engine.lanes import Lanes, expand
-from theory_sim.order import order
+from theory_sim.nouns.order import order
+from theory_sim.nouns.sweep import uniforms
 from theory_sim.rules.digest import digest
-from theory_sim.sweep import uniforms
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from theory_sim.sweep import Sweep
+    from theory_sim.nouns.sweep import Sweep
 
 
 class Job:

@@ -11,9 +11,9 @@ import numpy as np
 
 from theory_sim import checks, random
 from theory_sim.engine.evaluate import component_gradients
-from theory_sim.optimizer import Optimizer
-from theory_sim.problem import Problem
-from theory_sim.sweep import axis_owner, uniforms
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.sweep import axis_owner, uniforms
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +27,7 @@ class Lanes:
     problem, optimizer
         The base objects: their kernels, variant and domain are common to all lanes.
     order : str
-        Key of `theory_sim.order.ORDERS`.
+        Key of `theory_sim.nouns.order.ORDERS`.
     workers (N,)
         Gradients drawn per step.
     group (N,)

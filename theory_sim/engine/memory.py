@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from theory_sim.sweep import Sweep
+    from theory_sim.nouns.sweep import Sweep
 
 
 def required(sweep: Sweep) -> int:

@@ -17,7 +17,7 @@ from theory_sim.engine.tiles import WORTH, Pair, pair_of, run_tile, tile_width
 from theory_sim.rules import build
 
 if TYPE_CHECKING:
-    from theory_sim.sweep import Sweep
+    from theory_sim.nouns.sweep import Sweep
 
 Records = Mapping[str, np.ndarray[Any, Any]]
 

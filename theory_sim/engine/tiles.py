@@ -13,11 +13,11 @@ from theory_sim import random
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.engine.lanes import Lanes
 from theory_sim.engine.loop import Record, compiled_advance
-from theory_sim.order import order
+from theory_sim.nouns.order import order
+from theory_sim.nouns.sweep import WATCHED, Plan
 from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.build import Limits, Tile
 from theory_sim.rules.language import Source, Stage
-from theory_sim.sweep import WATCHED, Plan
 
 TILE = 256
 WORTH = 1  # lane-steps from which a run gains more than compiling a pair takes

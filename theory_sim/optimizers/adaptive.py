@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.family import family
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments, of_eps
 from theory_sim.optimizers.parts import nonzero, of_beta
-from theory_sim.schedule import CONSTANT, Schedule
 
 
 def _adagrad(g: float, lr: float, eps: float, x: float, v: float) -> Moments:

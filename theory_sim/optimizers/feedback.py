@@ -8,10 +8,10 @@ from __future__ import annotations
 from theory_sim import checks
 from theory_sim.compressors import identity, top_k
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.family import family
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.family import family
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.rules.language import Round, Stage, total
-from theory_sim.schedule import CONSTANT, Schedule
 
 
 def _with_error(g: float, lr: float, error_feedback: float, e: float) -> float:

@@ -15,10 +15,10 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.family import family
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.family import family
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import zero_or_one
-from theory_sim.schedule import CONSTANT, Schedule
 
 COMPRESSIONS = ("scaled_sign", "none")
 Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from theory_sim import checks
-from theory_sim.family import family
-from theory_sim.optimizer import Optimizer
-from theory_sim.schedule import CONSTANT, Schedule
+from theory_sim.nouns.family import family
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import CONSTANT, Schedule
 
 
 def _sgd(g: float, lr: float, x: float) -> float:

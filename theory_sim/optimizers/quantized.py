@@ -16,13 +16,13 @@ from typing import Any
 from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign, log_levels
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.family import family
-from theory_sim.optimizer import Optimizer
+from theory_sim.nouns.family import family
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import of_eps
 from theory_sim.optimizers.feedback import feed_back, move_by_reply, unsent
 from theory_sim.optimizers.parts import largest, nonzero, of_beta
 from theory_sim.rules.language import Round, Stage
-from theory_sim.schedule import CONSTANT, Schedule
 
 
 def _weights(

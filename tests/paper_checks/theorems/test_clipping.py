@@ -17,11 +17,11 @@ from counterexamples.generalized_smooth import hard_function, well
 from counterexamples.separable import tilted_wells
 from paper_checks.theorems import clipping
 from tests.strategies import axis, examples
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Answer, Theorem
 from theory_sim.optimizers.clipped import clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.momentum import gd, sgdm
-from theory_sim.problem import Problem
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import Trial, put_on_trial, trials
 
 FEW = settings(derandomize=True, deadline=None, max_examples=examples(4))
 BY_ID = {theorem.id: theorem for theorem in clipping.THEOREMS}

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import quantized
-from paper_checks.quantized_bounds import recorded
+from paper_checks.compression_bounds import recorded
 from paper_checks.theorems import compression
 from paper_checks.theorems.compression import EXACT, THEOREMS
 from tests.strategies import INSTANCES, bounded_inputs, contractions, examples
 from theory_sim.compressors import Compressor, identity, l1_sign, rand_k, rms_sign, top_k, weights
+from theory_sim.evidence.trial import put_on_trial, run_symbols, trials
+from theory_sim.nouns.sweep import Sweep
+from theory_sim.nouns.theorem import Answer, Theorem
 from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
-from theory_sim.sweep import Sweep
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import put_on_trial, run_symbols, trials
 
 SHARES = (0.01, 0.1, 0.5, 0.999)  # of the largest step size
 LAW = settings(max_examples=INSTANCES, derandomize=True, deadline=None)

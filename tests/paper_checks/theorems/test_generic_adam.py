@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import smooth
-from paper_checks import zou2019
-from paper_checks.theorems import generic_adam
-from paper_checks.theorems.generic_adam import sufficient_condition
+from paper_checks.zou2019 import claims as zou2019
+from paper_checks.zou2019 import theorems as generic_adam
+from paper_checks.zou2019.theorems import sufficient_condition
 from tests.strategies import axis, examples
-from theory_sim.asymptotics import together
-from theory_sim.theorem import Answer
-from theory_sim.trial import Trial, put_on_trial, trials
+from theory_sim.evidence.sequences import together
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.theorem import Answer
 
 FEW = settings(derandomize=True, deadline=None)
 

@@ -14,11 +14,11 @@ import theory_sim as ts
 from counterexamples import quantized, sign, smooth
 from paper_checks.theorems import momentum
 from tests.strategies import axis, examples
-from theory_sim.adversary import piecewise
+from theory_sim.evidence.search import piecewise
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Answer, Theorem
 from theory_sim.optimizers.momentum import gd, sgd, sgdm
-from theory_sim.problem import Problem
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import Trial, put_on_trial, trials
 
 FEW = settings(derandomize=True, deadline=None, max_examples=examples(4))
 BY_ID = {theorem.id: theorem for theorem in momentum.THEOREMS}

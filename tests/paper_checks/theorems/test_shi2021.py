@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import averaged, reddi, shi, smooth, zhang
 from counterexamples.drift import drift
-from paper_checks.theorems import shi2021
+from paper_checks.shi2021 import theorems as shi2021
 from tests.strategies import axis, examples
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import Trial, put_on_trial, trials
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.theorem import Answer, Theorem
 
 FEW = settings(derandomize=True, deadline=None)
 ROOT = ts.power(0.5)

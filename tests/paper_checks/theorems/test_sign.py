@@ -15,6 +15,9 @@ from counterexamples import separable, smooth
 from counterexamples import sign as problems
 from paper_checks.theorems import sign
 from tests.strategies import axis, examples
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.theorem import Answer, Theorem
 from theory_sim.optimizers.sign import (
     ef_signsgd,
     extrapolated_signum,
@@ -23,9 +26,6 @@ from theory_sim.optimizers.sign import (
     majority_vote,
     signsgd,
 )
-from theory_sim.problem import Problem
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import Trial, put_on_trial, trials
 
 # Stochastic bounds are on expectations: `respected` has a false alarm in 3.5e6 per trial where a bound is attained
 # (Student's t), and fewer elsewhere.

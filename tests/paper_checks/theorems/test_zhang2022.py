@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import shi, zhang
-from paper_checks.theorems import zhang2022
+from paper_checks.zhang2022 import theorems as zhang2022
 from tests.strategies import axis, examples
-from theory_sim.theorem import Answer, Theorem
-from theory_sim.trial import Trial, put_on_trial, trials
+from theory_sim.evidence.trial import Trial, put_on_trial, trials
+from theory_sim.nouns.theorem import Answer, Theorem
 
 FEW = settings(derandomize=True, deadline=None)
 

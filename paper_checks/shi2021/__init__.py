@@ -1,0 +1,1 @@
+"""Shi, Li, Hong, Sun 2021, "RMSProp converges with proper hyper-parameter"."""

@@ -1,0 +1,183 @@
+"""Theorems of Zhang, Chen, Shi, Sun, Luo (arXiv:2208.09632) and of its extended version (arXiv:2603.02092).
+
+The convergence theorems hide the constant of their threshold for beta2: it is a symbol without a value here,
+so they are UNDECIDED unless one is given.  On their own divergence function the sign of the drift decides,
+see `counterexamples.drift`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from counterexamples import zhang
+from paper_checks.theorems.conditions import (
+    BETA2_BELOW_ONE,
+    BOUNDED,
+    NO_EPS,
+    NO_EPS_INSIDE,
+    NO_EPS_OUTSIDE,
+    ROOT,
+    STRONG_GROWTH,
+    VANISHING,
+)
+from paper_checks.theorems.values import DRIFT, drift_of
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import power
+from theory_sim.nouns.theorem import Condition, Theorem
+from theory_sim.nouns.verdict import Verdict
+from theory_sim.optimizers.adam import adam
+
+# The papers take lr/sqrt(t), and the update m/(sqrt(v) + eps); only the extended version has eps >= 0 in its
+# theorem.
+_STEPS = (ROOT, NO_EPS_INSIDE)
+_ASSUMES = ("Every component has an L-Lipschitz gradient and f is bounded below.",)
+
+
+def _adam(beta1: float, beta2: float) -> Callable[[], Optimizer]:
+    def build() -> Optimizer:
+        return adam(
+            0.1,
+            beta1,
+            beta2,
+            0.0,
+            bias_correction=False,
+            m0="mean_gradient",
+            v0="max_square",
+            schedule=power(0.5),
+        )
+
+    return build
+
+
+def _small(n: int) -> Callable[[], Problem]:
+    """The divergence function with a = 1/(n-1)^2, that is C = n (n-1)."""
+    return lambda: zhang.piecewise(n, 1.0 / (n - 1) ** 2)
+
+
+DIVERGENCE = Theorem(
+    id="zhang2022.divergence",
+    where="2208.09632, Proposition 3.3; 2603.02092, eq. 2.5; with the exact condition for the cyclic order",
+    statement="On the divergence function Adam runs away from the optimum if its drift over an epoch points "
+    "there.",
+    conditions=(
+        BOUNDED,
+        Condition("drift < 0", "the drift over an epoch is negative"),
+        *VANISHING,
+        *NO_EPS,
+    ),
+    quantity="verdict",
+    verdict=Verdict.DIVERGED,
+    meaning=DRIFT,
+    assumes=("Components come in cyclic order on the divergence function.",),
+    problem=lambda: zhang.piecewise(10),
+    optimizer=_adam(0.5, 0.8),
+    run={"steps": 50_000},
+    values=drift_of,
+)
+
+CONVERGENCE = Theorem(
+    id="zhang2022.convergence_exact",
+    where="2208.09632, Theorem 3.1 with D0 = 0, on the divergence function, with the exact condition for the "
+    "cyclic order",
+    statement="On the divergence function Adam goes to the optimum if its drift over an epoch points there.",
+    conditions=(
+        BOUNDED,
+        Condition("drift > 0", "the drift over an epoch is positive"),
+        *VANISHING,
+        *NO_EPS,
+    ),
+    quantity="verdict",
+    verdict=Verdict.CONVERGED,
+    meaning=DRIFT,
+    assumes=("Components come in cyclic order on the divergence function.",),
+    problem=lambda: zhang.piecewise(10),
+    optimizer=_adam(0.5, 0.99),
+    run={"steps": 50_000},
+    values=drift_of,
+)
+
+
+def _threshold(
+    id: str, where: str, threshold: str, order: str, constants: str, outside: Condition
+) -> Theorem:
+    arguments: dict[str, Any] = {
+        "statement": "Adam converges, up to a neighbourhood that vanishes with D0, if beta1 < sqrt(beta2) "
+        "and beta2 is close to 1.",
+        "conditions": (
+            BOUNDED,
+            BETA2_BELOW_ONE,
+            STRONG_GROWTH,
+            Condition(f"1 - beta2 <= {threshold}", "beta2 above its threshold"),
+            *_STEPS,
+            outside,
+        ),
+        "meaning": {
+            "K": "constant of the threshold 1 - beta2, which the theorem hides",
+            "rho": "quantity of the path in the threshold",
+        },
+        "assumes": (*_ASSUMES, f"Order: {order}."),
+        "run": {"steps": 50_000, "order": order},
+    }
+    return Theorem(
+        id=id,
+        where=where,
+        quantity="verdict",
+        verdict=Verdict.CONVERGED,
+        constants=constants,
+        problem=lambda: zhang.piecewise(10),
+        optimizer=_adam(0.5, 0.99),
+        **arguments,
+    )
+
+
+THEOREM_31 = _threshold(
+    "zhang2022.thm31",
+    "2208.09632, Theorem 3.1",
+    "K*(1 - beta1^n)/(n^2*rho)",
+    "reshuffled",
+    "recalled",
+    NO_EPS_OUTSIDE,
+)
+EXTENDED = _threshold(
+    "zhang2026.convergence",
+    "2603.02092, convergence theorem",
+    "K*(1 - beta1^n)/n^5",
+    "replacement",
+    "read",
+    Condition("eps_outside >= 0", "eps outside the root not negative"),
+)
+
+_SIZE = {"a": "size of the small component gradients"}
+_SMALL = Condition("Abs(a*(n - 1)^2 - 1) <= 1/10^12", "a = 1/(n-1)^2, to rounding")
+
+D1_PRINTED = Theorem(
+    id="zhang2026.d1_printed",
+    where="2603.02092, after eq. 2.5, as printed",
+    statement="With a = 1/(n-1)^2 the affine-variance constant of the divergence function is 2 n^2.",
+    conditions=(_SMALL, Condition("n >= 3", "at least three components")),
+    bound="2*n^2",
+    meaning=_SIZE,
+    quantity="D1",
+    constants="read",
+    problem=_small(3),
+    optimizer=_adam(0.0, 0.9),
+    run={"steps": 100},
+)
+
+D1_CORRECTED = Theorem(
+    id="zhang2026.d1",
+    where="2603.02092, after eq. 2.5, corrected",
+    statement="With a = 1/(n-1)^2 the affine-variance constant is n^2 ((n/(n-1))^2 + (n-1)^-3): at most 2 "
+    "n^2 from n = 4 on.",
+    conditions=(_SMALL, Condition("n >= 2", "at least two components")),
+    bound="n^2*((n/(n - 1))^2 + (n - 1)^(-3))",
+    meaning=_SIZE,
+    quantity="D1",
+    problem=_small(3),
+    optimizer=_adam(0.0, 0.9),
+    run={"steps": 100},
+)
+
+THEOREMS = [DIVERGENCE, CONVERGENCE, THEOREM_31, EXTENDED, D1_PRINTED, D1_CORRECTED]

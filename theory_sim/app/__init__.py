@@ -1,0 +1,1 @@
+"""The application: command line, catalogue, jobs, report, plots on the terminal, benchmark."""

@@ -1,0 +1,131 @@
+"""The command ``theory-sim`` itself, and the options its commands share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from theory_sim import checks
+from theory_sim.nouns.sweep import TIERS, Sweep
+
+
+class _Group(click.Group):
+    """Turns the one-sentence errors of the library into one-line errors of the command, exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        except MemoryError as error:
+            said = str(error).rstrip(".") or "Out of memory"
+            raise click.UsageError(f"{said}: ask for fewer seeds, lanes or checkpoints.") from error
+        except (OverflowError, ZeroDivisionError) as error:
+            raise click.UsageError(
+                f"A value leaves the range of float64 ({error}); give moderate values."
+            ) from error
+        except BrokenExecutor as error:
+            raise click.UsageError(
+                f"A process died, perhaps for lack of memory ({error}); try --processes 1."
+            ) from error
+        except BrokenPipeError:  # the reader of our output left
+            raise
+        except OSError as error:
+            raise click.UsageError(f"{error.filename or 'Disk'}: {error.strerror or error}.") from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            ctx.fail(f"Unknown command {args[0]!r}: {checks.suggestion(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+def writable(path: Path) -> None:
+    """Raise ValueError, before the work, if this file or folder cannot be written; create nothing."""
+    existing = next(one for one in (path, *path.absolute().parents) if one.exists())
+    try:
+        if existing == path and not path.is_dir():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
+
+
+def _target(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        writable(path)
+    return path
+
+
+def file_option(name: str, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option for a file to write, checked before the work."""
+    return click.option(
+        *name.split(), type=click.Path(dir_okay=False, path_type=Path), callback=_target, help=help
+    )
+
+
+def folder_option(help: str, default: Path | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --out for a folder to write into, checked before the work."""
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=True,
+        callback=_target,
+        help=help,
+    )
+
+
+def tier_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tier",
+        type=click.Choice(TIERS),
+        default="full",
+        show_default=True,
+        help="quick: fewer cells and steps, seconds; full: the settings of the papers, minutes.",
+    )(function)
+
+
+def out_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return folder_option("Folder for results; finished work there is not run again.", Path("out"))(function)
+
+
+def processes_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--processes",
+        type=click.IntRange(1),
+        help="Processes to share the work; default: one per core, or fewer for little work.",
+    )(function)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="theory-sim")
+def main() -> None:
+    """Does this optimizer converge, where does it break, and does that theorem really say so?
+
+    \b
+    theory-sim list                      what is there
+    theory-sim check reddi2018           does that paper's every claim hold?
+    theory-sim figure phase              draw a phase diagram
+    theory-sim simulate --problem reddi.periodic:C=10 --optimizer adam:lr=0.5,beta2=0.5 --schedule power:s=0.5
+    theory-sim theorem reddi2018.thm1 --C 10 --beta2 0.009
+    theory-sim certify --n 20 --C 20 --out map.json      where Adam provably diverges
+    theory-sim distributed --workers 4   quantized Adam over real processes, packed messages on the wire
+    theory-sim reproduce --tier quick    everything, in one folder
+    """
+
+
+def describe(sweep: Sweep) -> str:
+    axes = ", ".join(f"{name}[{len(values)}]" for name, values in sweep.axes.items()) or "none"
+    return (
+        f"{sweep.name}\n  problem    {sweep.problem}\n  optimizer  {sweep.optimizer}\n"
+        f"  axes       {axes}; {sweep.seeds} seed(s), order {sweep.order}, {sweep.steps} steps, "
+        f"{sweep.size} lanes"
+    )

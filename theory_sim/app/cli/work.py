@@ -1,0 +1,239 @@
+"""Commands that compute: simulate, sweep, figure, check, reproduce, bench."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.app import catalogue, terminal
+from theory_sim.app.cli.group import (
+    describe,
+    file_option,
+    folder_option,
+    main,
+    out_option,
+    processes_option,
+    tier_option,
+)
+from theory_sim.app.runs import Runs
+from theory_sim.engine import memory
+from theory_sim.engine.grid import save
+from theory_sim.nouns.claim import Outcome, Result, plain
+from theory_sim.nouns.figure import Figure
+from theory_sim.nouns.sweep import TIERS, Sweep
+
+
+@main.command()
+@click.option("--problem", required=True, help="For instance reddi.periodic:C=10,period=3.")
+@click.option("--optimizer", required=True, help="For instance adam:lr=0.1,beta2=0.99,bias_correction=false.")
+@click.option(
+    "--schedule", default="constant", show_default=True, help="constant, power:s=0.5 or linear:horizon=1000."
+)
+@click.option("--steps", default=10_000, show_default=True)
+@click.option("--seeds", default=1, show_default=True)
+@click.option("--entropy", default=0, show_default=True, help="Root of all seeds.")
+@click.option("--order", default="cyclic", show_default=True, help="cyclic, reshuffled or replacement.")
+@click.option("--workers", default=1, show_default=True, help="Gradients averaged per step.")
+@click.option(
+    "--x0", help="Start: one number, or one per coordinate with commas between; default: the problem's."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option(
+    "--tier", type=click.Choice(TIERS), default="full", show_default=True, help="quick: a tenth of the steps."
+)
+@folder_option("Also keep the run there, as simulate.nc.", None)
+def simulate(
+    problem: str,
+    optimizer: str,
+    schedule: str,
+    steps: int,
+    seeds: int,
+    entropy: int,
+    order: str,
+    workers: int,
+    x0: str | None,
+    as_json: bool,
+    tier: str,
+    out: Path | None,
+) -> None:
+    """Run one optimizer on one problem and print where it ends."""
+    checks.count("steps", steps, high=checks.LARGEST)
+    sweep = Sweep(
+        catalogue.build_problem(problem),
+        catalogue.build_optimizer(optimizer, schedule=catalogue.build_schedule(schedule)),
+        steps=steps,
+        seeds=seeds,
+        entropy=entropy,
+        order=order,
+        workers=workers,
+        x0=None if x0 is None else _numbers(x0),
+        name="simulate",
+        quick={"steps": max(1, steps // 10)},
+    ).at(tier)
+    with terminal.Progress() as progress:
+        grid = sweep.run(progress=lambda share: progress("simulate", share))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        save(grid, out / "simulate.nc")
+    names = [name for name in grid.data_vars if set(grid[name].dims) <= {"seed", "coordinate"}]
+    names = [name for name in names if grid[name].ndim]
+    if as_json:
+        values = {str(name): plain(grid[name].values.tolist()) for name in names}
+        record = {"problem": str(sweep.problem), "optimizer": str(sweep.optimizer), **values}
+        click.echo(json.dumps(record, allow_nan=False))
+        return
+    click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
+    rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
+    terminal.show("", ["seed", *map(str, names)], rows)
+
+
+def _numbers(text: str) -> float | list[float]:
+    """Parse one number, or several with commas between."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--x0 {text} is no number; write for instance 0.5 or 1,-2.") from None
+    return values if len(values) > 1 else values[0]
+
+
+def _cell(value: Any) -> str:
+    return str(value) if value.dtype.kind in "UOi" else " ".join(f"{v:.6g}" for v in value.ravel())
+
+
+@main.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, from a timed pilot, and stop.")
+@tier_option
+@out_option
+def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
+    """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
+    from theory_sim.engine import run as execute
+
+    checks.known("sweep", name, catalogue.sweeps())
+    chosen = catalogue.sweeps()[name].at(tier)
+    if dry_run:
+        click.echo(describe(chosen))
+        work = chosen.size * chosen.steps
+        click.echo(
+            f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s and "
+            f"{memory.required(chosen) / 2**20:.3g} MiB of memory on this machine"
+        )
+        return
+    with terminal.Progress() as progress:
+        grid = Runs(tier, out / "sweeps", progress).grid(chosen)
+    path = out / "sweeps" / f"{name}.{tier}.nc"
+    save(grid, path)
+    verdicts, counts = np.unique(grid.verdict.values, return_counts=True)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in zip(verdicts, counts, strict=True))
+    click.echo(f"{describe(chosen)}\n  verdicts   {said}\n  written    {path}")
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True)
+@processes_option
+@tier_option
+@out_option
+def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) -> None:
+    """Draw the figures NAMES, or all: PNG, SVG, the features and curves as JSON, the grids as netCDF."""
+    from theory_sim.app import jobs
+
+    for name in names:
+        checks.known("figure", name, (*catalogue.figures(), "all"))
+    chosen = _drawable() if "all" in names else [catalogue.figures()[name] for name in names]
+    for one in chosen:
+        if one.missing:
+            raise ValueError(
+                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[exact]".'
+            )
+    with terminal.Progress() as progress:
+        _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
+    for one in chosen:
+        for path in files[one.name]:
+            click.echo(path)
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[PAPER|CLAIM]...")
+@file_option("--json json_file", "Also write the evidence here.")
+@processes_option
+@tier_option
+@out_option
+def check(
+    names: tuple[str, ...], json_file: Path | None, processes: int | None, tier: str, out: Path
+) -> None:
+    """Check claims of the papers; exit status 1 if one FAILS."""
+    from theory_sim.app import jobs, report
+
+    chosen = catalogue.select_claims(names)
+    with terminal.Progress() as progress:
+        results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
+    _show(results)
+    if json_file is not None:
+        report.write_json(results, tier, json_file)
+    _exit(results)
+
+
+@main.command()
+@processes_option
+@tier_option
+@out_option
+def reproduce(processes: int | None, tier: str, out: Path) -> None:
+    """Run every sweep, draw every figure, check every claim; the result is OUT/index.html."""
+    from theory_sim.app import jobs, report
+
+    figures = _drawable()
+    with terminal.Progress() as progress:
+        claims = list(catalogue.claims().values())
+        results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
+    report.write_json(results, tier, out / "claims.json")
+    page = report.write_html(results, figures, files, catalogue.deviations(), tier, out)
+    _show(results)
+    click.echo(f"{len(figures)} figures, report: {page}")
+    _exit(results)
+
+
+def _drawable() -> list[Figure]:
+    """Return the figures whose optional modules are installed, and name the others."""
+    figures = list(catalogue.figures().values())
+    for figure in figures:
+        if figure.missing:
+            click.echo(f"figure {figure.name} left out: it needs {', '.join(figure.missing)}", err=True)
+    return [figure for figure in figures if not figure.missing]
+
+
+def _show(results: Sequence[Result]) -> None:
+    from theory_sim.app import report
+
+    rows = []
+    for result in results:
+        record = result.record()
+        numbers = [terminal.number(record[name]) for name in ("observed", "expected", "margin")]
+        rows.append((record["id"], record["status"], record["kind"], *numbers, f"{result.seconds:.1f}"))
+    terminal.show("", ("claim", "status", "kind", "observed", "expected", "margin", "s"), rows)
+    for result in results:
+        if result.evidence.status is not Outcome.PASS:
+            click.echo(
+                f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
+            )
+    click.echo(report.summary(results))
+
+
+def _exit(results: Sequence[Result]) -> None:
+    if any(result.evidence.status is Outcome.FAIL for result in results):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--rivals/--no-rivals", default=True, help="Also run JAX and torch where they are installed.")
+def bench(rivals: bool) -> None:
+    """Time the lane loop beside its rivals in the same run, and print the ratios."""
+    from theory_sim.app import bench as benchmark
+
+    terminal.show("", ("what", "ns per lane-step", "ratio"), benchmark.rows(rivals))

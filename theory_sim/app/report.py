@@ -1,0 +1,91 @@
+"""The report: one self-contained folder with the claims, the ledger and the figures."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from theory_sim.nouns.claim import Deviation, Result
+from theory_sim.nouns.figure import Figure
+from theory_sim.nouns.papers import PAPERS
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Return "n PASS, n FAIL, n UNDECIDED"."""
+    counts = Counter(result.evidence.status.value for result in results)
+    return ", ".join(f"{counts[status]} {status}" for status in ("PASS", "FAIL", "UNDECIDED"))
+
+
+def document(results: Sequence[Result], tier: str) -> dict[str, Any]:
+    """Return the machine-readable form: {"claims": [...], "tier", "summary", "versions"}."""
+    packages = ("theory-sim", "numpy", "numba", "scipy")
+    return {
+        "tier": tier,
+        "summary": summary(results),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in packages},
+        },
+        "claims": [result.record() for result in results],
+    }
+
+
+def write_json(results: Sequence[Result], tier: str, path: Path) -> None:
+    """Write `document` to a file, creating its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document(results, tier), indent=1, ensure_ascii=False))
+
+
+def write_html(
+    results: Sequence[Result],
+    figures: Sequence[Figure],
+    files: Mapping[str, Sequence[Path]],
+    deviations: Sequence[Deviation],
+    tier: str,
+    folder: Path,
+) -> Path:
+    """Write ``index.html``, which opens from disk without a network.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    figures : sequence of Figure
+    files : mapping of str to sequence of Path
+        Files of each figure by name, inside `folder`, the PNG first.
+    deviations : sequence of Deviation
+    tier : str
+    folder : Path
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("theory_sim"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    data = document(results, tier)
+    keys = dict.fromkeys([claim["paper"] for claim in data["claims"]] + [row.paper for row in deviations])
+    page = environment.get_template("report.html.j2").render(
+        data=data,
+        papers=[
+            {
+                "paper": PAPERS[key],
+                "claims": [claim for claim in data["claims"] if claim["paper"] == key],
+                "deviations": [row for row in deviations if row.paper == key],
+            }
+            for key in keys
+        ],
+        figures=[
+            {"figure": figure, "files": [path.relative_to(folder).as_posix() for path in files[figure.name]]}
+            for figure in figures
+        ],
+    )
+    path = folder / "index.html"
+    path.write_text(page)
+    return path

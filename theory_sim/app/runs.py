@@ -1,0 +1,72 @@
+"""The grids of one tier: every sweep is computed once and shared by claims and figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from theory_sim.nouns.claim import Claim, Result
+from theory_sim.nouns.figure import Figure
+from theory_sim.nouns.sweep import Sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Progress = Callable[[str, float], None]
+
+
+class Runs:
+    """The grids of one tier, in memory and, if a folder is given, on disk.
+
+    Parameters
+    ----------
+    tier : {"quick", "full"}
+    store : Path, optional
+        Folder of finished chunks.
+    progress : callable, optional
+        Called with the name of the running sweep and the finished share of it.
+    threads : int, optional
+        Threads of each sweep; default: one per core.
+    """
+
+    def __init__(
+        self,
+        tier: str = "full",
+        store: Path | None = None,
+        progress: Progress | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.tier = tier
+        self.store = store
+        self.threads = threads
+        self._progress = progress
+        self._grids: dict[object, xr.Dataset] = {}
+
+    def grid(self, sweep: Sweep) -> xr.Dataset:
+        """Return the grid of a sweep at this tier, computed at most once."""
+        actual = sweep.at(self.tier)
+        # The digest covers what is run; these three decide how it is labelled and judged.
+        key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+        if key not in self._grids:
+            report = self._progress
+            self._grids[key] = actual.run(
+                self.store,
+                threads=self.threads,
+                progress=None if report is None else lambda share: report(actual.name, share),
+            )
+        return self._grids[key]
+
+    def check(self, claim: Claim) -> Result:
+        """Run the sweeps of a claim and its check."""
+        begin = time.perf_counter()
+        grids = [self.grid(sweep) for sweep in claim.sweeps]
+        evidence = claim.check(grids, self.tier)
+        return Result(claim, evidence, time.perf_counter() - begin)
+
+    def draw(self, figure: Figure, folder: Path) -> list[Path]:
+        """Run the sweeps of a figure and write its files."""
+        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder)

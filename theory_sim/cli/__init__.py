@@ -1,6 +1,0 @@
-"""The command line, ``theory-sim``."""
-
-from theory_sim.cli import browse, distributed, proofs, work
-from theory_sim.cli.group import main
-
-__all__ = ["browse", "distributed", "main", "proofs", "work"]

@@ -1,0 +1,1 @@
+"""The nouns of the suite: frozen data that say what is meant; they import no numba."""

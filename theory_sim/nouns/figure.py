@@ -1,0 +1,144 @@
+"""Figures: which sweeps, how to draw them, and the numbers that a test can compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim.engine.grid import save
+from theory_sim.nouns.claim import plain
+from theory_sim.nouns.sweep import Sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette: distinguishable with every common colour-vision deficiency.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+VERDICT_COLORS = {"CONVERGED": "#56B4E9", "DIVERGED": "#D55E00", "UNDECIDED": "#F0E442"}
+
+STYLE: dict[Any, Any] = {
+    "axes.prop_cycle": f"cycler('color', {list(PALETTE)})",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "mathtext.fontset": "dejavuserif",
+    "savefig.dpi": 200,
+    "svg.hashsalt": "theory-sim",
+    "figure.constrained_layout.use": False,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A figure of the suite.
+
+    Parameters
+    ----------
+    name : str
+        Command-line name and stem of the files.
+    caption : str
+        What is shown, with the settings that matter.
+    panels : (int, int)
+        Rows and columns of axes.
+    size : (float, float)
+        Inches.
+    sweeps : tuple of Sweep
+    draw : callable
+        ``draw(axes, grids)`` with a flat array of axes and one Dataset per sweep.
+    features : callable
+        ``features(grids) -> {name: number}``: areas, edges, slopes; what a test compares instead of pixels.
+    claims : tuple of str
+        Ids of the claims it illustrates.
+    needs : tuple of str
+        Optional modules without which it cannot be drawn.
+    files : callable, optional
+        ``files() -> {suffix: text}``: more files stored beside the picture, as ``name.suffix``.
+    """
+
+    name: str
+    caption: str
+    panels: tuple[int, int]
+    size: tuple[float, float]
+    sweeps: tuple[Sweep, ...]
+    draw: Callable[[np.ndarray[Any, np.dtype[np.object_]], Sequence[xr.Dataset]], None]
+    features: Callable[[Sequence[xr.Dataset]], Mapping[str, float]]
+    claims: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    files: Callable[[], Mapping[str, str]] | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules among `needs` that are not installed."""
+        return tuple(name for name in self.needs if find_spec(name) is None)
+
+    def save(self, grids: Sequence[xr.Dataset], folder: Path) -> list[Path]:
+        """Write ``name.png``, ``name.svg``, ``name.json`` (features and drawn curves) and one ``.nc`` per sweep.
+
+        Parameters
+        ----------
+        grids : sequence of xarray.Dataset
+            One per sweep, in order.
+        folder : Path
+
+        Returns
+        -------
+        list of Path
+            The files, the PNG first.
+        """
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure as Canvas
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        folder.mkdir(parents=True, exist_ok=True)
+        with rc_context(STYLE):
+            engine = ConstrainedLayoutEngine()
+            figure = Canvas(figsize=self.size, dpi=STYLE["savefig.dpi"], layout=engine)
+            axes = figure.subplots(*self.panels, squeeze=False)
+            self.draw(axes.ravel(), grids)
+            # Measuring every text takes long, so it is done once for both files.
+            engine.execute(figure)
+            figure.set_layout_engine(None)
+            png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
+            figure.savefig(png)
+            figure.savefig(svg, metadata={"Date": None})
+            curves = [curve for panel, ax in enumerate(axes.ravel()) for curve in _curves(panel, ax)]
+        data = folder / f"{self.name}.json"
+        features = {name: float(value) for name, value in self.features(grids).items()}
+        content = {"name": self.name, "caption": self.caption, "features": features, "curves": curves}
+        data.write_text(json.dumps(plain(content), indent=1, allow_nan=False))
+        files = [png, svg, data]
+        for suffix, text in (self.files() if self.files is not None else {}).items():
+            path = folder / f"{self.name}.{suffix}"
+            path.write_text(text)
+            files.append(path)
+        for sweep, grid in zip(self.sweeps, grids, strict=True):
+            path = folder / f"{self.name}.{sweep.name}.nc"
+            save(grid, path)
+            files.append(path)
+        return files
+
+
+def _curves(panel: int, ax: Axes) -> list[dict[str, Any]]:
+    """Every labelled line of a panel, so that overlays drawn from closed forms are part of the data."""
+    return [
+        {
+            "panel": panel,
+            "label": str(line.get_label()),
+            "x": np.asarray(line.get_xdata(), dtype=float).tolist(),
+            "y": np.asarray(line.get_ydata(), dtype=float).tolist(),
+        }
+        for line in ax.get_lines()
+        if not str(line.get_label()).startswith("_")
+    ]

@@ -1,0 +1,230 @@
+"""The Problem noun: a gradient rule, its constants, its noise, its domain and what is known about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.nouns.noise import Noise
+from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import build, tile
+from theory_sim.rules.language import Reductions, Source, names, require_names, require_results
+from theory_sim.rules.language import Rule as Function
+
+# Names that an output of a run has, or that a rule binds itself.
+_TAKEN = ("x", "t", "i", "j", "d", "index", "workers", "noise", "u", "v")
+OUTPUTS = frozenset(
+    {"seed", "row", "checkpoint", "coordinate", "window_end", "x", "x_final", "state", "state_final", "status"}
+    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
+    | {"diverged_fraction", "diverged_low", "diverged_high"}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """An objective, or a sequence of losses, given by component gradients.
+
+    Parameters
+    ----------
+    name : str
+    gradient : callable
+        A rule of named scalars for one coordinate of a component's gradient; the names are x, t, the constants, the
+        component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of workers.  In up to nine
+        dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient kernel; see `theory_sim.rules.build`.
+    constants : mapping of str to float, or to a tuple of d floats
+        What the rules name; a tuple has one value for each coordinate.
+    dim : int
+        Number of coordinates d.
+    components : int
+        Number of component functions n that a sampling order chooses from.
+    noise : Noise, optional
+        Where the value ``noise`` comes from.
+    draws : int
+        Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws ... of ``noise``.
+    reductions : mapping of str, or tuple of str, to Reduction
+        Numbers from all coordinates, or all workers, that the rules name.
+    measure : callable, optional
+        Rule that returns the measures, from reductions, scalar constants and, in one dimension, x.  Or a kernel.
+    measures : tuple of str
+        Names of the measures.
+    online : tuple of str
+        Those measures that depend on the component drawn (such as the regret of a step), so that only
+        their running means have a meaning.
+    domain : (float, float), optional
+        Box [low, high] in every coordinate; iterates are clamped to it after each step.
+    start : float or tuple of float
+        Default x_1, one number for every coordinate or d of them; it may lie outside the domain.
+    optimum : float, optional
+        A minimiser, in every coordinate.
+    rule : Rule, optional
+        How a run of this problem is judged; without one every verdict is UNDECIDED.
+    facts : mapping of str to float
+        Constants that theorems read: L, D0, D1, G, ...
+    paper : str
+        Key of `theory_sim.nouns.papers`, empty if none.
+    family : callable, optional
+        The constructor, called again with `arguments` by `replace`, so that derived constants follow; set by
+        `theory_sim.nouns.family.family`.
+    arguments : mapping
+        The constructor's arguments; each can be an axis of a sweep.
+    """
+
+    name: str
+    gradient: Function
+    constants: Mapping[str, float | tuple[float, ...]] = field(default_factory=dict)
+    dim: int = 1
+    components: int = 1
+    noise: Noise | None = None
+    draws: int = 0
+    reductions: Reductions = field(default_factory=dict)
+    measure: Function | None = None
+    measures: tuple[str, ...] = ()
+    online: tuple[str, ...] = ()
+    domain: tuple[float, float] | None = None
+    start: float | tuple[float, ...] = 0.0
+    optimum: float | None = None
+    rule: Rule | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+    paper: str = ""
+    family: Callable[..., Problem] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, least in (("dim", 1), ("components", 1), ("draws", 0)):
+            object.__setattr__(self, name, checks.count(name, getattr(self, name), least))
+        if self.noise is not None:
+            object.__setattr__(self, "draws", self.noise.uniforms(self.dim))
+        start = tuple(checks.number("start", coordinate) for coordinate in np.atleast_1d(self.start).tolist())
+        object.__setattr__(self, "start", start if np.ndim(self.start) else start[0])
+        for name, value in {**self.theta, **self.facts}.items():
+            checks.number(name, value)
+        for name, several in self.constants.items():
+            if isinstance(several, tuple) and len(several) != self.dim:
+                raise ValueError(f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}.")
+        require_names("Constant", self.constants, _TAKEN, self.name)
+        for names_of in ("measures", "online"):
+            if isinstance(getattr(self, names_of), str):
+                raise ValueError(f"{names_of} = {getattr(self, names_of)!r} must be a tuple of names, such as ('gap',).")
+        require_names("Measure", self.measures, OUTPUTS, self.name)
+        if self.domain is not None:
+            low, high = (checks.number("domain", bound) for bound in self.domain)
+            if not low < high:
+                raise ValueError(f"domain = {self.domain} must satisfy low < high.")
+        if (self.measure is None) != (not self.measures):
+            raise ValueError(
+                f"measures = {self.measures} must name the rows of the measure kernel; give both."
+            )
+        for name in self.online:
+            checks.known("measure", name, self.measures)
+        if self.rule is not None:
+            checks.known("measure", self.rule.measure, set(self.measures) - set(self.online))
+        self.source  # noqa: B018  names that do not bind are refused here
+
+    @property
+    def theta(self) -> dict[str, float]:
+        """Every constant as a number, in the order of the kernels' rows; ``a_0``, ``a_1``, ... for those of coordinates."""
+        rows: dict[str, float] = {}
+        for name, value in self.constants.items():
+            rows |= {f"{name}_{i}": v for i, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
+        return rows
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names that can be an axis of a sweep."""
+        return tuple(self.arguments if self.family is not None else self.theta)
+
+    @cached_property
+    def source(self) -> tuple[tuple[Source, int], tuple[Source, int]]:
+        """The gradient and the measure kernel, each with its rows of scratch."""
+        shape = tuple((name, len(v) if isinstance(v, tuple) else 0) for name, v in self.constants.items())
+        reductions = tuple(self.reductions.items())
+        of_gradient = _gradient(self.gradient, self.name, self.dim, shape, self.noise, reductions)
+        return of_gradient, _measure(self.measure, self.name, self.measures, self.dim, shape, reductions)
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether the gradient is a rule, not a kernel."""
+        return not build.is_raw("gradient", self.gradient)
+
+    def replace(self, **changes: Any) -> Problem:
+        """Return a copy with other parameters; everything derived from them is rebuilt.
+
+        A start or a rule that was set by hand is kept.
+
+        Raises
+        ------
+        ValueError
+            If a name is no parameter of this problem or a value breaks its rule.
+        """
+        for name in changes:
+            checks.known(f"parameter of {self.name}", name, self.axes)
+        if self.family is not None:
+            rebuilt = self.family(**{**self.arguments, **changes})
+            own = self.family(**self.arguments)
+            kept = {
+                name: getattr(self, name)
+                for name in ("start", "rule")
+                if getattr(self, name) != getattr(own, name) and not (name == "start" and "x0" in changes)
+            }
+            return replace(rebuilt, **kept)
+        return replace(self, constants={**self.constants, **changes})
+
+    def bounds(self) -> tuple[float, float]:
+        """Return the box, infinite when there is none."""
+        return (-math.inf, math.inf) if self.domain is None else self.domain
+
+    def __str__(self) -> str:
+        given = self.arguments if self.family is not None else self.constants
+        shown = (
+            f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in given.items() if v is not None
+        )
+        return f"{self.name}({', '.join(shown)})"
+
+
+_Shape = tuple[tuple[str, int], ...]
+_Reductions = tuple[tuple[Any, Any], ...]
+
+
+def _constants(shape: _Shape) -> dict[str, Any]:
+    return {name: (0.0,) * length if length else 0.0 for name, length in shape}
+
+
+def _check_reductions(reductions: _Reductions, owner: str) -> None:
+    for key, one in reductions:
+        require_results(one.term, (key,) if isinstance(key, str) else key, owner)
+
+
+@lru_cache(1024)
+def _gradient(
+    gradient: Function, owner: str, dim: int, shape: _Shape, noise: Noise | None, reductions: _Reductions
+) -> tuple[Source, int]:
+    """Return the gradient kernel of what a problem declares, after checking its rules."""
+    if build.is_raw("gradient", gradient):
+        return tile.raw("gradient", gradient), 0
+    _check_reductions(reductions, owner)
+    rows = None if noise is None else tile.NoiseRows(noise.rule, noise.draws, noise.each)
+    if noise is not None:
+        require_results(noise.rule, ("the noise",), owner)
+    made = tile.gradient(gradient, owner, dim, _constants(shape), rows, dict(reductions))
+    all_at_once = dim > 1 and any(name[:1] == "x" and name[1:].isdigit() for name in names(gradient))
+    require_results(gradient, [f"coordinate {i}" for i in range(dim if all_at_once else 1)], owner)
+    return made
+
+
+@lru_cache(1024)
+def _measure(
+    measure: Function | None, owner: str, measures: tuple[str, ...], dim: int, shape: _Shape, reductions: _Reductions
+) -> tuple[Source, int]:
+    if measure is None:
+        return tile.empty("measure"), 0
+    if build.is_raw("measure", measure):
+        return tile.raw("measure", measure), 0
+    made = tile.measure(measure, owner, len(measures), dim, _constants(shape), dict(reductions))
+    require_results(measure, measures, owner)
+    return made

@@ -1,0 +1,343 @@
+"""The Sweep noun: a problem, an optimizer, named axes; `run` gives a labelled Dataset."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim import checks
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.order import ORDERS
+from theory_sim.nouns.problem import OUTPUTS, Problem
+from theory_sim.nouns.verdict import Rule
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from theory_sim.engine.job import Job
+
+WATCHED = "gradient_norm"
+_SLOTS = 1 << 16  # uniforms of a step, see theory_sim.random
+_LONGEST = 1 << 53
+TIERS = ("quick", "full")
+Axis = Sequence[float] | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run stops to record.
+
+    Parameters
+    ----------
+    steps : int
+        Number of updates T.
+    checkpoints : tuple of int
+        Increasing numbers of updates after which x and the measures are stored; the last one is T.
+    running : bool
+        Whether mean, minimum and maximum of every measure over x_1 ... x_c are stored at checkpoint c.
+    windows : tuple of (int, int)
+        Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
+    first_hit : float, optional
+        Value of the measure "gradient_norm" whose first hit is recorded.
+    """
+
+    steps: int
+    checkpoints: tuple[int, ...]
+    running: bool
+    windows: tuple[tuple[int, int], ...]
+    first_hit: float | None = None
+
+    @property
+    def stops(self) -> list[int]:
+        """Every number of updates at which something is recorded, increasing."""
+        edges = {edge for window in self.windows for edge in window}
+        return sorted(({*self.checkpoints, *edges}) - {0})
+
+
+def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
+    """Return which object an axis belongs to: problem, optimizer, schedule, start or workers.
+
+    Raises
+    ------
+    ValueError
+        If none or more than one knows it.
+    """
+    owners = {
+        "optimizer": set(optimizer.axes),
+        "schedule": set(optimizer.schedule.parameters),
+        "problem": set(problem.axes),
+        "start": {"x0"} - {*problem.axes},
+        "workers": {"workers"},
+    }
+    found = [owner for owner, names in owners.items() if name in names]
+    if not found:
+        checks.known("axis", name, set().union(*owners.values()))
+    if len(found) > 1:
+        raise ValueError(
+            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
+        )
+    return found[0]
+
+
+def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
+    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
+
+    Raises
+    ------
+    ValueError
+        If they exceed the 65536 slots of a step (see `theory_sim.random`).
+    """
+    messages = sum(optimizer.draws_of_messages(problem.dim, workers))
+    count = workers * (1 + problem.draws) + optimizer.draws + messages
+    if count > _SLOTS:
+        raise ValueError(f"workers = {workers} need {count} uniforms per step, more than 65536; use fewer.")
+    return count
+
+
+def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Raise ValueError for an axis that no object knows, or a value that is refused whatever the other axes are."""
+    builders = {"optimizer": optimizer.replace, "schedule": optimizer.schedule.replace, "problem": problem.replace}
+    owner = {name: axis_owner(name, problem, optimizer) for name in axes}
+    for name, values in axes.items():
+        if owner[name] not in builders:
+            continue
+        build = builders[owner[name]]
+        others = {other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]}
+        # What is allowed of floats is an interval nearly everywhere; the rest is checked when lanes are built.
+        floats = values.dtype.kind == "f" and np.isfinite(values).all()
+        for value in [values.min().item(), values.max().item()] if floats else values.tolist():
+            refusal: Exception | None = None
+            for rest in itertools.chain([()], itertools.product(*others.values())):
+                try:
+                    build(**{name: value, **dict(zip(others, rest, strict=False))})
+                    break
+                except (ValueError, ArithmeticError) as error:
+                    refusal = refusal or error
+            else:
+                if isinstance(refusal, ValueError):
+                    raise refusal
+                raise ValueError(f"Axis {name!r} cannot be {value!r}: {refusal}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Runs of one optimizer on one problem over a grid of named axes.
+
+    Parameters
+    ----------
+    problem : Problem
+    optimizer : Optimizer
+    axes : mapping of str to sequence of float
+        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a problem
+        parameter, ``x0`` or ``workers``.
+    steps : int
+        Number of updates T >= 1.
+    seeds : int
+        Independent repetitions; the same seeds serve every cell (common random numbers).
+    order : {"cyclic", "reshuffled", "replacement"}
+        How components are drawn.
+    x0 : float or sequence of float, optional
+        The start x_1; default: the problem's.
+    workers : int
+        Gradients drawn per step; averaged unless the optimizer is distributed, so B workers are a mini-batch.
+    checkpoints : int or sequence of int
+        How many log-spaced records of x to keep (0: only the end), or after which numbers of updates; the
+        last update is always recorded too.
+    running : bool
+        Whether to keep mean, minimum and maximum of every measure over x_1 ... x_c at checkpoint c.
+    rule : Rule, optional
+        Verdict rule; default: the problem's.
+    first_hit : float, optional
+        Record after how many updates the measure "gradient_norm" first was <= this value, at a point of the
+        path (``first_hit``) and on average over the path so far (``first_hit_mean``); -1 if never.
+    entropy : int
+        Root of all seeds.
+    name : str
+    quick : mapping
+        Fields that the quick tier replaces, for instance ``{"steps": 10_000}``.
+    """
+
+    problem: Problem
+    optimizer: Optimizer
+    axes: Mapping[str, Axis] = field(default_factory=dict)
+    steps: int = 10_000
+    seeds: int = 1
+    order: str = "cyclic"
+    x0: float | Sequence[float] | None = None
+    workers: int = 1
+    checkpoints: int | Sequence[int] = 0
+    running: bool = False
+    rule: Rule | None = None
+    first_hit: float | None = None
+    entropy: int = 0
+    name: str = ""
+    quick: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, low in (("steps", 1), ("seeds", 1), ("workers", 1), ("entropy", 0)):
+            object.__setattr__(self, name, checks.count(name, getattr(self, name), low))
+        if self.steps > _LONGEST:
+            raise ValueError(f"steps = {self.steps} is more than 2^53, which no machine takes; use fewer.")
+        for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
+            if not isinstance(value, noun):
+                article = "an" if noun is Optimizer else "a"
+                raise TypeError(f"{value!r} is not {article} {noun.__name__}; call its constructor.")
+        if not isinstance(self.axes, Mapping):
+            raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
+        if self.rule is not None and not isinstance(self.rule, Rule):
+            raise ValueError(f"rule = {self.rule!r} must be a Rule, such as Rule('distance', 0.05, 1.0).")
+        checks.known("order", self.order, ORDERS)
+        if self.rule is not None:
+            checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
+        if self.first_hit is not None:
+            checks.number("first_hit", self.first_hit, 0.0)
+            if WATCHED not in self.problem.measures:
+                raise ValueError(
+                    f"first_hit = {self.first_hit} needs the measure {WATCHED!r}, which {self.problem.name} lacks; "
+                    f"it has {', '.join(self.problem.measures) or 'none'}."
+                )
+        clash = set(self.problem.measures) & set(self.optimizer.measures)
+        if clash:
+            raise ValueError(f"{min(clash)!r} is a measure of {self.problem.name} and of {self.optimizer.name}; rename one.")
+        for name, values in self.axes.items():
+            if name in OUTPUTS:
+                raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
+            if np.ndim(values) != 1 or len(values) == 0 or np.ma.isMaskedArray(values):
+                raise ValueError(
+                    f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values."
+                )
+        _check_axes(self.problem, self.optimizer, self.coordinates)
+        workers = [checks.count("workers", w) for w in self.coordinates.get("workers", np.array([])).tolist()]
+        uniforms(self.problem, self.optimizer, max(workers, default=self.workers))
+        for name in self.quick:
+            checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
+        _ = self.plan  # checks the checkpoints
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields only: an executor rebuilds the lanes."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @cached_property
+    def job(self) -> Job:
+        """What the engine makes of this sweep: its lanes and its digest."""
+        from theory_sim.engine.job import Job
+
+        return Job(self)
+
+    @cached_property
+    def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The axes as arrays."""
+        return {name: np.asarray(values) for name, values in self.axes.items()}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of (axes ..., seed)."""
+        return (*(len(values) for values in self.axes.values()), self.seeds)
+
+    @property
+    def size(self) -> int:
+        """Number of lanes."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+    @property
+    def judged(self) -> Rule | None:
+        """The verdict rule in force."""
+        return self.rule or self.problem.rule
+
+    @cached_property
+    def plan(self) -> Plan:
+        """When the run stops to record."""
+        given = self.checkpoints
+        if isinstance(given, int | np.integer):
+            number = checks.count("checkpoints", int(given), 0)
+            if number > self.steps * 100 + 1000:
+                raise ValueError(f"checkpoints = {number} are more than the {self.steps} steps; give fewer.")
+            points = (
+                np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
+            )
+        elif isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+            raise ValueError(f"checkpoints = {given!r} must be a number or a list of numbers of updates.")
+        else:
+            points = [checks.count("checkpoint", c) for c in given]
+            if points != sorted(set(points)) or points[-1:] > [self.steps]:
+                raise ValueError(
+                    f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}."
+                )
+        rule = self.judged
+        horizons = () if rule is None else (self.steps // 2, self.steps)
+        windows = tuple((h - max(int(h * rule.window), min(h, 1)), h) for h in horizons if rule is not None)
+        return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, windows, self.first_hit)
+
+    def at(self, tier: str) -> Sweep:
+        """Return this sweep at a tier: the same object when full, fewer cells and steps when quick."""
+        checks.known("tier", tier, TIERS)
+        return replace(self, **self.quick, quick={}) if tier == "quick" and self.quick else self
+
+    def run(
+        self,
+        store: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        executor: Any = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> xr.Dataset:
+        """Run every lane and return the labelled results.
+
+        Parameters
+        ----------
+        store : path, optional
+            Folder that keeps finished chunks; a second run computes only the missing ones.
+        threads : int, optional
+            Threads per process; default: one per core, or 1 with an executor.  Results do not depend on it.
+        executor : concurrent.futures.Executor, optional
+            Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
+        progress : callable, optional
+            Called with the finished share of the work.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.
+        """
+        return self.job.run(store, threads=threads, executor=executor, progress=progress)
+
+
+def simulate(
+    problem: Problem,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    seeds: int = 1,
+    order: str = "cyclic",
+    x0: float | Sequence[float] | None = None,
+    workers: int = 1,
+    checkpoints: int | Sequence[int] = 0,
+    running: bool = False,
+    rule: Rule | None = None,
+    first_hit: float | None = None,
+    entropy: int = 0,
+) -> xr.Dataset:
+    """Run one optimizer on one problem: a `Sweep` without axes; see there for the parameters."""
+    return Sweep(
+        problem,
+        optimizer,
+        steps=steps,
+        seeds=seeds,
+        order=order,
+        x0=x0,
+        workers=workers,
+        checkpoints=checkpoints,
+        running=running,
+        rule=rule,
+        first_hit=first_hit,
+        entropy=entropy,
+    ).run()
