@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from counterexamples.drift.certified_map import certified_map, text
 
 import theory_sim as ts
 from counterexamples import reddi
+from counterexamples.drift.certified_map import certified_map, text
 from theory_sim.nouns.figure import VERDICT_COLORS, Figure
 from theory_sim.nouns.verdict import Verdict
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counterexamples import shi
-from counterexamples import drift
+from counterexamples import drift, shi
 from paper_checks.shi2021 import claims as shi2021
 from theory_sim.nouns.figure import PALETTE, VERDICT_COLORS, Figure
 

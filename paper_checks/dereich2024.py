@@ -17,10 +17,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from counterexamples.drift.monte_carlo import Estimate, vector_field
 
 import theory_sim as ts
 from counterexamples import twopoint
+from counterexamples.drift.monte_carlo import Estimate, vector_field
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 
 if TYPE_CHECKING:

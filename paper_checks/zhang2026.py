@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from counterexamples.drift.monte_carlo import Estimate
 
 import theory_sim as ts
 from counterexamples import reddi
 from counterexamples.drift import batch_problem, critical_beta2, first_order_beta2
+from counterexamples.drift.monte_carlo import Estimate
 from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.family import family
 from theory_sim.rules.language import total

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import reddi, shi, smooth, zhang
 from theory_sim import exact
-from theory_sim.exact.arithmetic import rational
+from theory_sim.checks import rational
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam_kernel
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -81,3 +84,20 @@ def count(name: str, value: int, low: int = 1, high: int | None = None) -> int:
     if high is not None and int(value) > high:
         raise ValueError(f"{name} = {value!r} is too large; give at most {high}.")
     return int(value)
+
+
+def rational(name: str, value: Any) -> Fraction:
+    """Return an int, Fraction, decimal string, ratio string or float (its binary64 value) as a Fraction.
+
+    Raises
+    ------
+    ValueError
+        If `value` is none of these.
+    """
+    exponent = re.search(r"[eE]([+-]?\d+)\s*$", value) if isinstance(value, str) else None
+    if exponent is not None and abs(int(exponent[1])) > 10_000:  # Fraction would write it out
+        raise ValueError(f"{name} = {value!r} has an exponent beyond 10000; write a smaller number.")
+    try:
+        return Fraction(value)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise ValueError(f"{name} = {value!r} is no exact number; write 0.99, 99/100 or 1e-3.") from None

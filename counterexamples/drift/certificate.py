@@ -30,7 +30,8 @@ from fractions import Fraction
 from typing import Any
 
 from theory_sim import checks, exact
-from theory_sim.exact.arithmetic import module, rational
+from theory_sim.checks import rational
+from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict

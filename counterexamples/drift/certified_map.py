@@ -20,7 +20,8 @@ from typing import Any
 
 from counterexamples.drift.certificate import powers, setting, verdict_of
 from theory_sim import checks, exact
-from theory_sim.exact.arithmetic import module, rational
+from theory_sim.checks import rational
+from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.verdict import Verdict
 
 FORMAT = "theory-sim certified map 1"

@@ -29,7 +29,8 @@ from counterexamples.drift.certified_map import (
     check_size,
 )
 from theory_sim import exact
-from theory_sim.exact.arithmetic import module, rational
+from theory_sim.checks import rational
+from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.verdict import Verdict
 
 _BITS = 128

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import theory_sim as ts
-from counterexamples import shi, smooth, zhang
-from counterexamples import drift
+from counterexamples import drift, shi, smooth, zhang
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import theory_sim as ts
-from counterexamples import reddi, smooth
-from counterexamples import drift
+from counterexamples import drift, reddi, smooth
 from theory_sim import checks
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 

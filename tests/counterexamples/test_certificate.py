@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from counterexamples import reddi, shi, zhang
+from counterexamples import drift, reddi, shi, zhang
 from counterexamples.drift import certificate, critical
-from counterexamples import drift
 from theory_sim import exact
 from theory_sim.optimizers.adam import adam_kernel
 

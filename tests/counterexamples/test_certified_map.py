@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterexamples.drift import certified_map, map_check
 from counterexamples import drift
+from counterexamples.drift import certified_map, map_check
 
 pytest.importorskip("flint")
 

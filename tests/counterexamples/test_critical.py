@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterexamples.drift import certificate, critical
 from counterexamples import drift
+from counterexamples.drift import certificate, critical
 
 pytest.importorskip("flint")
 

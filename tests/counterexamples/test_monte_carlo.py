@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from counterexamples.drift.monte_carlo import Estimate
 
 from counterexamples.drift import critical_beta2, drift, first_order_beta2, monte_carlo
+from counterexamples.drift.monte_carlo import Estimate
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from counterexamples.drift.monte_carlo import vector_field
 from hypothesis import given
 from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import twopoint
+from counterexamples.drift.monte_carlo import vector_field
 
 
 @given(k=st.floats(0.1, 100.0), p=st.floats(0.01, 0.99), negative=st.booleans())

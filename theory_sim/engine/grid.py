@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,19 +15,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from theory_sim.nouns.sweep import Sweep
-
-
-def save(grid: xr.Dataset, path: Path) -> None:
-    """Write a grid as classic netCDF, which knows no 64-bit integers: larger ones become floats."""
-    limit = np.iinfo(np.int32).max
-    wide = {
-        name: values.astype(float)
-        for name, values in grid.variables.items()
-        if values.dtype.kind in "iu" and values.size and np.abs(values.values).max() > limit
-    }
-    grid.assign({name: (values.dims, values.values) for name, values in wide.items()}).to_netcdf(
-        path, engine="scipy"
-    )
 
 
 def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Dataset:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.exact.arithmetic import rational
+from theory_sim.checks import rational
 from theory_sim.nouns.expression import parse
 from theory_sim.nouns.theorem import Answer
 

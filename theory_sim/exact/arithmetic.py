@@ -7,7 +7,6 @@ are optional: ``pip install "theory-sim[exact]"``.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -36,23 +35,6 @@ def module(name: str) -> Any:
         raise ImportError(
             f'Exact arithmetic needs {name}: run pip install "theory-sim[exact]".', name=name
         ) from None
-
-
-def rational(name: str, value: Any) -> Fraction:
-    """Return an int, Fraction, decimal string, ratio string or float (its binary64 value) as a Fraction.
-
-    Raises
-    ------
-    ValueError
-        If `value` is none of these.
-    """
-    exponent = re.search(r"[eE]([+-]?\d+)\s*$", value) if isinstance(value, str) else None
-    if exponent is not None and abs(int(exponent[1])) > 10_000:  # Fraction would write it out
-        raise ValueError(f"{name} = {value!r} has an exponent beyond 10000; write a smaller number.")
-    try:
-        return Fraction(value)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ValueError(f"{name} = {value!r} is no exact number; write 0.99, 99/100 or 1e-3.") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.engine.grid import save
 from theory_sim.nouns.claim import plain
+from theory_sim.nouns.dataset import save
 from theory_sim.nouns.sweep import Sweep
 
 if TYPE_CHECKING:

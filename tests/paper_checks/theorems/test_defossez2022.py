@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import separable, smooth
-from paper_checks.defossez2022.claims import bound
 from paper_checks.defossez2022 import theorems as defossez2022
+from paper_checks.defossez2022.claims import bound
 from tests.strategies import axis, examples
 from theory_sim.evidence.trial import Trial, put_on_trial, trials
 from theory_sim.nouns.theorem import Answer, Theorem

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import reddi, shi
 from counterexamples.linear import MODELS, hindsight_regret, linear
-from paper_checks.reddi2018.theory import ROOT, paper_adam
 from paper_checks.reddi2018 import theorems as reddi2018
+from paper_checks.reddi2018.theory import ROOT, paper_adam
 from tests.strategies import axis, examples
 from theory_sim.evidence.trial import Trial, put_on_trial, trials
 from theory_sim.nouns.theorem import Answer, Theorem

@@ -24,8 +24,8 @@ from theory_sim.app.cli.group import (
 )
 from theory_sim.app.runs import Runs
 from theory_sim.engine import memory
-from theory_sim.engine.grid import save
 from theory_sim.nouns.claim import Outcome, Result, plain
+from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
 
