@@ -1,4 +1,4 @@
-"""What the tests of one session share: grids, drawn figures and their features, also between workers of xdist."""
+"""What the tests of one session share, also between workers of xdist: grids and drawn figures."""
 
 import fcntl
 import json

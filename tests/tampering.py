@@ -30,12 +30,12 @@ def flipped(verdict: np.ndarray) -> np.ndarray:
 
 
 def lost(grid: xr.Dataset, kinds: str = "f") -> xr.Dataset:
-    """A grid without results: every number NaN and, if asked for by `kinds`, every count -1 and verdict UNDECIDED."""
-    nothing = {"f": np.nan, "i": -1, "U": "UNDECIDED"}
+    """A grid without results: numbers NaN and, if `kinds` has i and U, counts -1 and verdicts UNDECIDED."""
+    nothing = {"f": (np.nan, float), "i": (-1, int), "U": ("UNDECIDED", "U9")}
 
     def without(variable: xr.DataArray) -> xr.DataArray:
         kind = variable.dtype.kind
-        return xr.full_like(variable, nothing[kind]) if kind in kinds else variable
+        return xr.full_like(variable, *nothing[kind]) if kind in kinds else variable
 
     return grid.map(without, keep_attrs=True)
 
@@ -63,8 +63,9 @@ def fails_on_tampered_grids(paper: str, *rows: tuple[Any, ...], tier: str = "qui
     paper : str
         Key of the paper, the prefix of every claim below.
     *rows : tuple
-        (claim, sweep, variable, change), where ``change(values)`` gets a copy of the values, or (claim, sweep, change),
-        where ``change(grid)`` returns a Dataset.  The sweep is named without the key of its paper; ``"*"`` changes all.
+        (claim, sweep, variable, change), where ``change(values)`` gets a copy of the values, or
+        (claim, sweep, change), where ``change(grid)`` returns a Dataset.  The sweep is named without the key
+        of its paper; ``"*"`` changes all.
     tier : str
         The tier whose thresholds the claim applies to the quick grids.
     """

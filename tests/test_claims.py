@@ -32,7 +32,7 @@ COUNTS = {
     ),
     *("wang2024separability.S2", "wang2024separability.S2b"),
 }
-# Only all grids together: the first two judge the longest horizon only; of Gaussian noise S2b says that no path leaves.
+# All grids together only: the first two judge the longest horizon; S2b says that Gaussian paths never leave.
 TOGETHER = {"chen2022.G4a", "chen2022.G4b", "wang2024separability.S2b"}
 # Rows of the ledgers on what is not run or not known.
 SHOWN_BY_NO_CLAIM = {
