@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from counterexamples.generalized_smooth import RULE, well, well_start
-from counterexamples.objectives import well_slope, well_terms
+from counterexamples.objectives import well_slope
+from counterexamples.objectives import well as well_terms
 from theory_sim import checks, noise
 from theory_sim.family import family
 from theory_sim.problem import Problem

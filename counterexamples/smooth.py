@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from counterexamples.objectives import bowl_slope, bowl_terms
+from counterexamples.objectives import bowl, bowl_slope
 from theory_sim import checks, noise
 from theory_sim.family import family
 from theory_sim.problem import Problem
@@ -39,7 +39,7 @@ def bounded_measure(gap: float, square: float) -> tuple[float, float, float]:
 
 
 def _of_bounded(x: float) -> tuple[float, float]:
-    value, slope = bowl_terms(x)
+    value, slope = bowl(x)
     return value, slope * slope
 
 
