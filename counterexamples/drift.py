@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory_sim import checks
-from theory_sim.random import ORDERS
+from theory_sim.order import ORDERS
 
 FloatArray = NDArray[np.float64]
 
