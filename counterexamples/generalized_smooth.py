@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from counterexamples.objectives import ramp_slope, ramp_terms, well_slope, well_terms
+from counterexamples.objectives import ramp, ramp_slope, well_slope
+from counterexamples.objectives import well as well_terms
 from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
@@ -29,7 +30,7 @@ def hard_gradient(x0: float, x1: float, L0: float, L1: float, eps: float) -> tup
 def hard_measure(x0: float, x1: float, L0: float, L1: float, eps: float) -> tuple[float, float]:
     """Return F - F* and ||grad F||."""
     of_x, slope_x = well_terms(x0, L0, L1)
-    of_y, slope_y = ramp_terms(x1, L0, eps)
+    of_y, slope_y = ramp(x1, L0, eps)
     return of_x + of_y, math.hypot(slope_x, slope_y)
 
 

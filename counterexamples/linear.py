@@ -29,7 +29,6 @@ MODELS = {
 
 
 def _drawn(u: float, v: float, density: float, spread: float, tail: float, bias: float) -> float:
-    """[u < density] spread (s + bias) |s|^tail, s = 2 v - 1 uniform on [-1, 1]."""
     s = 2.0 * v - 1.0
     return spread * (s + bias) * abs(s) ** tail if u < density else 0.0
 
@@ -39,6 +38,7 @@ def _mean(density: float, spread: float, tail: float, bias: float) -> float:
 
 
 JUMPS = Noise("jumps", _drawn, draws=2, mean=_mean)
+"""[u < ``density``] ``spread`` (s + ``bias``) |s|^``tail``, s uniform on [-1, 1]."""
 
 
 def linear_gradient(t: int, i: int, d: int, noise: float, amplitude: float, period: float) -> float:

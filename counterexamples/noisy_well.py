@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from counterexamples.generalized_smooth import RULE, well, well_start
-from counterexamples.objectives import well_slope, well_terms
+from counterexamples import generalized_smooth
+from counterexamples.objectives import well, well_slope
 from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
@@ -33,7 +33,7 @@ def noisy_well_gradient(x: float, L0: float, L1: float, noise: float) -> float:
 
 def noisy_well_measure(x: float, L0: float, L1: float) -> tuple[float, float, float]:
     """Return f - f*, |f'| and |x|."""
-    gap, slope = well_terms(x, L0, L1)
+    gap, slope = well(x, L0, L1)
     return gap, slope, abs(x)
 
 
@@ -67,7 +67,7 @@ def noisy_well(
         kurtosis = E zeta^4 if nu > 4.
     """
     tail = _tail(nu)
-    quiet = well(L0, L1, delta)
+    quiet = generalized_smooth.well(L0, L1, delta)
     checks.number("sigma", sigma, 0.0)
     facts = {name: quiet.facts[name] for name in ("L0", "L1", "gap", "M")}
     facts |= {"sigma0": sigma, "sigma1": 1.0, "mean_absolute": mean_absolute(nu)}
@@ -80,9 +80,9 @@ def noisy_well(
         noise=noise.STUDENT,
         measure=noisy_well_measure,
         measures=("gap", "gradient_norm", "distance"),
-        start=well_start(L0, L1, delta),
+        start=quiet.start,
         optimum=0.0,
-        rule=RULE,
+        rule=quiet.rule,
         facts=facts,
         paper=PAPER,
     )

@@ -1,6 +1,6 @@
 """Objectives of one coordinate that several problems share, as plain functions for their rules.
 
-``*_terms`` gives the value above the minimum and the size of the derivative, for measures; ``*_slope`` the derivative.
+Each is a pair, its value above the minimum and the size of its derivative; ``*_slope`` is the derivative itself.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 
-def well_terms(x: float, L0: float, L1: float) -> tuple[float, float]:
+def well(x: float, L0: float, L1: float) -> tuple[float, float]:
     """E - E* and |E'| of the (L0, L1)-smooth well E, quadratic for |x| <= 1/L1 and exponential beyond."""
     size = abs(x)
     if L1 * size <= 1.0:
@@ -24,7 +24,7 @@ def well_slope(x: float, L0: float, L1: float) -> float:
     return math.copysign(L0 / L1, x) * math.exp(L1 * abs(x) - 1.0)
 
 
-def ramp_terms(y: float, L0: float, eps: float) -> tuple[float, float]:
+def ramp(y: float, L0: float, eps: float) -> tuple[float, float]:
     """S and |S'| of the ramp, S = (eps a/4)(6 u^2 - u^4) + 2 eps (|y| - a)_+ with a = 3 eps/L0, u = min(|y|/a, 1)."""
     a = 3.0 * eps / L0
     u = min(abs(y) / a, 1.0)
@@ -38,7 +38,7 @@ def ramp_slope(y: float, L0: float, eps: float) -> float:
     return eps * u * (3.0 - u * u)
 
 
-def bowl_terms(x: float) -> tuple[float, float]:
+def bowl(x: float) -> tuple[float, float]:
     """f = x^2/(1 + x^2), smooth and non-convex, and |f'|."""
     return x * x / (1.0 + x * x), abs(bowl_slope(x))
 

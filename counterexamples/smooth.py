@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from counterexamples.objectives import bowl_slope, bowl_terms
+from counterexamples.objectives import bowl, bowl_slope
 from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
@@ -40,7 +40,7 @@ def bounded_measure(gap: float, square: float) -> tuple[float, float, float]:
 
 
 def _of_bounded(x: float) -> tuple[float, float]:
-    value, slope = bowl_terms(x)
+    value, slope = bowl(x)
     return value, slope * slope
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples.generalized_smooth import hard_function, ramp_start, well, well_start
-from counterexamples.zoo import measures_at, ramp
-from theory_sim.evidence.smoothness import Finding, box, curvature, gradient_at
+from counterexamples.zoo import ramp
+from theory_sim.engine.evaluate import gradients, measures
+from theory_sim.evidence.smoothness import Finding, box, curvature
 
 CONSTANTS = {"L0": st.floats(0.1, 10.0), "L1": st.floats(0.1, 10.0)}
 
@@ -23,8 +24,8 @@ def test_E_is_twice_continuously_differentiable_at_its_seam(L0: float, L1: float
     problem = well(L0, L1)
     h = 1e-6 / L1
     points = (side * (1.0 / L1 + h * np.arange(-2.0, 3.0)))[:, None]
-    slope = side * gradient_at(problem, points)[:, 0]
-    found = measures_at(problem, points)
+    slope = side * gradients(problem, points)[:, 0]
+    found = measures(problem, points)
     assert slope[2] == pytest.approx(L0 / L1, rel=1e-12)
     assert found["gap"][2] == pytest.approx(0.5 * L0 / L1**2, rel=1e-12)
     # One-sided second derivatives; E'' grows like L0 e^(L1 h) outside: 1e-6.
@@ -42,9 +43,9 @@ def test_S_is_twice_continuously_differentiable_at_its_seam(
     h = 1e-5
     y = side * a * (1.0 + h * np.arange(-1.0, 2.0))
     points = np.stack([np.zeros(3), y], axis=1)
-    slope = side * gradient_at(problem, points)[:, 1]
+    slope = side * gradients(problem, points)[:, 1]
     assert slope == pytest.approx(np.full(3, 2.0 * eps), rel=1e-9)  # S' = 2 eps - 3 eps h^2 inside
-    assert measures_at(problem, points)["gap"][1] == pytest.approx(1.25 * eps * a, rel=1e-12)
+    assert measures(problem, points)["gap"][1] == pytest.approx(1.25 * eps * a, rel=1e-12)
     assert abs(slope[1] - slope[0]) / (a * h) <= 2.0 * L0 * h + 1e-15 * eps / (
         a * h
     )  # S'' = 2 L0 h at distance a h, averaged L0 h
@@ -55,11 +56,11 @@ def test_S_is_twice_continuously_differentiable_at_its_seam(
 def test_gradient_is_the_derivative_of_the_gap(L0: float, L1: float, eps: float, u: float, v: float) -> None:
     problem = hard_function(L0, L1, eps, delta=1e4)
     point = np.array([u / L1, 3.0 * v * eps / L0])
-    gradient = gradient_at(problem, point[None])[0]
+    gradient = gradients(problem, point[None])[0]
     for i, size in enumerate((1.0 / L1, 3.0 * eps / L0)):
         h = np.eye(2)[i] * size * 1e-5
-        up, down = (measures_at(problem, (point + s * h)[None])["gap"][0] for s in (1, -1))
-        gap = measures_at(problem, point[None])["gap"][0]
+        up, down = (measures(problem, (point + s * h)[None])["gap"][0] for s in (1, -1))
+        gap = measures(problem, point[None])["gap"][0]
         # Truncation h^2 |f'''|/6, across the seam h |jump of f'''|, and the rounding of the gap over h.
         slack = 1e-8 * (abs(gradient[i]) + (L0 / L1, eps)[i]) + 1e-15 * gap / (size * 1e-5)
         assert (up - down) / (2.0 * h[i]) == pytest.approx(gradient[i], abs=slack)
@@ -70,17 +71,17 @@ def test_the_well_is_the_sum_over_coordinates(d: int) -> None:
     problem = well(2.0, 0.5, 7.0, d)
     x = np.linspace(-4.0, 3.0, d)[None]
     single = well(2.0, 0.5, 7.0)
-    slopes = gradient_at(single, x.T)[:, 0]
-    found = measures_at(problem, x)
-    assert gradient_at(problem, x)[0] == pytest.approx(slopes, rel=1e-15)
-    assert found["gap"][0] == pytest.approx(measures_at(single, x.T)["gap"].sum(), rel=1e-12)
+    slopes = gradients(single, x.T)[:, 0]
+    found = measures(problem, x)
+    assert gradients(problem, x)[0] == pytest.approx(slopes, rel=1e-15)
+    assert found["gap"][0] == pytest.approx(measures(single, x.T)["gap"].sum(), rel=1e-12)
     assert found["gradient_norm"][0] == pytest.approx(np.linalg.norm(slopes), rel=1e-12)
 
 
 @given(**CONSTANTS, delta=st.floats(1e-3, 1e6))
 def test_the_well_starts_at_its_gap(L0: float, L1: float, delta: float) -> None:
     problem = well(L0, L1, delta)
-    found = measures_at(problem, np.array([[problem.start]]))
+    found = measures(problem, np.array([[problem.start]]))
     assert found["gap"][0] == pytest.approx(delta, rel=1e-9)
     assert found["gradient_norm"][0] == pytest.approx(problem.facts["M"], rel=1e-9)
     assert well_start(L0, L1, delta) == problem.start
@@ -95,9 +96,9 @@ def test_the_hard_function_starts_at_its_gap_split_equally(
     x0, y0 = problem.start
     assert x0 >= 1.0 / L1
     assert y0 >= 3.0 * eps / L0
-    assert measures_at(problem, np.array([[x0, y0]]))["gap"][0] == pytest.approx(delta, rel=1e-9)
-    assert measures_at(problem, np.array([[x0, 0.0]]))["gap"][0] == pytest.approx(0.5 * delta, rel=1e-9)
-    assert gradient_at(problem, np.array([[x0, y0]]))[0] == pytest.approx(
+    assert measures(problem, np.array([[x0, y0]]))["gap"][0] == pytest.approx(delta, rel=1e-9)
+    assert measures(problem, np.array([[x0, 0.0]]))["gap"][0] == pytest.approx(0.5 * delta, rel=1e-9)
+    assert gradients(problem, np.array([[x0, y0]]))[0] == pytest.approx(
         [problem.facts["M"], 2 * eps], rel=1e-9
     )
 
@@ -168,10 +169,10 @@ def test_the_gap_is_split_as_asked_and_the_pieces_add_up(split: float) -> None:
     )
     assert run.x.values[..., 0] == pytest.approx(of_x.x.values, rel=1e-13)
     assert run.x.values[..., 1] == pytest.approx(of_y.x.values, rel=1e-13)
-    assert measures_at(ramp(0.2, 2.0), np.array([[y0]]))["gap"] == pytest.approx(
+    assert measures(ramp(0.2, 2.0), np.array([[y0]]))["gap"] == pytest.approx(
         (1.0 - split) * delta, rel=1e-13
     )
-    assert measures_at(whole, np.array([whole.start]))["gap"] == pytest.approx(delta, rel=1e-13)
+    assert measures(whole, np.array([whole.start]))["gap"] == pytest.approx(delta, rel=1e-13)
 
 
 @pytest.mark.parametrize("split", [0.0, 1.0, 0.001])

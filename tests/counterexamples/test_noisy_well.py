@@ -12,6 +12,7 @@ from scipy import integrate, stats
 import theory_sim as ts
 from counterexamples import noisy_well as nw
 from counterexamples.generalized_smooth import well
+from theory_sim.engine.evaluate import gradients
 from theory_sim.optimizers.momentum import sgdm
 
 
@@ -33,12 +34,8 @@ def test_noise_by_hand() -> None:
     # u = 1 - 3/4 = 1/4 and v = 1/4, so sin(2 pi v) = 1: zeta^2 = (nu - 2)(u^(-2/nu) - 1) = 2 (4^(1/2) - 1) = 2 at
     # nu = 4, and -2 ln u = 4 ln 2 for the Gaussian.  The gradient at 1/2 is 1/2 + sigma zeta.
     for nu, square in ((4.0, 2.0), (math.inf, 4.0 * math.log(2.0))):
-        problem = nw.noisy_well(nu=nu, sigma=3.0)
-        out = np.zeros((1, 1, 1))
-        theta = np.array([[value] for value in problem.constants.values()])
-        draws = np.array([[0.75], [0.25]])
-        problem.gradient(np.array([[0.5]]), 1, np.zeros((1, 1), int), draws, theta, out)
-        assert out[0, 0, 0] == pytest.approx(0.5 + 3.0 * math.sqrt(square), rel=1e-13)
+        found = gradients(nw.noisy_well(nu=nu, sigma=3.0), [[0.5]], uniforms=[[0.75], [0.25]]).item()
+        assert found == pytest.approx(0.5 + 3.0 * math.sqrt(square), rel=1e-13)
 
 
 @pytest.mark.parametrize("nu", [2.5, 3.0, 5.0, math.inf])
@@ -60,7 +57,7 @@ def test_without_noise_it_is_the_well() -> None:
     quiet, noisy = well(2.0, 0.5, 8.0), nw.noisy_well(2.0, 0.5, sigma=0.0, delta=8.0)
     assert noisy.start == quiet.start
     for x in (-6.0, -1.0, 0.3, 5.0):
-        assert noisy.gradients(x) == pytest.approx(quiet.gradients(x), rel=1e-15)
+        assert gradients(noisy, [[x]]) == pytest.approx(gradients(quiet, [[x]]), rel=1e-15)
     a, b = (ts.simulate(p, ts.sgd(lr=0.1), steps=50, checkpoints=5) for p in (quiet, noisy))
     for name in ("x", "gap", "gradient_norm"):
         np.testing.assert_array_equal(a[name], b[name])

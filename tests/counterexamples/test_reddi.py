@@ -7,23 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+import theory_sim as ts
 from counterexamples import linear, reddi
+from theory_sim.engine.evaluate import component_gradients, gradients, measures
+from theory_sim.nouns.problem import Problem
 
 
-def evaluate(problem: Any, kernel: Any, rows: int, x: float, idx: int = 0, u: float = 0.5) -> np.ndarray:
-    """One lane of a gradient or measure kernel at step 1, all uniforms equal to u."""
-    theta = np.array([[value] for value in problem.constants.values()])
-    out = np.zeros((rows, 1))
-    view = out.reshape(rows, 1, 1) if kernel is problem.gradient else out
-    kernel(np.array([[x]]), 1, np.array([[idx]]), np.full((problem.draws, 1), u), theta, view)
-    return out[:, 0]
+def drawn(problem: Problem, u: float) -> float:
+    """The gradient at 0.7 and step 1, all uniforms equal to u."""
+    return gradients(problem, [[0.7]], uniforms=np.full((problem.draws, 1), u)).item()
 
 
 def test_periodic_gradients_do_not_depend_on_x() -> None:
     problem = reddi.periodic(1010.0, small=10.0, period=101)
     expected = np.array([[1010.0]] + [[-10.0]] * 100)
-    np.testing.assert_array_equal(problem.gradients(-0.3), expected)
-    np.testing.assert_array_equal(problem.gradients(1.0), expected)
+    np.testing.assert_array_equal(component_gradients(problem, -0.3), expected)
+    np.testing.assert_array_equal(component_gradients(problem, 1.0), expected)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +47,8 @@ def test_periodic_facts(C: float, small: float, period: int | None, slope: float
 def test_periodic_measures() -> None:
     # C = 3 with slopes (3, -1, -1): at x = .5 the distance to -1 is 1.5, the gap 1.5/3, the regret 4.5 or -1.5.
     problem = reddi.periodic(3.0)
-    np.testing.assert_allclose(evaluate(problem, problem.measure, 3, 0.5, idx=0), [1.5, 0.5, 4.5])
-    np.testing.assert_allclose(evaluate(problem, problem.measure, 3, 0.5, idx=2), [1.5, 0.5, -1.5])
+    found = measures(problem, [[0.5], [0.5]], index=[0, 2])
+    np.testing.assert_allclose([*found.values()], [[1.5, 1.5], [0.5, 0.5], [4.5, -1.5]])
 
 
 def test_stochastic_gradient_and_measures() -> None:
@@ -57,9 +56,9 @@ def test_stochastic_gradient_and_measures() -> None:
     problem = reddi.stochastic(9.0, delta=1.0)
     assert problem.facts["p"] == pytest.approx(0.2)
     assert problem.facts["slope"] == pytest.approx(1.0)
-    assert evaluate(problem, problem.gradient, 1, 0.0, u=0.199)[0] == 9.0
-    assert evaluate(problem, problem.gradient, 1, 0.0, u=0.2)[0] == -1.0
-    np.testing.assert_allclose(evaluate(problem, problem.measure, 2, 0.5), [1.5, 1.5])
+    assert (drawn(problem, 0.199), drawn(problem, 0.2)) == (9.0, -1.0)
+    assert gradients(problem, [[0.7]]).item() == pytest.approx(1.0)
+    np.testing.assert_allclose([*measures(problem, [[0.5]]).values()], [[1.5], [1.5]])
 
 
 def test_figure_1_has_mean_slope_one_fifth() -> None:
@@ -69,9 +68,19 @@ def test_figure_1_has_mean_slope_one_fifth() -> None:
 
 def test_rescaled_multiplies_the_slopes_by_ten_roots_of_eps() -> None:
     # eps = 4: 10 sqrt(4) = 20, so slopes 60, -20, -20; the control keeps 3, -1, -1.
-    np.testing.assert_allclose(reddi.rescaled(4.0).gradients(0.0).ravel(), [60.0, -20.0, -20.0])
-    np.testing.assert_allclose(reddi.rescaled(4.0, scale=1.0).gradients(0.0).ravel(), [3.0, -1.0, -1.0])
+    np.testing.assert_allclose(component_gradients(reddi.rescaled(4.0), 0.0).ravel(), [60.0, -20.0, -20.0])
+    np.testing.assert_allclose(
+        component_gradients(reddi.rescaled(4.0, scale=1.0), 0.0).ravel(), [3.0, -1.0, -1.0]
+    )
     assert reddi.rescaled(4.0).start == 1.0
+
+
+def test_eps_and_x0_are_axes() -> None:
+    # One step of SGD along the large slope: 30 sqrt(eps) from x = 1, then 3 from x0.
+    eps = ts.Sweep(reddi.rescaled(1.0), ts.sgd(lr=0.001), axes={"eps": (4.0, 9.0)}, steps=1).run()
+    np.testing.assert_allclose(eps.x_final.values.ravel(), [1.0 - 0.06, 1.0 - 0.09])
+    x0 = ts.Sweep(reddi.periodic(3.0), ts.sgd(lr=0.1), axes={"x0": (-0.25, 0.5)}, steps=1).run()
+    np.testing.assert_allclose(x0.x_final.values.ravel(), [-0.55, 0.2])
 
 
 @pytest.mark.parametrize(
@@ -111,14 +120,28 @@ def test_bad_input_is_named(build: Any, message: str) -> None:
     ],
 )
 def test_linear_gradient(model: str, u: float, expected: float) -> None:
+    assert drawn(linear.linear(model, d=1), u) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("model", sorted(linear.MODELS))
+def test_linear_mean_gradient(model: str) -> None:
+    # The midpoint rule in v, with u on both sides of the density.  s |s|^tail is odd and smooth but for tail = 3 at 0.
     problem = linear.linear(model, d=1)
-    assert evaluate(problem, problem.gradient, 1, 0.7, u=u)[0] == pytest.approx(expected, rel=1e-14)
+    v = (np.arange(10_000) + 0.5) / 10_000
+    on, off = (
+        gradients(problem, np.zeros((v.size, 1)), uniforms=[np.full_like(v, u), v]) for u in (0.0, 1.0)
+    )
+    density = problem.constants["density"]
+    mean = density * on.mean() + (1.0 - density) * off.mean()
+    assert gradients(problem, [[0.0]]).item() == pytest.approx(mean, rel=1e-6, abs=1e-12)
 
 
 def test_linear_coordinates_are_out_of_phase() -> None:
-    # All uniforms at 1/2 leave the waves: sin(2 pi (1/3000 + i/3)).
+    # The noise of this model has mean 0: sin(2 pi (1/3000 + i/3)).
     expected = [math.sin(2 * math.pi * (1 / 3000 + i / 3)) for i in range(3)]
-    np.testing.assert_allclose(linear.linear("drifting").gradients(0.0)[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        gradients(linear.linear("drifting"), np.zeros((1, 3)))[0], expected, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("model", sorted(linear.MODELS))
@@ -127,11 +150,9 @@ def test_linear_gradients_stay_below_G(model: str) -> None:
     u = np.random.default_rng(0).random((2, 1000))
     u[0, :500] = 0.0  # drawn
     u[1, :2] = (0.0, 1.0)
-    theta = np.repeat([[value] for value in problem.constants.values()], 1000, axis=1)
-    out = np.zeros((1, 1, 1000))
     for t in (1, 750, 2250):  # the wave at its peaks
-        problem.gradient(np.zeros((1, 1000)), t, np.zeros((1, 1000), int), u, theta, out)
-        assert np.max(np.abs(out)) <= problem.facts["G"] * (1 + 1e-12)
+        found = gradients(problem, np.zeros((1000, 1)), t=t, uniforms=u)
+        assert np.max(np.abs(found)) <= problem.facts["G"] * (1 + 1e-12)
 
 
 def test_hindsight_regret_by_hand() -> None:

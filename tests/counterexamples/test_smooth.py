@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples import smooth
+from theory_sim.engine.evaluate import gradients, measures
 from theory_sim.nouns.problem import Problem
 
 FAMILIES = {
@@ -25,12 +26,7 @@ POINTS = st.lists(st.floats(-3.0, 3.0), min_size=1, max_size=4)
 
 
 def measured(problem: Problem, x: np.ndarray) -> dict[str, float]:
-    """The measures at one point, in Python."""
-    out = np.full((len(problem.measures), 1), math.nan)
-    theta = np.array([[value] for value in problem.constants.values()])
-    no_index, no_noise = np.zeros((1, 1), dtype=np.int64), np.full((problem.draws, 1), 0.5)
-    problem.measure(x.reshape(-1, 1), 1, no_index, no_noise, theta, out)
-    return dict(zip(problem.measures, out[:, 0].tolist(), strict=True))
+    return {name: value.item() for name, value in measures(problem, x[None]).items()}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -38,7 +34,7 @@ def measured(problem: Problem, x: np.ndarray) -> dict[str, float]:
 def test_gradient_is_the_derivative_of_the_value(name: str, point: list[float]) -> None:
     x = np.array(point)
     problem, value = FAMILIES[name](x.size), VALUES[name]
-    gradient = problem.gradients(x)[0]
+    gradient = gradients(problem, x[None])[0]
     h = 1e-5
     for i, unit in enumerate(np.eye(x.size)):
         # Central differences: error h^2/6 |f'''| + rounding/h < 1e-8 here.
@@ -50,7 +46,7 @@ def test_gradient_is_the_derivative_of_the_value(name: str, point: list[float]) 
 def test_measures_are_those_of_the_objective(name: str, point: list[float]) -> None:
     x = np.array(point)
     problem = FAMILIES[name](x.size)
-    found, square = measured(problem, x), np.sum(problem.gradients(x)[0] ** 2)
+    found, square = measured(problem, x), np.sum(gradients(problem, x[None]) ** 2)
     assert found["gap"] == pytest.approx(VALUES[name](x), rel=1e-9, abs=1e-12)
     assert found["gradient_square"] == pytest.approx(square, rel=1e-12, abs=1e-300)
     if name == "bounded":
@@ -86,21 +82,14 @@ def test_hand_values() -> None:
     ],
 )
 def test_noise_is_linear_in_the_uniform(problem: Problem, at: float, extremes: tuple[float, float]) -> None:
-    theta = np.array([[value] * 3 for value in problem.constants.values()])
-    out = np.zeros((1, 1, 3))
-    x, index = np.full((1, 3), at), np.zeros((1, 3), dtype=np.int64)
-    problem.gradient(x, 1, index, np.array([[0.0, 0.5, 1.0]]), theta, out)
-    np.testing.assert_allclose(
-        out[0, 0], [extremes[0], sum(extremes) / 2, extremes[1]], rtol=1e-14, atol=1e-15
-    )
+    found = gradients(problem, [[at]] * 3, uniforms=[[0.0, 0.5, 1.0]])[:, 0]
+    np.testing.assert_allclose(found, [extremes[0], sum(extremes) / 2, extremes[1]], rtol=1e-14, atol=1e-15)
 
 
 def test_workers_draw_their_own_noise() -> None:
-    problem, workers = smooth.quadratic(2, sigma=1.0), 3
-    noise = np.linspace(0.0, 1.0, workers * problem.draws).reshape(-1, 1)
-    out = np.zeros((workers, 2, 1))
-    problem.gradient(np.zeros((2, 1)), 1, np.zeros((workers, 1), np.int64), noise, np.ones((1, 1)), out)
-    np.testing.assert_allclose(out.ravel(), math.sqrt(12.0) * (noise.ravel() - 0.5), rtol=1e-14)
+    uniforms = np.linspace(0.0, 1.0, 6)
+    found = gradients(smooth.quadratic(2, sigma=1.0), np.zeros((1, 2)), uniforms=uniforms[:, None], workers=3)
+    np.testing.assert_allclose(found.ravel(), math.sqrt(12.0) * (uniforms - 0.5), rtol=1e-14)
 
 
 @pytest.mark.parametrize(("workers", "variance"), [(1, 9.0), (4, 2.25)])
@@ -119,14 +108,14 @@ def test_smoothness_constant(name: str) -> None:
     # The largest difference quotient of f' on a fine grid stays below L and comes within 1 % of it.
     problem = FAMILIES[name](1)
     x = np.linspace(-4.0, 4.0, 8001)
-    slopes = np.array([problem.gradients(point)[0, 0] for point in x])
+    slopes = gradients(problem, x[:, None])[:, 0]
     steepest = np.max(np.abs(np.diff(slopes) / np.diff(x)))
     assert 0.99 * problem.facts["L"] <= steepest <= problem.facts["L"] * (1.0 + 1e-9)
 
 
 def test_gradient_bounds() -> None:
     # |f'| = 2x/(1+x^2)^2 is largest at x = 1/sqrt(3): (2/sqrt(3)) (9/16) = 3 sqrt(3)/8.
-    peak = smooth.bounded(1, width=0.0).gradients(1.0 / math.sqrt(3.0))[0, 0]
+    peak = gradients(smooth.bounded(1, width=0.0), [[1.0 / math.sqrt(3.0)]]).item()
     assert peak == pytest.approx(3.0 * math.sqrt(3.0) / 8.0, rel=1e-14)
     assert smooth.bounded(1, width=0.5).facts["G"] == pytest.approx(peak + 0.5)
     assert smooth.logcosh(1, width=0.5).facts["G"] == 1.5

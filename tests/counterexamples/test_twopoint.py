@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import twopoint
 from counterexamples.drift.monte_carlo import vector_field
+from theory_sim.engine.evaluate import gradients, measures
 
 
 @given(k=st.floats(0.1, 100.0), p=st.floats(0.01, 0.99), negative=st.booleans())
@@ -24,6 +25,13 @@ def test_moments(k: float, p: float, negative: bool) -> None:
 
 def test_symmetric_case_has_no_third_moment() -> None:
     assert twopoint.two_point(10.0, 0.5).facts["third"] == 0.0
+
+
+def test_the_mean_gradient_and_the_distance() -> None:
+    # E X = 10 * 0.1 = 1, so the mean gradient at 2.5 is 1.5, and so is the distance; at a frozen point -1 it is -2.
+    problem = twopoint.two_point(10.0, 0.1)
+    assert gradients(problem, [[2.5]]).item() == measures(problem, [[2.5]])["distance"].item() == 1.5
+    assert gradients(twopoint.frozen(10.0, 0.1, -1.0), [[2.5]]).item() == -2.0
 
 
 def test_gradient_is_unbiased() -> None:

@@ -9,19 +9,16 @@ import pytest
 
 from counterexamples import zhang
 from counterexamples.drift import batch_problem
+from theory_sim.engine.evaluate import component_gradients, measures
 from theory_sim.nouns.problem import Problem
-from theory_sim.nouns.sweep import simulate
-from theory_sim.optimizers.adam import adam
 
 
 def components(problem: Problem, x: float) -> np.ndarray:
-    return problem.gradients(x)[:, 0]
+    return component_gradients(problem, x)[:, 0]
 
 
 def measured(problem: Problem, x: float) -> dict[str, float]:
-    """The measures at a point, through a run whose one step is negligible."""
-    grid = simulate(problem, adam(lr=1e-300), steps=1, x0=x)
-    return {name: float(grid[f"{name}_final"].item()) for name in problem.measures}
+    return {name: value.item() for name, value in measures(problem, [[x]]).items()}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +96,12 @@ def test_batch_equals_the_averaged_samples(B: int) -> None:
     assert g[0] / -g[1] == pytest.approx(C)
     # Means over B samples of slopes 60, -1, ..., -1, in units of 1/B: 60 - (B-1) and -B.
     assert g.tolist() == [61.0 - B] + [-float(B)] * (n - 1)
+    other = zhang.batch(60, 1).replace(B=B)
+    assert (other.constants, other.facts, str(other)) == (
+        problem.constants,
+        problem.facts,
+        f"zhang.batch(N=60, B={B})",
+    )
 
 
 @pytest.mark.parametrize(
