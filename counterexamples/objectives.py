@@ -29,7 +29,7 @@ def ramp(y: float, L0: float, eps: float) -> tuple[float, float]:
     a = 3.0 * eps / L0
     u = min(abs(y) / a, 1.0)
     core = 0.25 * eps * a * (6.0 * u * u - u**4)
-    return core + 2.0 * eps * max(abs(y) - a, 0.0), eps * u * (3.0 - u * u)
+    return core if abs(y) <= a else core + 2.0 * eps * (abs(y) - a), eps * u * (3.0 - u * u)
 
 
 def ramp_slope(y: float, L0: float, eps: float) -> float:
