@@ -24,7 +24,7 @@ def _points(problem: Problem, points: ArrayLike) -> FloatArray:
 def theta(problem: Problem, count: int) -> FloatArray:
     """Return the constants of a problem as (p, count)."""
     values = np.array([*problem.theta.values()], dtype=float)
-    return np.ascontiguousarray(np.broadcast_to(values[:, None], (len(values), count)))
+    return np.array(np.broadcast_to(values[:, None], (len(values), count)), order="C")
 
 
 def gradients(
@@ -61,7 +61,7 @@ def gradients(
     """
     x = _points(problem, points)
     count = x.shape[1]
-    idx = np.ascontiguousarray(np.broadcast_to(np.asarray(index, dtype=np.int64), (workers, count)))
+    idx = np.array(np.broadcast_to(np.asarray(index, dtype=np.int64), (workers, count)), order="C")
     source, rows = problem.source[0]
     if uniforms is None and problem.draws:
         if problem.noise is None:
@@ -138,7 +138,7 @@ def measures(problem: Problem, points: ArrayLike, *, t: int = 1, index: ArrayLik
     count = x.shape[1]
     source, rows = problem.source[1]
     out = np.empty((len(problem.measures), count))
-    idx = np.ascontiguousarray(np.broadcast_to(np.asarray(index, dtype=np.int64), (1, count)))
+    idx = np.array(np.broadcast_to(np.asarray(index, dtype=np.int64), (1, count)), order="C")
     noise = np.full((problem.draws, count), 0.5)
     with np.errstate(all="ignore"):
         build.compiled(source)(x, t, idx, noise, theta(problem, count), out, np.empty((rows, count)))
