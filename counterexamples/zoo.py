@@ -222,7 +222,7 @@ def power_norm(p: float = 4.0, L1: float = 1.0, d: int = 1) -> Problem:
     checks.number("p", p, 2.0, open_low=True)
     checks.number("L1", L1, 0.0, open_low=True)
     facts = {"L0": ((p - 2.0) / L1) ** (p - 2.0), "L1": L1}
-    return _function("power_norm", _radial_slope, _radial_measures, {"p": p}, facts, dim=d, start=1.0,
+    return _function("power_norm", _radial_slope, _radial_measures, {"p": p}, facts, dim=checks.count("d", d), start=1.0,
                      reductions={"square": total(_square)})  # fmt: skip
 
 
