@@ -5,52 +5,48 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from counterexamples.objectives import logarithm_slope
+from counterexamples.separable import box_curvatures
 from theory_sim import checks
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import UNIFORM
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
 
 PAPER = "sun2023"
 
 
-def heterogeneous_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """a_k x_ik/(1 + |x_ik|) + b_ik + noise for node i and coordinate k, sum_i b_ik = 0."""
-    workers, rows, lanes = out.shape
-    nodes = int(theta[2, 0])
-    d = rows // nodes
-    for j in range(workers):
-        for i in range(rows):
-            node, k = i // d, i % d
-            a = 0.2 + 0.8 * k / max(d - 1, 1)
-            # A frequency in 1 ... n-1, so that the shifts of a coordinate sum to 0 over the nodes.
-            turn = 2.0 * math.pi * node * (1 + k % max(nodes - 1, 1)) / nodes
-            shift = math.sqrt(2.0) * math.cos(turn) if nodes > 1 else 0.0
-            for lane in range(lanes):
-                error = theta[0, lane] * 3.4641016151377544 * (noise[j * rows + i, lane] - 0.5)
-                slope = a * x[i, lane] / (1.0 + abs(x[i, lane]))
-                out[j, i, lane] = slope + theta[1, lane] * shift + error
+def _slope(x: float, a: float, shift: float, heterogeneity: float, noise: float) -> float:
+    return logarithm_slope(x, a) + heterogeneity * shift + noise
 
 
-def heterogeneous_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """||grad f||_1 at the mean of the nodes, and the largest distance of a node from it in one coordinate."""
     rows, lanes = x.shape
-    nodes = int(theta[2, 0])
+    nodes = int(theta[0, 0])
     d = rows // nodes
     for lane in range(lanes):
         total = 0.0
         apart = 0.0
         for k in range(d):
-            a = 0.2 + 0.8 * k / max(d - 1, 1)
             mean = 0.0
             for node in range(nodes):
                 mean += x[node * d + k, lane]
             mean /= nodes
-            total += a * abs(mean) / (1.0 + abs(mean))
+            total += abs(logarithm_slope(mean, theta[3 + k, lane]))
             for node in range(nodes):
                 apart = max(apart, abs(x[node * d + k, lane] - mean))
         out[0, lane] = total
         out[1, lane] = apart
 
 
+def _shift(node: int, k: int, nodes: int) -> float:
+    """Frequencies in 1 ... n-1, so that the shifts of a coordinate k sum to 0 over the nodes."""
+    turn = 2.0 * math.pi * node * (1 + k % max(nodes - 1, 1)) / nodes
+    return math.sqrt(2.0) * math.cos(turn) if nodes > 1 else 0.0
+
+
+@family
 def heterogeneous(
     nodes: int = 4, d: int = 20, sigma: float = 3.0, heterogeneity: float = 1.0, x0: float = 2.0
 ) -> Problem:
@@ -77,25 +73,26 @@ def heterogeneous(
         Measures: gradient_norm ||grad f||_1 at the mean of the nodes, consensus max |x_ik - mean_k|.
     """
     checks.count("nodes", nodes)
+    checks.count("d", d)
     return Problem(
         name="gossip.heterogeneous",
-        gradient=heterogeneous_gradient,
+        gradient=_slope,
         constants={
+            "nodes": float(nodes),
             "sigma": checks.number("sigma", sigma, 0.0),
             "heterogeneity": checks.number("heterogeneity", heterogeneity, 0.0),
-            "nodes": float(nodes),
+            "a": tuple(box_curvatures(d).tolist()) * nodes,
+            "shift": tuple(_shift(node, k, nodes) for node in range(nodes) for k in range(d)),
         },
-        dim=nodes * checks.count("d", d),
-        draws=nodes * d,
-        measure=heterogeneous_measure,
+        dim=nodes * d,
+        noise=UNIFORM,
+        measure=_measures,
         measures=("gradient_norm", "consensus"),
         start=checks.number("x0", x0),
         optimum=0.0,
         # Half of the run: the first half is the way to the neighbourhood that the noise leaves.
         rule=Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True, window=0.5),
         paper=PAPER,
-        family=heterogeneous,
-        arguments={"nodes": nodes, "d": d, "sigma": sigma, "heterogeneity": heterogeneity},
     )
 
 

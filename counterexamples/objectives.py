@@ -24,6 +24,17 @@ def well_slope(x: float, L0: float, L1: float) -> float:
     return math.copysign(L0 / L1, x) * math.exp(L1 * abs(x) - 1.0)
 
 
+def logarithm(x: float, a: float = 1.0) -> tuple[float, float]:
+    """f = a (|x| - ln(1 + |x|)), convex, and |f'| < a."""
+    size = abs(x)
+    return a * (size - math.log1p(size)), a * size / (1.0 + size)
+
+
+def logarithm_slope(x: float, a: float = 1.0) -> float:
+    """f' = a x/(1 + |x|)."""
+    return a * x / (1.0 + abs(x))
+
+
 def ramp(y: float, L0: float, eps: float) -> tuple[float, float]:
     """S and |S'| of the ramp, S = (eps a/4)(6 u^2 - u^4) + 2 eps (|y| - a)_+ with a = 3 eps/L0, u = min(|y|/a, 1)."""
     a = 3.0 * eps / L0

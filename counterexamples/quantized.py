@@ -13,44 +13,60 @@ from typing import Any
 
 import numpy as np
 
+from counterexamples.objectives import bowl as bowl_value
+from counterexamples.objectives import bowl_slope
 from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules.language import total
 
 PAPER = "qadam2021"
 
 MEASURES = ("gap", "gradient_square", "offset")
 
 
-def bowl_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """2 x_i/(1 + x_i^2)^2 +- sigma."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                point = x[i, lane]
-                under = 1.0 + point * point
-                kick = theta[0, lane] if noise[j * d + i, lane] < 0.5 else -theta[0, lane]
-                out[j, i, lane] = 2.0 * point / (under * under) + kick
+def _bowl_slope(x: float, noise: float) -> float:
+    return bowl_slope(x) + noise
 
 
-def bowl_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f, ||grad f||^2, and the mean of x."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        value = 0.0
-        square = 0.0
-        offset = 0.0
-        for i in range(d):
-            point = x[i, lane]
-            under = 1.0 + point * point
-            value += point * point / under
-            square += (2.0 * point / (under * under)) ** 2
-            offset += point / d
-        out[0, lane] = value
-        out[1, lane] = square
-        out[2, lane] = offset
+def _bowl_term(x: float, d: int) -> tuple[float, float, float]:
+    value, slope = bowl_value(x)
+    return value, slope * slope, x / d
 
 
+def _quadratic_slope(x: float, curvature: float, center: float, noise: float = 0.0) -> float:
+    return curvature * (x - center) + noise
+
+
+def _quadratic_term(x: float, d: int, curvature: float, center: float) -> tuple[float, float, float]:
+    away = x - center
+    slope = curvature * away
+    return 0.5 * slope * away, slope * slope, away / d
+
+
+def _measures(gap: float, gradient_square: float, offset: float) -> tuple[float, float, float]:
+    return gap, gradient_square, offset
+
+
+def _normal(u: float, v: float, i: int, sigma: float, size: float) -> float:
+    """sigma s_i z_i, two normals from two uniforms by Box and Muller."""
+    angle = 6.283185307179586 * v
+    wave = math.cos(angle) if i % 2 == 0 else math.sin(angle)
+    return sigma * math.sqrt(-2.0 * math.log(1.0 - u)) * size * wave
+
+
+def _skewed(u: float, sigma: float, size: float, p: float) -> float:
+    """sigma s_i with probability p, else - sigma s_i p/(1 - p)."""
+    return sigma * size * (1.0 if u < p else -p / (1.0 - p))
+
+
+NORMAL = Noise("normal", _normal, draws=2, each="pair")
+SKEWED = Noise("skewed", _skewed)
+
+
+@family
 def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     """f(x) = sum x_i^2/(1 + x_i^2) with noise +-sigma per coordinate, from x_i = 1.5; f* = 0 at 0.
 
@@ -74,11 +90,12 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     bound = 3.0 * math.sqrt(3.0) / 8.0 + sigma
     return Problem(
         name="quantized.bowl",
-        gradient=bowl_gradient,
+        gradient=_bowl_slope,
         constants={"sigma": sigma},
         dim=d,
-        draws=d,
-        measure=bowl_measure,
+        noise=noise.SIGN,
+        reductions={MEASURES: total(_bowl_term)},
+        measure=_measures,
         measures=MEASURES,
         start=1.5,
         optimum=0.0,
@@ -90,67 +107,10 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
             "gap": d * 2.25 / 3.25,
         },
         paper=PAPER,
-        family=bowl,
-        arguments={"sigma": sigma, "d": d},
     )
 
 
-def quadratic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """lambda_i (x_i - c_i)."""
-    workers, d, lanes = out.shape
-    for i in range(d):
-        for lane in range(lanes):
-            out[0, i, lane] = theta[2 + i, lane] * (x[i, lane] - theta[2 + d + i, lane])
-        for j in range(1, workers):
-            for lane in range(lanes):
-                out[j, i, lane] = out[0, i, lane]
-
-
-def quadratic_normal_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """lambda_i (x_i - c_i) + sigma s_i z_i, two normals from two uniforms by Box and Muller."""
-    workers, d, lanes = out.shape
-    pairs = (d + 1) // 2
-    for j in range(workers):
-        for pair in range(pairs):
-            row = 2 * (j * pairs + pair)
-            one = 2 * pair
-            two = min(one + 1, d - 1)
-            for lane in range(lanes):
-                radius = theta[0, lane] * math.sqrt(-2.0 * math.log(1.0 - noise[row, lane]))
-                angle = 6.283185307179586 * noise[row + 1, lane]
-                z = radius * theta[2 + 2 * d + two, lane] * math.sin(angle)
-                out[j, two, lane] = theta[2 + two, lane] * (x[two, lane] - theta[2 + d + two, lane]) + z
-                z = radius * theta[2 + 2 * d + one, lane] * math.cos(angle)
-                out[j, one, lane] = theta[2 + one, lane] * (x[one, lane] - theta[2 + d + one, lane]) + z
-
-
-def quadratic_skewed_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """lambda_i (x_i - c_i) + sigma s_i with probability p, else - sigma s_i p/(1 - p)."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                p = theta[1, lane]
-                kick = 1.0 if noise[j * d + i, lane] < p else -p / (1.0 - p)
-                slope = theta[2 + i, lane] * (x[i, lane] - theta[2 + d + i, lane])
-                out[j, i, lane] = slope + theta[0, lane] * theta[2 + 2 * d + i, lane] * kick
-
-
-def quadratic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f, ||grad f||^2, and the mean of x - c."""
-    d, lanes = x.shape
-    for k in range(3):
-        for lane in range(lanes):
-            out[k, lane] = 0.0
-    for i in range(d):
-        for lane in range(lanes):
-            away = x[i, lane] - theta[2 + d + i, lane]
-            slope = theta[2 + i, lane] * away
-            out[0, lane] += 0.5 * slope * away
-            out[1, lane] += slope * slope
-            out[2, lane] += away / d
-
-
+@family
 def quadratic(
     sigma: float = 0.0,
     *,
@@ -197,25 +157,21 @@ def quadratic(
     curvature = np.logspace(0.0, -decades, d)
     center = rng.uniform(-spread, spread, d) if spread else np.zeros(d)
     size = curvature**power
-    kernel, draws = quadratic_gradient, 0
-    if sigma:
-        kernel, draws = (
-            (quadratic_skewed_gradient, d) if p else (quadratic_normal_gradient, 2 * ((d + 1) // 2))
-        )
     variance = p / (1.0 - p) if p else 1.0
     return Problem(
         name="quantized.quadratic",
-        gradient=kernel,
+        gradient=_quadratic_slope,
         constants={
             "sigma": sigma,
             "p": p,
-            **{f"lambda_{i}": float(value) for i, value in enumerate(curvature)},
-            **{f"c_{i}": float(value) for i, value in enumerate(center)},
-            **{f"s_{i}": float(value) for i, value in enumerate(size)},
+            "curvature": tuple(curvature.tolist()),
+            "center": tuple(center.tolist()),
+            "size": tuple(size.tolist()),
         },
         dim=d,
-        draws=draws,
-        measure=quadratic_measure,
+        noise=None if sigma == 0.0 else SKEWED if p else NORMAL,
+        reductions={MEASURES: total(_quadratic_term)},
+        measure=_measures,
         measures=MEASURES,
         start=x0,
         facts={
@@ -225,21 +181,10 @@ def quadratic(
             "sigma2": float((sigma * size) @ (sigma * size) * variance),
         },
         paper=PAPER,
-        family=quadratic,
-        arguments={
-            "sigma": sigma,
-            "d": d,
-            "decades": decades,
-            "power": power,
-            "p": p,
-            "spread": spread,
-            "instance": instance,
-            "x0": x0,
-        },
     )
 
 
-def different_workers_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _different_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """Worker j: lambda_j (x_i - c_j) + sigma_j z."""
     workers, d, lanes = out.shape
     for j in range(workers):
@@ -253,7 +198,7 @@ def different_workers_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any,
                 out[j, i, lane] = slope + theta[row + 2, lane] * z
 
 
-def different_workers_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _different_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """||grad f||^2 of the mean objective, and the mean of x."""
     d, lanes = x.shape
     workers = theta.shape[0] // 3
@@ -270,6 +215,7 @@ def different_workers_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, 
         out[1, lane] = mean
 
 
+@family
 def different_workers(
     curvatures: Sequence[float] = (10.0, 1.0),
     centers: Sequence[float] = (1.0, -1.0),
@@ -306,7 +252,7 @@ def different_workers(
     optimum = float(np.dot(curvatures, centers) / np.sum(curvatures))
     return Problem(
         name="quantized.different_workers",
-        gradient=different_workers_gradient,
+        gradient=_different_gradient,
         constants={
             f"{name}_{j}": float(value)
             for j, row in enumerate(rows)
@@ -314,20 +260,12 @@ def different_workers(
         },
         dim=checks.count("d", d),
         draws=2 * d,
-        measure=different_workers_measure,
+        measure=_different_measure,
         measures=("gradient_square", "mean_x"),
         start=0.0,
         optimum=optimum,
         facts={"L": float(np.mean(curvatures)), "workers": float(len(centers))},
         paper=PAPER,
-        family=different_workers,
-        arguments={
-            "curvatures": tuple(curvatures),
-            "centers": tuple(centers),
-            "sigma": sigma,
-            "ratio": ratio,
-            "d": d,
-        },
     )
 
 
@@ -356,51 +294,38 @@ def local_moment_point(problem: Problem) -> float:
     return root
 
 
-# The vectors a_i, written into the kernels as theta rows.
-_VECTORS = np.array([[-3.0, 2.0, 2.0], [2.0, -3.0, 2.0], [2.0, 2.0, -3.0]])
+VECTORS = ((-3.0, 2.0, 2.0), (2.0, -3.0, 2.0), (2.0, 2.0, -3.0))
+"""The vectors a_j of `three_quadratics`."""
 
 
-def three_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _inner(x0: float, x1: float, x2: float, j: int) -> float:
+    a0, a1, a2 = VECTORS[j % 3]
+    return a0 * x0 + a1 * x1 + a2 * x2
+
+
+def _three_slope(x0: float, x1: float, x2: float, j: int) -> tuple[float, float, float]:
     """Worker j: 2 <a_j, x> a_j + x/2."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        row = 3 * (j % 3)
-        for lane in range(lanes):
-            inner = 0.0
-            for i in range(3):
-                inner += theta[row + i, lane] * x[i, lane]
-            for i in range(3):
-                out[j, i, lane] = 2.0 * inner * theta[row + i, lane] + 0.5 * x[i, lane]
+    a0, a1, a2 = VECTORS[j % 3]
+    twice = 2.0 * _inner(x0, x1, x2, j)
+    return twice * a0 + 0.5 * x0, twice * a1 + 0.5 * x1, twice * a2 + 0.5 * x2
 
 
-def three_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f and ||grad f||^2 of the mean objective, and G = mean ||grad f_j||^2 at x."""
-    lanes = x.shape[1]
-    for lane in range(lanes):
-        value = 0.0
-        spread = 0.0
-        mean0 = 0.0
-        mean1 = 0.0
-        mean2 = 0.0
-        size = x[0, lane] ** 2 + x[1, lane] ** 2 + x[2, lane] ** 2
-        for j in range(3):
-            a0 = theta[3 * j, lane]
-            a1 = theta[3 * j + 1, lane]
-            a2 = theta[3 * j + 2, lane]
-            inner = a0 * x[0, lane] + a1 * x[1, lane] + a2 * x[2, lane]
-            value += (inner * inner + 0.25 * size) / 3.0
-            g0 = 2.0 * inner * a0 + 0.5 * x[0, lane]
-            g1 = 2.0 * inner * a1 + 0.5 * x[1, lane]
-            g2 = 2.0 * inner * a2 + 0.5 * x[2, lane]
-            mean0 += g0 / 3.0
-            mean1 += g1 / 3.0
-            mean2 += g2 / 3.0
-            spread += (g0 * g0 + g1 * g1 + g2 * g2) / 3.0
-        out[0, lane] = value
-        out[1, lane] = mean0 * mean0 + mean1 * mean1 + mean2 * mean2
-        out[2, lane] = spread
+def _three_measures(x0: float, x1: float, x2: float) -> tuple[float, float, float]:
+    """f and ||grad f||^2 of the mean objective, and G = mean ||grad f_j||^2."""
+    quarter = 0.25 * (x0 * x0 + x1 * x1 + x2 * x2)
+    value = spread = mean0 = mean1 = mean2 = 0.0
+    for j in range(3):
+        inner = _inner(x0, x1, x2, j)
+        g0, g1, g2 = _three_slope(x0, x1, x2, j)
+        value += (inner * inner + quarter) / 3.0
+        spread += (g0 * g0 + g1 * g1 + g2 * g2) / 3.0
+        mean0 += g0 / 3.0
+        mean1 += g1 / 3.0
+        mean2 += g2 / 3.0
+    return value, mean0 * mean0 + mean1 * mean1 + mean2 * mean2, spread
 
 
+@family
 def three_quadratics() -> Problem:
     """Three workers, f_j = <a_j, x>^2 + ||x||^2/4 in R^3 (Beznosikov et al. 2020, arXiv:2002.12410, Example 1).
 
@@ -413,27 +338,23 @@ def three_quadratics() -> Problem:
     """
     return Problem(
         name="quantized.three_quadratics",
-        gradient=three_gradient,
-        constants={f"a_{j}{i}": float(_VECTORS[j, i]) for j in range(3) for i in range(3)},
+        gradient=_three_slope,
         dim=3,
-        measure=three_measure,
+        measure=_three_measures,
         measures=("gap", "gradient_square", "spread"),
         start=1.0,
         optimum=0.0,
         facts={"L": 103.0 / 6.0, "L_tilde": 34.5, "mu": 7.0 / 6.0, "workers": 3.0},
         paper="ef21",
-        family=three_quadratics,
     )
 
 
-def consensus_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """Zero: only the exchange moves the nodes."""
-    for j in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            for lane in range(out.shape[2]):
-                out[j, i, lane] = 0.0
+def _still() -> float:
+    """Only the exchange moves the nodes."""
+    return 0.0
 
 
+@family
 def consensus(nodes: int = 9, *, d: int = 50, instance: int = 0) -> Problem:
     """Agree on the mean: n nodes with d coordinates each, node i started at i times a standard normal vector.
 
@@ -448,13 +369,11 @@ def consensus(nodes: int = 9, *, d: int = 50, instance: int = 0) -> Problem:
     start = np.arange(nodes)[:, None] * rng.normal(size=(nodes, d))
     return Problem(
         name="quantized.consensus",
-        gradient=consensus_gradient,
+        gradient=_still,
         dim=nodes * d,
         start=tuple(start.ravel().tolist()),
         facts={"nodes": float(nodes)},
         paper="choco2019",
-        family=consensus,
-        arguments={"nodes": nodes, "d": d, "instance": instance},
     )
 
 

@@ -7,142 +7,64 @@ Sign methods are analysed in the pair of norms ||.||_1 for gradients and ||.||_i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from counterexamples.objectives import logarithm, logarithm_slope, well, well_slope
 from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
 from theory_sim.rules.language import Rule as Kernel
+from theory_sim.rules.language import total
 
 PAPER = "sun2023"
 RULE = Rule("gradient_norm", converged=0.1, diverged=2.0, relative=True)
 
 
-def wells_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """E'(x_i; L0_i, L1_i); theta holds all L0_i, then all L1_i."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                L0 = theta[i, lane]
-                L1 = theta[d + i, lane]
-                size = abs(x[i, lane])
-                side = 1.0 if x[i, lane] >= 0.0 else -1.0
-                inside = L1 * size <= 1.0
-                out[j, i, lane] = L0 * x[i, lane] if inside else side * (L0 / L1) * math.exp(L1 * size - 1.0)
+def _cosines_slope(x: float, a: float, noise: float) -> float:
+    return a * math.sin(x) + noise
 
 
-def wells_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* and ||grad f||_1."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        gap = 0.0
-        total = 0.0
-        for i in range(d):
-            L0 = theta[i, lane]
-            L1 = theta[d + i, lane]
-            size = abs(x[i, lane])
-            growth = math.exp(L1 * size - 1.0) * L0 / L1
-            inside = L1 * size <= 1.0
-            total += L0 * size if inside else growth
-            gap += 0.5 * L0 * size * size if inside else growth / L1 - L0 / (2.0 * L1 * L1)
-        out[0, lane] = gap
-        out[1, lane] = total
+def _cosines_term(x: float, a: float) -> tuple[float, float]:
+    return a * (1.0 - math.cos(x)), a * abs(math.sin(x))
 
 
-def cosines_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """a_i sin(x_i) + noise."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                a = theta[1, lane] + (theta[2, lane] - theta[1, lane]) * i / max(d - 1, 1)
-                spread = theta[0, lane] * 3.4641016151377544
-                out[j, i, lane] = a * math.sin(x[i, lane]) + spread * (noise[j * d + i, lane] - 0.5)
+def _logarithms_slope(x: float, a: float, noise: float) -> float:
+    return logarithm_slope(x, a) + noise
 
 
-def cosines_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* and ||grad f||_1."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        gap = 0.0
-        total = 0.0
-        for i in range(d):
-            a = theta[1, lane] + (theta[2, lane] - theta[1, lane]) * i / max(d - 1, 1)
-            gap += a * (1.0 - math.cos(x[i, lane]))
-            total += a * abs(math.sin(x[i, lane]))
-        out[0, lane] = gap
-        out[1, lane] = total
+def _measures(gap: float, gradient_norm: float) -> tuple[float, float]:
+    return gap, gradient_norm
 
 
-def logarithms_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """a_i x_i/(1 + |x_i|) + noise."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                a = theta[1, lane] + (theta[2, lane] - theta[1, lane]) * i / max(d - 1, 1)
-                spread = theta[0, lane] * 3.4641016151377544
-                error = spread * (noise[j * d + i, lane] - 0.5)
-                out[j, i, lane] = a * x[i, lane] / (1.0 + abs(x[i, lane])) + error
+def _coordinate(x: float) -> float:
+    return x
 
 
-def logarithms_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* and ||grad f||_1."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        gap = 0.0
-        total = 0.0
-        for i in range(d):
-            a = theta[1, lane] + (theta[2, lane] - theta[1, lane]) * i / max(d - 1, 1)
-            size = abs(x[i, lane])
-            gap += a * (size - math.log1p(size))
-            total += a * size / (1.0 + size)
-        out[0, lane] = gap
-        out[1, lane] = total
+def _box_slope(x: float, a: float, c: float, coupling: float, x_sum: float, noise: float) -> float:
+    return a * (x - c) + coupling * x_sum + noise
 
 
-def box_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """a_i (x_i - c_i) + coupling sum_k x_k + heavy tan(pi (u - 1/2))."""
-    workers, d, lanes = out.shape
-    for lane in range(lanes):
-        total = 0.0
-        for i in range(d):
-            total += x[i, lane]
-        for i in range(d):
-            a = 0.2 + 0.8 * i / max(d - 1, 1)
-            c = 2.0 * math.cos(2.399963229728653 * i)
-            for j in range(workers):
-                tail = 0.0
-                if theta[1, lane] > 0.0:
-                    tail = theta[1, lane] * math.tan(math.pi * (noise[j * d + i, lane] - 0.5))
-                out[j, i, lane] = a * (x[i, lane] - c) + theta[0, lane] * total + tail
+def _cauchy(u: float, heavy: float) -> float:
+    return heavy * math.tan(math.pi * (u - 0.5))
 
 
-def tilted_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """(1 + concentration e_i) E'(x) + tilt e_i with e_0 = n - 1 and e_i = -1 otherwise, L0 = L1 = 1."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            e = theta[2, lane] - 1.0 if idx[j, lane] == 0 else -1.0
-            size = abs(x[0, lane])
-            side = 1.0 if x[0, lane] >= 0.0 else -1.0
-            slope = x[0, lane] if size <= 1.0 else side * math.exp(size - 1.0)
-            out[j, 0, lane] = (1.0 + theta[1, lane] * e) * slope + theta[0, lane] * e
+def _tilted_slope(x: float, index: int, n: float, tilt: float, concentration: float) -> float:
+    """(1 + concentration e_i) E'(x) + tilt e_i with e_0 = n - 1 and e_i = -1 otherwise."""
+    e = n - 1.0 if index == 0 else -1.0
+    return (1.0 + concentration * e) * well_slope(x, 1.0, 1.0) + tilt * e
 
 
-def tilted_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* and |f'| of the mean E."""
-    for lane in range(x.shape[1]):
-        size = abs(x[0, lane])
-        growth = math.exp(size - 1.0)
-        out[0, lane] = 0.5 * size * size if size <= 1.0 else growth - 0.5
-        out[1, lane] = size if size <= 1.0 else growth
+def _tilted_measures(x: float) -> tuple[float, float]:
+    return well(x, 1.0, 1.0)
 
 
+@family
 def wells(
     L0: Sequence[float] = (0.1, 1.0, 0.1, 1.0, 0.1, 1.0),
     L1: Sequence[float] = (1.0, 1.0, 3.0, 3.0, 10.0, 10.0),
@@ -172,56 +94,50 @@ def wells(
         )
     d = len(L0)
     checks.number("reach", reach, 0.0, open_low=True)
-    constants = {f"L0_{i}": checks.number("L0", L0[i], 0.0, open_low=True) for i in range(d)}
-    constants |= {f"L1_{i}": checks.number("L1", L1[i], 0.0, open_low=True) for i in range(d)}
+    constants = {
+        name: tuple(checks.number(name, value, 0.0, open_low=True) for value in values)
+        for name, values in (("L0", L0), ("L1", L1))
+    }
     return Problem(
         name="separable.wells",
-        gradient=wells_gradient,
+        gradient=well_slope,
         constants=constants,
         dim=d,
-        measure=wells_measure,
+        reductions={("gap", "gradient_norm"): total(well)},
+        measure=_measures,
         measures=("gap", "gradient_norm"),
         start=tuple((-1) ** i * (reach + 0.6180339887498949 * i % 1.0) / L1[i] for i in range(d)),
         optimum=0.0,
         rule=RULE,
         facts={"L0": float(np.sum(L0)), "L1": float(np.max(L1))},
         paper="crawshaw2022",
-        family=wells,
-        arguments={"L0": tuple(L0), "L1": tuple(L1), "reach": reach},
     )
 
 
 def _weighted(
-    name: str,
-    kernels: tuple[Kernel, Kernel],
-    values: tuple[float, float],
-    family: Callable[..., Problem],
-    d: int,
-    sigma: float,
-    reach: float,
+    name: str, slope: Kernel, term: Kernel, gap: float, third: float, d: int, sigma: float, reach: float
 ) -> Problem:
-    """Sum of a_i h(x_i); values = (h(reach), Lipschitz constant of h'' where h' has the constant 1)."""
-    gap, third = values
+    """Sum of a_i h(x_i); gap = h(reach), third is the Lipschitz constant of h'' where h' has the constant 1."""
     checks.count("d", d)
-    total = 0.6 * d if d > 1 else 0.2  # the sum of a_i
+    weight = 0.6 * d if d > 1 else 0.2  # the sum of a_i
     return Problem(
         name=name,
-        gradient=kernels[0],
-        constants={"sigma": checks.number("sigma", sigma, 0.0), "low": 0.2, "high": 1.0},
+        gradient=slope,
+        constants={"sigma": checks.number("sigma", sigma, 0.0), "a": tuple(box_curvatures(d).tolist())},
         dim=d,
-        draws=d,
-        measure=kernels[1],
+        noise=noise.UNIFORM,
+        reductions={("gap", "gradient_norm"): total(term)},
+        measure=_measures,
         measures=("gap", "gradient_norm"),
         start=reach,
         optimum=0.0,
         rule=RULE,
-        facts={"L": total, "R": third * total, "gap": gap * total, "sigma_sum": d * sigma},
+        facts={"L": weight, "R": third * weight, "gap": gap * weight, "sigma_sum": d * sigma},
         paper=PAPER,
-        family=family,
-        arguments={"d": d, "sigma": sigma, "reach": reach},
     )
 
 
+@family
 def cosines(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
     """f = sum a_i (1 - cos x_i), non-convex, a_i evenly spaced on [0.2, 1].
 
@@ -239,21 +155,18 @@ def cosines(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
         Measures: gap, gradient_norm ||grad f||_1.  Facts: L with ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf, R the
         same constant of the Hessian's Taylor remainder, gap = f(x_1) - f*, sigma_sum = ||sigma||_1.
     """
-    kernels = (cosines_gradient, cosines_measure)
     gap = 1.0 - math.cos(checks.number("reach", reach))
-    return _weighted("separable.cosines", kernels, (gap, 1.0), cosines, d, sigma, reach)
+    return _weighted("separable.cosines", _cosines_slope, _cosines_term, gap, 1.0, d, sigma, reach)
 
 
+@family
 def logarithms(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
     """f = sum a_i (|x_i| - log(1 + |x_i|)), convex; parameters, measures and facts as in `cosines`.
 
     h' = x/(1 + |x|) and h'' = 1/(1 + |x|)^2, so h' has Lipschitz constant 1 and h'' has 2.
     """
-    kernels = (logarithms_gradient, logarithms_measure)
-    size = abs(checks.number("reach", reach))
-    return _weighted(
-        "separable.logarithms", kernels, (size - math.log1p(size), 2.0), logarithms, d, sigma, reach
-    )
+    gap, _ = logarithm(checks.number("reach", reach))
+    return _weighted("separable.logarithms", _logarithms_slope, logarithm, gap, 2.0, d, sigma, reach)
 
 
 def box_curvatures(d: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -283,6 +196,7 @@ def box_optimum(d: int, coupling: float, radius: float) -> np.ndarray[Any, np.dt
     return clipped(float(brentq(lambda s: s - clipped(s).sum(), -edge, edge, xtol=1e-15, rtol=1e-15)))
 
 
+@family
 def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Problem:
     """f = sum a_i (x_i - c_i)^2/2 + coupling (sum x_i)^2/2, for the box constraint that Lion imposes.
 
@@ -300,21 +214,24 @@ def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Pr
     -------
     Problem
     """
+    checks.count("d", d)
     return Problem(
         name="separable.box_quadratic",
-        gradient=box_gradient,
+        gradient=_box_slope,
         constants={
             "coupling": checks.number("coupling", coupling, 0.0),
             "heavy": checks.number("heavy", heavy, 0.0),
+            "a": tuple(box_curvatures(d).tolist()),
+            "c": tuple(box_centres(d).tolist()),
         },
-        dim=checks.count("d", d),
-        draws=d,
+        dim=d,
+        noise=Noise("Cauchy", _cauchy),
+        reductions={"x_sum": total(_coordinate)},
         paper="chen2023lionk",
-        family=box_quadratic,
-        arguments={"d": d, "coupling": coupling, "heavy": heavy},
     )
 
 
+@family
 def tilted_wells(n: int = 8, tilt: float = 1.0, concentration: float = 0.0, x0: float = 3.0) -> Problem:
     """Finite sum of f_i = (1 + concentration e_i) E(x) + tilt e_i x, with e = (n-1, -1, ..., -1) and L0 = L1 = 1.
 
@@ -340,14 +257,14 @@ def tilted_wells(n: int = 8, tilt: float = 1.0, concentration: float = 0.0, x0: 
     checks.count("n", n, 2)
     return Problem(
         name="separable.tilted_wells",
-        gradient=tilted_gradient,
+        gradient=_tilted_slope,
         constants={
             "tilt": checks.number("tilt", tilt, 0.0),
             "concentration": checks.number("concentration", concentration, 0.0, 1.0),
             "n": float(n),
         },
         components=n,
-        measure=tilted_measure,
+        measure=_tilted_measures,
         measures=("gap", "gradient_norm"),
         start=checks.number("x0", x0),
         optimum=0.0,
@@ -355,8 +272,6 @@ def tilted_wells(n: int = 8, tilt: float = 1.0, concentration: float = 0.0, x0: 
         rule=Rule("gradient_norm", converged=0.1, diverged=2.0, relative=True, window=0.1),
         facts={"D0": tilt * tilt * (n - 1.0)},
         paper="wang2022",
-        family=tilted_wells,
-        arguments={"n": n, "tilt": tilt, "concentration": concentration},
     )
 
 

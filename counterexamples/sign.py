@@ -14,59 +14,48 @@ from typing import Any
 import numpy as np
 
 from counterexamples import reddi
+from counterexamples.objectives import logarithm, logarithm_slope
 from theory_sim import checks
+from theory_sim.nouns import noise
+from theory_sim.nouns.family import family
+from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules.language import total
 
 PAPER = "karimireddy2019"
 TIES = (-1.0, 0.0, 1.0)
 
 
-def kink_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """eps s1 (1, 1) + s2 (1, -1), s1 and s2 the signs of x1 + x2 and x1 - x2."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            eps = theta[0, lane]
-            total = x[0, lane] + x[1, lane]
-            difference = x[0, lane] - x[1, lane]
-            s1 = 1.0 if total > 0.0 else (-1.0 if total < 0.0 else theta[1, lane])
-            s2 = 1.0 if difference > 0.0 else (-1.0 if difference < 0.0 else theta[1, lane])
-            out[j, 0, lane] = eps * s1 + s2
-            out[j, 1, lane] = eps * s1 - s2
+def _subgradient(z: float, tie: float) -> float:
+    return 1.0 if z > 0.0 else (-1.0 if z < 0.0 else tie)
 
 
-def kink_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _kink_slope(x0: float, x1: float, eps: float, tie: float) -> tuple[float, float]:
+    """eps s (1, 1) + s' (1, -1), s and s' the subgradients at x1 + x2 and x1 - x2."""
+    along, across = eps * _subgradient(x0 + x1, tie), _subgradient(x0 - x1, tie)
+    return along + across, along - across
+
+
+def _kink_measures(x0: float, x1: float, eps: float) -> tuple[float, float]:
     """f and x1 + x2."""
-    for lane in range(x.shape[1]):
-        total = x[0, lane] + x[1, lane]
-        out[0, lane] = theta[0, lane] * abs(total) + abs(x[0, lane] - x[1, lane])
-        out[1, lane] = total
+    return eps * abs(x0 + x1) + abs(x0 - x1), x0 + x1
 
 
-def pair_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _pair_slope(x0: float, x1: float, index: int, eps: float) -> tuple[float, float]:
     """2 <a_i, x> a_i with a_i = +-(1, -1) + eps (1, 1)."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            side = 1.0 if idx[j, lane] == 0 else -1.0
-            first = theta[0, lane] + side
-            second = theta[0, lane] - side
-            product = 2.0 * (first * x[0, lane] + second * x[1, lane])
-            out[j, 0, lane] = product * first
-            out[j, 1, lane] = product * second
+    side = 1.0 if index == 0 else -1.0
+    first, second = eps + side, eps - side
+    product = 2.0 * (first * x0 + second * x1)
+    return product * first, product * second
 
 
-def pair_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _pair_measures(x0: float, x1: float, eps: float) -> tuple[float, float]:
     """f = 2 (x1 - x2)^2 + 2 eps^2 (x1 + x2)^2 and x1 + x2."""
-    for lane in range(x.shape[1]):
-        total = x[0, lane] + x[1, lane]
-        difference = x[0, lane] - x[1, lane]
-        part = theta[0, lane] * total
-        out[0, lane] = 2.0 * difference * difference + 2.0 * part * part
-        out[1, lane] = total
+    difference, part = x0 - x1, eps * (x0 + x1)
+    return 2.0 * difference * difference + 2.0 * part * part, x0 + x1
 
 
-def regression_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _regression_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """(<a_i, x> - b_i) a_i; the rows of theta are a (n, d), then b (n)."""
     workers, d, lanes = out.shape
     n = theta.shape[0] // (d + 1)
@@ -80,7 +69,7 @@ def regression_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: A
                 out[j, k, lane] = residual * theta[i * d + k, lane]
 
 
-def regression_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _regression_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """f, the mean of (<a_i, x> - b_i)^2/2."""
     d, lanes = x.shape
     n = theta.shape[0] // (d + 1)
@@ -94,7 +83,7 @@ def regression_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: An
         out[0, lane] = gap / n
 
 
-def private_features_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _private_features_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """X^T (X w - y)/n over the first half of the labels theta."""
     workers, d, lanes = out.shape
     n = theta.shape[0] // 2
@@ -117,7 +106,7 @@ def private_features_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, 
                     out[j, k, lane] = residual / n
 
 
-def private_features_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _private_features_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """Mean squared residuals on the first and on the second half."""
     lanes = x.shape[1]
     n = theta.shape[0] // 2
@@ -133,66 +122,37 @@ def private_features_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, o
             out[half, lane] = square / n
 
 
-def quadratic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """L_i x_i + sigma_i z/sqrt(batch), z normal by Box and Muller."""
-    workers, d, lanes = out.shape
-    pairs = (d + 1) // 2
-    for j in range(workers):
-        for i in range(d):
-            u = 2 * (j * pairs + i // 2)
-            for lane in range(lanes):
-                L = theta[0, lane] + (theta[1, lane] - theta[0, lane]) * i / max(d - 1, 1)
-                sigma = theta[3, lane] if i % int(theta[4, lane]) == 0 else theta[2, lane]
-                error = 0.0
-                if sigma > 0.0:
-                    angle = 6.283185307179586 * noise[u + 1, lane]
-                    wave = math.cos(angle) if i % 2 == 0 else math.sin(angle)
-                    error = sigma * math.sqrt(-2.0 * math.log(1.0 - noise[u, lane]) / theta[5, lane]) * wave
-                out[j, i, lane] = L * x[i, lane] + error
+def _normal(u: float, v: float, i: int, sigma: float, batch: float) -> float:
+    """Mean of a batch, by Box and Muller; most coordinates of `sparse_noise` have none."""
+    if sigma == 0.0:
+        return 0.0
+    angle = 6.283185307179586 * v
+    wave = math.cos(angle) if i % 2 == 0 else math.sin(angle)
+    return sigma * math.sqrt(-2.0 * math.log(1.0 - u) / batch) * wave
 
 
-def quadratic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f, ||grad f||_1 and ||grad f||^2."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        out[0, lane] = 0.0
-        out[1, lane] = 0.0
-        out[2, lane] = 0.0
-    for i in range(d):
-        for lane in range(lanes):
-            L = theta[0, lane] + (theta[1, lane] - theta[0, lane]) * i / max(d - 1, 1)
-            slope = L * x[i, lane]
-            out[0, lane] += 0.5 * slope * x[i, lane]
-            out[1, lane] += abs(slope)
-            out[2, lane] += slope * slope
+def _quadratic_slope(x: float, L: float, noise: float) -> float:
+    return L * x + noise
 
 
-def skewed_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """x/(1 + |x|) + noise; noise = large with probability p, else -small."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                large = theta[0, lane]
-                small = -theta[2, lane]
-                error = large if noise[j * d + i, lane] < theta[1, lane] else small
-                out[j, i, lane] = x[i, lane] / (1.0 + abs(x[i, lane])) + error
+def _quadratic_term(x: float, L: float) -> tuple[float, float, float]:
+    slope = L * x
+    return 0.5 * slope * x, abs(slope), slope * slope
 
 
-def skewed_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f = sum |x| - ln(1 + |x|) and ||grad f||_1."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        gap = 0.0
-        norm = 0.0
-        for i in range(d):
-            size = abs(x[i, lane])
-            gap += size - math.log1p(size)
-            norm += size / (1.0 + size)
-        out[0, lane] = gap
-        out[1, lane] = norm
+def _quadratic_measures(gap: float, gradient_l1: float, gradient_square: float) -> tuple[float, float, float]:
+    return gap, gradient_l1, gradient_square
 
 
+def _skewed_slope(x: float, noise: float) -> float:
+    return logarithm_slope(x) + noise
+
+
+def _skewed_measures(gap: float, gradient_l1: float) -> tuple[float, float]:
+    return gap, gradient_l1
+
+
+@family
 def linear(domain: bool = True) -> Problem:
     """First counterexample: E g = 1/4 on [-1, 1], g = 4 with probability 1/4 and -1 else, so E sign(g) = -1/2.
 
@@ -207,9 +167,10 @@ def linear(domain: bool = True) -> Problem:
         `reddi.stochastic` with C = 4, p = 1/4.  Measures: distance |x - x*|, gap (x - x*)/4, x* = -1.
     """
     base = reddi.stochastic(4.0, p=0.25, domain=domain)
-    return replace(base, name="sign.linear", paper=PAPER, family=linear, arguments={"domain": domain})
+    return replace(base, name="sign.linear", paper=PAPER)
 
 
+@family
 def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
     """Second counterexample: f = eps |x1 + x2| + |x1 - x2| from (1, 1), deterministic and not smooth.
 
@@ -224,27 +185,26 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
     Returns
     -------
     Problem
-        Measures: gap f, total x1 + x2.  Facts: floor 2 eps, the least f on x1 + x2 = 2.
+        Measures: gap f, sum x1 + x2.  Facts: floor 2 eps, the least f on x1 + x2 = 2.
     """
     checks.number("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
     if tie not in TIES:
         raise ValueError(f"tie = {tie!r} must be -1, 0 or 1, the subgradient of |z| at z = 0.")
     return Problem(
         name="sign.kink",
-        gradient=kink_gradient,
+        gradient=_kink_slope,
         constants={"eps": eps, "tie": tie},
         dim=2,
-        measure=kink_measure,
+        measure=_kink_measures,
         measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
         facts={"floor": 2.0 * eps},
         paper=PAPER,
-        family=kink,
-        arguments={"eps": eps, "tie": tie},
     )
 
 
+@family
 def pair(eps: float = 0.5) -> Problem:
     """Third counterexample: f = <a1, x>^2 + <a2, x>^2, a_{1,2} = +-(1, -1) + eps (1, 1), from (1, 1).
 
@@ -256,27 +216,26 @@ def pair(eps: float = 0.5) -> Problem:
     Returns
     -------
     Problem
-        Two components, the gradients of the two squares; f is their sum.  Measures: gap f, total x1 + x2.
+        Two components, the gradients of the two squares; f is their sum.  Measures: gap f, sum x1 + x2.
         Facts: floor 8 eps^2, the least f on x1 + x2 = 2.
     """
     checks.number("eps", eps, 0.0, 1.0, open_low=True, open_high=True)
     return Problem(
         name="sign.pair",
-        gradient=pair_gradient,
+        gradient=_pair_slope,
         constants={"eps": eps},
         dim=2,
         components=2,
-        measure=pair_measure,
+        measure=_pair_measures,
         measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
         facts={"floor": 8.0 * eps * eps},
         paper=PAPER,
-        family=pair,
-        arguments={"eps": eps},
     )
 
 
+@family
 def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
     """The general class: realizable least squares whose data a_i = +-s * |a_i| share one sign pattern s.
 
@@ -303,23 +262,24 @@ def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
     start = rng.normal(size=d)
     residual, slope = a @ start - b, a @ s
     rest = residual - slope * (slope @ residual) / (slope @ slope)
-    rows = {f"a{i}_{k}": float(a[i, k]) for i in range(n) for k in range(d)}
     return Problem(
         name="sign.common_signs",
-        gradient=regression_gradient,
-        constants={**rows, **{f"b{i}": float(value) for i, value in enumerate(b)}},
+        gradient=_regression_gradient,
+        constants={
+            **{f"a{i}": tuple(row) for i, row in enumerate(a.tolist())},
+            **{f"b{i}": float(value) for i, value in enumerate(b)},
+        },
         dim=d,
         components=n,
-        measure=regression_measure,
+        measure=_regression_measure,
         measures=("gap",),
         start=tuple(start.tolist()),
         facts={**{f"s{k}": float(v) for k, v in enumerate(s)}, "floor": float(0.5 * np.mean(rest**2))},
         paper=PAPER,
-        family=common_signs,
-        arguments={"instance": instance, "n": n, "d": d},
     )
 
 
+@family
 def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem:
     """Least squares on 2n labelled points, half of them for training, that only a minimum-norm solution generalises.
 
@@ -350,14 +310,12 @@ def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem
     labels = np.where(np.random.default_rng(instance).random(2 * n) < p, 1.0, -1.0)
     return Problem(
         name="sign.private_features",
-        gradient=private_features_gradient,
+        gradient=_private_features_gradient,
         constants={f"y{i}": float(y) for i, y in enumerate(labels)},
         dim=12 * n,
-        measure=private_features_measure,
+        measure=_private_features_measure,
         measures=("train", "test"),
         paper=PAPER,
-        family=private_features,
-        arguments={"instance": instance, "n": n, "p": p},
     )
 
 
@@ -371,6 +329,7 @@ def features(problem: Problem) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, An
     return X, y
 
 
+@family
 def quadratic(
     d: int = 100,
     low: float = 0.1,
@@ -396,8 +355,8 @@ def quadratic(
     Returns
     -------
     Problem
-        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i,
-        sigma_sum = sum sigma_i and sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
+        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i, sigma_sum = sum sigma_i and
+        sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
     """
     checks.count("d", d)
     checks.number("low", low, 0.0, open_low=True)
@@ -410,13 +369,12 @@ def quadratic(
     spread = np.where(np.arange(d) % every == 0, loud, sigma)
     return Problem(
         name="sign.quadratic",
-        gradient=quadratic_gradient,
-        constants={
-            "low": low, "high": high, "sigma": sigma, "loud": loud, "every": float(every), "batch": float(batch)
-        },
+        gradient=_quadratic_slope,
+        constants={"L": tuple(L.tolist()), "sigma": tuple(spread.tolist()), "batch": float(batch)},
         dim=d,
-        draws=2 * ((d + 1) // 2),
-        measure=quadratic_measure,
+        noise=Noise("normal", _normal, draws=2, each="pair"),
+        reductions={("gap", "gradient_l1", "gradient_square"): total(_quadratic_term)},
+        measure=_quadratic_measures,
         measures=("gap", "gradient_l1", "gradient_square"),
         start=1.0,
         optimum=0.0,
@@ -428,13 +386,10 @@ def quadratic(
             "gap": float(0.5 * L.sum()),
         },
         paper="bernstein2018",
-        family=quadratic,
-        arguments={
-            "d": d, "low": low, "high": high, "sigma": sigma, "loud": loud, "every": every, "batch": batch
-        },
     )  # fmt: skip
 
 
+@family
 def sparse_noise(instance: int = 0) -> Problem:
     """The toy problem of signSGD: ||x||^2/2 in 100 coordinates, noise of standard deviation 100 on the first only.
 
@@ -456,11 +411,10 @@ def sparse_noise(instance: int = 0) -> Problem:
             "sigma2": 1e4,
             "gap": 0.5 * float(start @ start),
         },
-        family=sparse_noise,
-        arguments={"instance": instance},
     )
 
 
+@family
 def skewed(large: float = 4.0, p: float = 0.2, *, d: int = 1) -> Problem:
     """f = sum |x| - ln(1 + |x|), |f'| < 1, with noise of mean 0 whose usual sign is wrong.
 
@@ -483,17 +437,16 @@ def skewed(large: float = 4.0, p: float = 0.2, *, d: int = 1) -> Problem:
     small = p * large / (1.0 - p)
     return Problem(
         name="sign.skewed",
-        gradient=skewed_gradient,
-        constants={"large": large, "p": p, "small": small},
+        gradient=_skewed_slope,
+        constants={"C": large, "small": small, "p": p},
         dim=checks.count("d", d),
-        draws=d,
-        measure=skewed_measure,
+        noise=replace(noise.TWO_POINT, each="coordinate", mean=None),
+        reductions={("gap", "gradient_l1"): total(logarithm)},
+        measure=_skewed_measures,
         measures=("gap", "gradient_l1"),
         optimum=0.0,
         facts={"small": small, "L": 1.0},
         paper="bernstein2018",
-        family=skewed,
-        arguments={"large": large, "p": p, "d": d},
     )
 
 

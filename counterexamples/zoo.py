@@ -10,49 +10,41 @@ The measures are gradient_norm, curvature = ||Hess f|| and, where inf f is known
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from counterexamples.objectives import ramp as ramp_value
+from counterexamples.objectives import ramp_slope
 from theory_sim import checks
+from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
-from theory_sim.rules.language import Rule as Kernel
+from theory_sim.rules.language import total
 
 PAPER = "zhang2020clipping"
 RULE = Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True)
 MEASURES = ("gradient_norm", "curvature", "gap")
 
 
-def radial_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _square(x: float) -> float:
+    return x * x
+
+
+def _radial_slope(x: float, square: float, p: float) -> float:
     """||x||^(p-2) x."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            square = 0.0
-            for i in range(d):
-                square += x[i, lane] * x[i, lane]
-            factor = math.sqrt(square) ** (theta[0, lane] - 2.0)
-            for i in range(d):
-                out[j, i, lane] = factor * x[i, lane]
+    factor: float = math.sqrt(square) ** (p - 2.0)
+    return factor * x
 
 
-def radial_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _radial_measures(square: float, p: float) -> tuple[float, float, float]:
     """r^(p-1), (p-1) r^(p-2), r^p/p."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        p = theta[0, lane]
-        square = 0.0
-        for i in range(d):
-            square += x[i, lane] * x[i, lane]
-        r = math.sqrt(square)
-        out[0, lane] = r ** (p - 1.0)
-        out[1, lane] = (p - 1.0) * r ** (p - 2.0)
-        out[2, lane] = r**p / p
+    r = math.sqrt(square)
+    return r ** (p - 1.0), (p - 1.0) * r ** (p - 2.0), r**p / p
 
 
-def polynomial_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _polynomial_slope(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """Horner's scheme for f', coefficients c_0 ... c_n in rows 1 ... n+1."""
     workers, _, lanes = out.shape
     n = theta.shape[0] - 2
@@ -64,7 +56,7 @@ def polynomial_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: A
             out[j, 0, lane] = slope
 
 
-def polynomial_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _polynomial_measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """|f'|, |f''| and f - minimum (row 0)."""
     n = theta.shape[0] - 2
     for lane in range(x.shape[1]):
@@ -81,51 +73,36 @@ def polynomial_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: An
             out[2, lane] = value - theta[0, lane]
 
 
-def cosh_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """scale b sinh(b x)."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            out[j, 0, lane] = theta[1, lane] * theta[0, lane] * math.sinh(theta[0, lane] * x[0, lane])
+def _cosh_slope(x: float, b: float, scale: float) -> float:
+    return scale * b * math.sinh(b * x)
 
 
-def cosh_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """scale b |sinh|, scale b^2 cosh, 2 scale sinh^2(b x/2)."""
-    for lane in range(x.shape[1]):
-        b = theta[0, lane]
-        scale = theta[1, lane]
-        out[0, lane] = scale * b * abs(math.sinh(b * x[0, lane]))
-        out[1, lane] = scale * b * b * math.cosh(b * x[0, lane])
-        out[2, lane] = 2.0 * scale * math.sinh(0.5 * b * x[0, lane]) ** 2
+def _cosh_measures(x: float, b: float, scale: float) -> tuple[float, float, float]:
+    z = b * x
+    bend = scale * b * b * math.cosh(z)
+    return scale * b * abs(math.sinh(z)), bend, 2.0 * scale * math.sinh(0.5 * b * x) ** 2
 
 
-def exponential_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """a e^<a,x>."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            z = 0.0
-            for i in range(d):
-                z += theta[i, lane] * x[i, lane]
-            for i in range(d):
-                out[j, i, lane] = theta[i, lane] * math.exp(z)
+def _along(x: float, a: float) -> float:
+    return a * x
 
 
-def exponential_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """||a|| e^<a,x>, ||a||^2 e^<a,x>, e^<a,x>."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        z = 0.0
-        square = 0.0
-        for i in range(d):
-            z += theta[i, lane] * x[i, lane]
-            square += theta[i, lane] * theta[i, lane]
-        out[0, lane] = math.sqrt(square) * math.exp(z)
-        out[1, lane] = square * math.exp(z)
-        out[2, lane] = math.exp(z)
+def _a_square(a: float) -> float:
+    return a * a
 
 
-def logistic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _exponential_slope(z: float, a: float) -> float:
+    """a e^z with z = <a,x>."""
+    return a * math.exp(z)
+
+
+def _exponential_measures(z: float, square: float) -> tuple[float, float, float]:
+    """||a|| e^z, ||a||^2 e^z, e^z."""
+    growth = math.exp(z)
+    return math.sqrt(square) * growth, square * growth, growth
+
+
+def _logistic_slope(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """-(1/n) sum_k sigma(-<a_k,x>) a_k, a_k in rows k d ... k d + d - 1."""
     workers, d, lanes = out.shape
     n = theta.shape[0] // d
@@ -143,7 +120,7 @@ def logistic_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any
                     out[j, i, lane] -= weight * theta[k * d + i, lane] / float(n)
 
 
-def logistic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _logistic_measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     """||grad f||, ||Hess f|| for d <= 2, and the mean of log(1 + exp(-<a_k,x>))."""
     d, lanes = x.shape
     n = theta.shape[0] // d
@@ -172,106 +149,81 @@ def logistic_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any)
         out[2, lane] = value
 
 
-def ramp_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """eps (3 u - u^3), u = L0 y/(3 eps) clamped to [-1, 1]."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            u = min(max(theta[1, lane] * x[0, lane] / (3.0 * theta[0, lane]), -1.0), 1.0)
-            out[j, 0, lane] = theta[0, lane] * u * (3.0 - u * u)
+def _ramp_slope(x: float, eps: float, L0: float) -> float:
+    return ramp_slope(x, L0, eps)
 
 
-def ramp_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|S'|, |S''| = L0 (1 - u^2) and S = (eps a/4)(6 u^2 - u^4) + 2 eps (|y| - a)_+, a = 3 eps/L0."""
-    for lane in range(x.shape[1]):
-        eps = theta[0, lane]
-        a = 3.0 * eps / theta[1, lane]
-        u = min(abs(x[0, lane]) / a, 1.0)
-        out[0, lane] = eps * u * (3.0 - u * u)
-        out[1, lane] = theta[1, lane] * (1.0 - u * u)
-        out[2, lane] = 0.25 * eps * a * (6.0 * u * u - u**4) + 2.0 * eps * max(abs(x[0, lane]) - a, 0.0)
+def _ramp_measures(x: float, eps: float, L0: float) -> tuple[float, float, float]:
+    """|S'|, |S''| = L0 (1 - u^2), u = min(|x| L0/(3 eps), 1), and S."""
+    gap, slope = ramp_value(x, L0, eps)
+    u = min(abs(x) / (3.0 * eps / L0), 1.0)
+    return slope, L0 * (1.0 - u * u), gap
 
 
-def hyperbola_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """(x y - 1)(y, x)."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            rest = x[0, lane] * x[1, lane] - 1.0
-            out[j, 0, lane] = rest * x[1, lane]
-            out[j, 1, lane] = rest * x[0, lane]
+def _hyperbola_slope(x0: float, x1: float) -> tuple[float, float]:
+    rest = x0 * x1 - 1.0
+    return rest * x1, rest * x0
 
 
-def hyperbola_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _hyperbola_measures(x0: float, x1: float) -> tuple[float, float, float]:
     """The Hessian is [[y^2, 2xy - 1], [2xy - 1, x^2]]; its trace is >= 0."""
-    for lane in range(x.shape[1]):
-        a = x[0, lane]
-        b = x[1, lane]
-        rest = a * b - 1.0
-        out[0, lane] = abs(rest) * math.hypot(a, b)
-        out[1, lane] = 0.5 * (a * a + b * b) + math.hypot(0.5 * (a * a - b * b), 2.0 * a * b - 1.0)
-        out[2, lane] = 0.5 * rest * rest
+    rest = x0 * x1 - 1.0
+    bend = 0.5 * (x0 * x0 + x1 * x1) + math.hypot(0.5 * (x0 * x0 - x1 * x1), 2.0 * x0 * x1 - 1.0)
+    return abs(rest) * math.hypot(x0, x1), bend, 0.5 * rest * rest
 
 
-def gaussian_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """2 x e^(x^2)."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            out[j, 0, lane] = 2.0 * x[0, lane] * math.exp(x[0, lane] * x[0, lane])
+def _gaussian_slope(x: float) -> float:
+    return 2.0 * x * math.exp(x * x)
 
 
-def gaussian_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """2 |x| e^(x^2), (2 + 4 x^2) e^(x^2), e^(x^2) - 1."""
-    for lane in range(x.shape[1]):
-        square = x[0, lane] * x[0, lane]
-        growth = math.exp(square)
-        out[0, lane] = 2.0 * abs(x[0, lane]) * growth
-        out[1, lane] = (2.0 + 4.0 * square) * growth
-        out[2, lane] = math.expm1(square)
+def _gaussian_measures(x: float) -> tuple[float, float, float]:
+    growth = math.exp(x * x)
+    return 2.0 * abs(x) * growth, (2.0 + 4.0 * (x * x)) * growth, math.expm1(x * x)
 
 
-def chirp_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def _chirp_slope(x: float, weight: float) -> float:
     """s cos s - weight s^2, s = e^(x/2)."""
-    workers, _, lanes = out.shape
-    for j in range(workers):
-        for lane in range(lanes):
-            s = math.exp(0.5 * x[0, lane])
-            out[j, 0, lane] = s * math.cos(s) - theta[0, lane] * s * s
+    s = math.exp(0.5 * x)
+    return s * math.cos(s) - weight * s * s
 
 
-def chirp_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """|f'|, |f''| = |(s/2) cos s - (s^2/2) sin s - weight s^2| and f + 2."""
-    for lane in range(x.shape[1]):
-        s = math.exp(0.5 * x[0, lane])
-        out[0, lane] = abs(s * math.cos(s) - theta[0, lane] * s * s)
-        out[1, lane] = abs(0.5 * s * math.cos(s) - 0.5 * s * s * math.sin(s) - theta[0, lane] * s * s)
-        if out.shape[0] > 2:
-            out[2, lane] = 2.0 * math.sin(s) + 2.0
+def _chirped_measures(x: float, weight: float) -> tuple[float, float]:
+    """|f'| and |f''| = |(s/2) cos s - (s^2/2) sin s - weight s^2|."""
+    s = math.exp(0.5 * x)
+    bend = abs(0.5 * s * math.cos(s) - 0.5 * s * s * math.sin(s) - weight * s * s)
+    return abs(_chirp_slope(x, weight)), bend
 
 
-def _problem(family: Any, gradient: Kernel, measure: Kernel, constants: Mapping[str, float],
-             parameters: Mapping[str, Any], facts: Mapping[str, float], *, start: Any, dim: int = 1,
-             optimum: float | None = 0.0, bounded: bool = True) -> Problem:  # fmt: skip
+def _chirp_measures(x: float, weight: float) -> tuple[float, float, float]:
+    slope, bend = _chirped_measures(x, weight)
+    return slope, bend, 2.0 * math.sin(math.exp(0.5 * x)) + 2.0
+
+
+def _function(
+    name: str,
+    gradient: Callable[..., Any],
+    measure: Callable[..., Any],
+    constants: Mapping[str, Any],
+    facts: Mapping[str, float],
+    **more: Any,
+) -> Problem:
     return Problem(
-        name=f"zoo.{family.__name__}", gradient=gradient, constants=constants, dim=dim, measure=measure,
-        measures=MEASURES if bounded else MEASURES[:2], start=start, optimum=optimum, rule=RULE, facts=facts,
-        paper=PAPER, family=family, arguments=parameters,
+        **{"optimum": 0.0, "measures": MEASURES, **more}, name=f"zoo.{name}", gradient=gradient, measure=measure,
+        constants=constants, rule=RULE, facts=facts, paper=PAPER,
     )  # fmt: skip
 
 
+@family
 def power_norm(p: float = 4.0, L1: float = 1.0, d: int = 1) -> Problem:
     """||x||^p/p in d dimensions, p > 2: every L1 > 0 is possible, with L0 = ((p-2)/L1)^(p-2).
 
     (p-1) r^(p-2) - L1 r^(p-1) is largest at r = (p-2)/L1, with that value: the pair is tight.
     """
-    p = checks.number("p", p, 2.0, open_low=True)
-    L1 = checks.number("L1", L1, 0.0, open_low=True)
-    parameters = {"p": p, "L1": L1, "d": checks.count("d", d)}
+    checks.number("p", p, 2.0, open_low=True)
+    checks.number("L1", L1, 0.0, open_low=True)
     facts = {"L0": ((p - 2.0) / L1) ** (p - 2.0), "L1": L1}
-    return _problem(
-        power_norm, radial_gradient, radial_measure, {"p": p}, parameters, facts, start=1.0, dim=d
-    )
+    return _function("power_norm", _radial_slope, _radial_measures, {"p": p}, facts, dim=checks.count("d", d), start=1.0,
+                     reductions={"square": total(_square)})  # fmt: skip
 
 
 def polynomial_L0(coefficients: Sequence[float], L1: float) -> float:
@@ -288,13 +240,14 @@ def polynomial_L0(coefficients: Sequence[float], L1: float) -> float:
     return float(np.max(np.abs(f2(real)) - L1 * np.abs(f1(real))))
 
 
+@family
 def polynomial(coefficients: Sequence[float] = (0.0, 0.0, -0.5, 0.0, 0.25), L1: float = 1.0) -> Problem:
     """c_0 + c_1 x + ... + c_n x^n, n >= 2: every L1 > 0 is possible, with the L0 of `polynomial_L0`, which is tight.
 
     The default is the double well x^4/4 - x^2/2.  The gap is measured if n is even and c_n > 0.
     """
     c = tuple(checks.number("coefficient", value) for value in coefficients)
-    L1 = checks.number("L1", L1, 0.0, open_low=True)
+    checks.number("L1", L1, 0.0, open_low=True)
     if len(c) < 3 or c[-1] == 0.0:
         raise ValueError(f"coefficients = {c} must be those of degree 2 or more, the last one not 0.")
     f = np.polynomial.Polynomial(c)
@@ -302,107 +255,108 @@ def polynomial(coefficients: Sequence[float] = (0.0, 0.0, -0.5, 0.0, 0.25), L1: 
     minimum = float(f(f.deriv().roots().real).min()) if bounded else 0.0
     constants = {"minimum": minimum} | {f"c{k}": value for k, value in enumerate(c)}
     facts = {"L0": polynomial_L0(c, L1), "L1": L1}
-    return _problem(
-        polynomial, polynomial_gradient, polynomial_measure, constants, {"coefficients": c, "L1": L1}, facts,
-        start=3.0, optimum=None, bounded=bounded,
-    )  # fmt: skip
+    return _function("polynomial", _polynomial_slope, _polynomial_measures, constants, facts, start=3.0, optimum=None,
+                     measures=MEASURES if bounded else MEASURES[:2])  # fmt: skip
 
 
+@family
 def cosh(b: float = 1.0, scale: float = 1.0) -> Problem:
     """scale cosh(b x), (scale b^2, b)-smooth: f'' = sqrt((scale b^2)^2 + (b f')^2), tight at 0 and at infinity."""
-    b = checks.number("b", b, 0.0, open_low=True)
-    scale = checks.number("scale", scale, 0.0, open_low=True)
-    both = {"b": b, "scale": scale}
-    return _problem(
-        cosh, cosh_gradient, cosh_measure, both, both, {"L0": scale * b * b, "L1": b}, start=5.0 / b
-    )
+    checks.number("b", b, 0.0, open_low=True)
+    checks.number("scale", scale, 0.0, open_low=True)
+    facts = {"L0": scale * b * b, "L1": b}
+    return _function("cosh", _cosh_slope, _cosh_measures, {"b": b, "scale": scale}, facts, start=5.0 / b)
 
 
-def _direction(norm: float, d: int) -> np.ndarray[Any, Any]:
+def _direction(norm: float, d: int) -> tuple[float, ...]:
     """(1, 2, ..., d) scaled to the norm: no coordinate is special."""
     checks.number("norm", norm, 0.0, open_low=True)
     a = np.arange(1.0, checks.count("d", d) + 1.0)
-    return np.asarray(norm * a / np.linalg.norm(a))
+    return tuple((norm * a / np.linalg.norm(a)).tolist())
 
 
+@family
 def exponential(norm: float = 1.0, d: int = 1) -> Problem:
     """exp(<a,x>), ||a|| = norm, a along (1, ..., d): (0, norm)-smooth with equality everywhere; inf f = 0."""
-    rows = {f"a{i}": value for i, value in enumerate(_direction(norm, d).tolist())}
     facts = {"L0": 0.0, "L1": norm}
-    return _problem(exponential, exponential_gradient, exponential_measure, rows, {"norm": norm, "d": d}, facts,
-                    start=1.0, dim=d, optimum=None)  # fmt: skip
+    return _function("exponential", _exponential_slope, _exponential_measures, {"a": _direction(norm, d)}, facts,
+                     dim=d, start=1.0, optimum=None,
+                     reductions={"z": total(_along), "square": total(_a_square)})  # fmt: skip
 
 
+@family
 def logistic(norm: float = 1.0, d: int = 1) -> Problem:
     """log(1 + exp(-<a,x>)), ||a|| = norm, d <= 2: (0, norm)-smooth, tight as <a,x> -> infinity, and (norm^2/4, 0)-smooth.
 
     |f'| = norm sigma(-z), |f''| = norm^2 sigma(z) sigma(-z); the fact L is norm^2/4; inf f = 0.
     """
-    _planar(d)
-    rows = {f"a0_{i}": value for i, value in enumerate(_direction(norm, d).tolist())}
-    facts = {"L0": 0.0, "L1": norm, "L": norm * norm / 4.0}
-    return _problem(logistic, logistic_gradient, logistic_measure, rows, {"norm": norm, "d": d}, facts,
-                    start=-2.0, dim=d, optimum=None)  # fmt: skip
-
-
-def _planar(d: int) -> None:
-    if checks.count("d", d) > 2:
+    a = _direction(norm, d)
+    if d > 2:
         raise ValueError(f"d = {d} must be 1 or 2, where the norm of the Hessian is in closed form.")
+    facts = {"L0": 0.0, "L1": norm, "L": norm * norm / 4.0}
+    return _function("logistic", _logistic_slope, _logistic_measures, {"a": a}, facts, dim=d, start=-2.0,
+                     optimum=None)  # fmt: skip
 
 
+@family
 def logistic_regression(margin: float = 0.5, n: int = 8) -> Problem:
     """Mean logistic loss of n separable points in the plane: (0, R^2/margin)-smooth; inf f = 0, not attained.
 
     With <a_k, u> >= margin for a unit u and ||a_k|| <= R: ||grad f|| >= <-grad f, u> >= margin mean sigma(-z_k),
     and ||Hess f|| <= R^2 mean sigma(-z_k).  Here u = (1, 0) and a_k = (margin (1 + k mod 3), 4 k/n - 2).
     """
-    margin = checks.number("margin", margin, 0.0, open_low=True)
+    checks.number("margin", margin, 0.0, open_low=True)
     k = np.arange(checks.count("n", n))
     a = np.stack([margin * (1.0 + k % 3), 4.0 * k / n - 2.0], axis=1)
-    rows = {f"a{j}_{i}": float(a[j, i]) for j in range(n) for i in range(2)}
+    rows = {f"a{j}": tuple(row) for j, row in enumerate(a.tolist())}
     facts = {"L0": 0.0, "L1": float(np.max(np.sum(a * a, axis=1))) / margin, "margin": margin}
-    return _problem(logistic_regression, logistic_gradient, logistic_measure, rows, {"margin": margin, "n": n},
-                    facts, start=-2.0, dim=2, optimum=None)  # fmt: skip
+    return _function("logistic_regression", _logistic_slope, _logistic_measures, rows, facts, dim=2, start=-2.0,
+                     optimum=None)  # fmt: skip
 
 
+@family
 def ramp(eps: float = 0.1, L0: float = 1.0) -> Problem:
     """S(y; eps, L0): a bowl of width 3 eps/L0 and then slope 2 eps; (L0, 0)-smooth, tight at 0."""
-    rows = {
-        "eps": checks.number("eps", eps, 0.0, open_low=True),
-        "L0": checks.number("L0", L0, 0.0, open_low=True),
-    }
-    return _problem(
-        ramp, ramp_gradient, ramp_measure, rows, rows, {"L0": L0, "L1": 0.0}, start=10.0 * eps / L0
+    checks.number("eps", eps, 0.0, open_low=True)
+    checks.number("L0", L0, 0.0, open_low=True)
+    facts = {"L0": L0, "L1": 0.0}
+    return _function(
+        "ramp", _ramp_slope, _ramp_measures, {"eps": eps, "L0": L0}, facts, start=10.0 * eps / L0
     )
 
 
+@family
 def hyperbola() -> Problem:
     """(xy - 1)^2/2, not (L0, L1)-smooth: on xy = 1 the gradient is 0 and ||Hess f|| = x^2 + 1/x^2."""
-    return _problem(hyperbola, hyperbola_gradient, hyperbola_measure, {}, {}, {}, start=(2.0, 2.0), dim=2,
-                    optimum=1.0)  # fmt: skip
+    return _function(
+        "hyperbola", _hyperbola_slope, _hyperbola_measures, {}, {}, dim=2, start=(2.0, 2.0), optimum=1.0
+    )
 
 
+@family
 def gaussian_exponential() -> Problem:
     """exp(x^2), not (L0, L1)-smooth: f''/f' = 2x + 1/x is unbounded while f' -> infinity."""
-    return _problem(gaussian_exponential, gaussian_gradient, gaussian_measure, {}, {}, {}, start=1.0)
+    return _function("gaussian_exponential", _gaussian_slope, _gaussian_measures, {}, {}, start=1.0)
 
 
+@family
 def chirp() -> Problem:
     """2 sin(e^(x/2)), not (L0, L1)-smooth: f' = 0 and |f''| = e^x/2 wherever cos(e^(x/2)) = 0.
 
     It is the sum of e^x and of `chirped_exponential`, which both are: the class is not closed under sums.
     """
-    return _problem(chirp, chirp_gradient, chirp_measure, {"weight": 0.0}, {}, {}, start=2.0, optimum=None)
+    return _function("chirp", _chirp_slope, _chirp_measures, {"weight": 0.0}, {}, start=2.0, optimum=None)
 
 
+@family
 def chirped_exponential() -> Problem:
     """-e^x + 2 sin(e^(x/2)), (1/2, 2)-smooth: with s = e^(x/2), |f'| >= s^2 - s and |f''| <= 3 s^2/2 + s/2.
 
     Hence 1/2 + 2|f'| - |f''| >= (s^2 - 5 s + 1)/2, positive outside 0.21 < s < 4.8; on that interval it is
     evaluated.  f is not bounded from below.
     """
-    return _problem(chirped_exponential, chirp_gradient, chirp_measure, {"weight": 1.0}, {}, {"L0": 0.5, "L1": 2.0},
-                    start=0.0, optimum=None, bounded=False)  # fmt: skip
+    return _function("chirped_exponential", _chirp_slope, _chirped_measures, {"weight": 1.0}, {"L0": 0.5, "L1": 2.0},
+                     start=0.0, optimum=None, measures=MEASURES[:2])  # fmt: skip
 
 
 PROBLEMS = [power_norm, polynomial, cosh, exponential, logistic, logistic_regression, ramp, hyperbola,

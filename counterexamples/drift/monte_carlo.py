@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterexamples import reddi
 from theory_sim import checks
+from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import simulate
 from theory_sim.optimizers.adam import adam
@@ -30,17 +30,14 @@ class Estimate:
         return int(math.copysign(1, self.value)) if abs(self.value) > sigmas * self.standard_error else 0
 
 
+def _slope(index: int, C: float) -> float:
+    return C if index == 0 else -1.0
+
+
+@family
 def linear(n: int, C: float) -> Problem:
     """n linear components without a domain, one of slope C and n - 1 of slope -1."""
-    return Problem(
-        name="monte_carlo.linear",
-        gradient=reddi.periodic_gradient,
-        constants={"C": C, "small": 1.0},
-        components=n,
-        paper="zhang2022",
-        family=linear,
-        arguments={"n": n, "C": C},
-    )
+    return Problem("monte_carlo.linear", _slope, {"C": C}, components=n, paper="zhang2022")
 
 
 def vector_field(
