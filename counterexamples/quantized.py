@@ -282,7 +282,7 @@ def local_moment_point(problem: Problem) -> float:
     """
     from scipy.optimize import brentq
 
-    rows = np.array([*problem.constants.values()]).reshape(-1, 3)
+    rows = np.array([*problem.theta.values()]).reshape(-1, 3)
     if (rows[:, 2] == 0.0).any():
         raise ValueError("A worker without noise has sigma = 0; the fixed point is unique only with noise.")
 

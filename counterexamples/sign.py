@@ -321,7 +321,7 @@ def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem
 
 def features(problem: Problem) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the data X (2n, d) and the labels y (2n,) of a `private_features` problem; training comes first."""
-    y = np.array(list(problem.constants.values()))
+    y = np.array(list(problem.theta.values()))
     X = np.zeros((len(y), problem.dim))
     X[:, 0], X[:, 1:3] = y, 1.0
     for i, label in enumerate(y):

@@ -59,7 +59,7 @@ def test_on_a_quadratic_it_is_qadam(variant: dict[str, Any], compressor: ts.Comp
     problem = quantized.quadratic(d=8, decades=1.0, spread=0.5)
     method = ts.qadam(0.02, up=compressor, down=compressors.identity(word=64), **variant)
     path = ts.simulate(problem, method, steps=200, checkpoints=range(1, 201)).x.values[0]
-    rows = np.array([*problem.constants.values()])[2:].reshape(3, 8)
+    rows = np.array([*problem.theta.values()])[2:].reshape(3, 8)
     curvature, center = torch.from_numpy(rows[0].copy()), torch.from_numpy(rows[1].copy())
     x = torch.ones(8, dtype=torch.float64, requires_grad=True)
     optimizer = QuantizedAdam([x], 0.02, compressor=compressor, **variant)

@@ -160,7 +160,7 @@ def test_private_features_gradient_and_errors(instance: int) -> None:
 
 
 def test_labels_follow_their_probability() -> None:
-    y = np.array(list(sign.private_features(0, n=2000, p=0.2).constants.values()))
+    y = np.array(list(sign.private_features(0, n=2000, p=0.2).theta.values()))
     # 4000 labels: 5 standard deviations are .032.
     assert np.mean(y > 0) == pytest.approx(0.2, abs=0.032)
 

@@ -166,7 +166,7 @@ def test_a_quantized_path_is_that_of_numpy(name: str, method: str) -> None:
     )
     grid = ts.simulate(problem, optimizer, steps=150, checkpoints=range(1, 151))
     curvature, center = (
-        np.array([problem.constants[f"{key}_{i}"] for i in range(12)]) for key in ("lambda", "c")
+        np.array([problem.theta[f"{key}_{i}"] for i in range(12)]) for key in ("lambda", "c")
     )
     h = 2.0**-7
     x = np.full(12, 0.3)

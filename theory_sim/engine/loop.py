@@ -228,4 +228,4 @@ def compiled_advance() -> Any:
 
     functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
     sig = types.void(*functions, *tile_types())
-    return njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance))
+    return njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance, __name__))

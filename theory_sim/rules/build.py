@@ -285,16 +285,20 @@ def _module(name: str, text: str) -> python_types.ModuleType:
     return module
 
 
-def jitted(function: Rule) -> Any:
-    """Return a rule as a function that compiled code can call, with the plain functions that it calls itself."""
+def jitted(function: Rule, home: str) -> Any:
+    """Return a rule as a function that compiled code can call, with the plain functions that it calls itself.
+
+    It is told that it lives in the module `home`, beside the code that calls it: the disk cache would look for the module
+    in which it was written, which another process need not have.
+    """
     from numba import njit
 
-    return njit(**OPTIONS)(rebound_jitted(function))
+    return njit(**OPTIONS)(rebound_jitted(function, home))
 
 
-def rebound_jitted(function: Rule) -> Rule:
+def rebound_jitted(function: Rule, home: str) -> Rule:
     """Return a function whose plain functions are ones that compiled code can call."""
-    return _rebound(function, jitted)
+    return _rebound(function, lambda inner: jitted(inner, home), {"__name__": home})
 
 
 def _rebound(function: Rule, change: Callable[[Rule], Any], extra: Mapping[str, Any] | None = None) -> Rule:
@@ -370,7 +374,7 @@ def _compile(source: Source, key: str) -> Any:
 
     module = _module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
-        setattr(module, name, jitted(function))
+        setattr(module, name, jitted(function, module.__name__))
     sig = signature(source.kind)
     try:
         return pointer_type()(njit(sig, cache=True, **OPTIONS)(module.kernel), sig)
