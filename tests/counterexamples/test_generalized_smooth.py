@@ -57,6 +57,9 @@ def test_gradient_is_the_derivative_of_the_gap(L0: float, L1: float, eps: float,
     problem = hard_function(L0, L1, eps, delta=1e4)
     point = np.array([u / L1, 3.0 * v * eps / L0])
     gradient = gradients(problem, point[None])[0]
+    assert measures(problem, point[None])["gradient_norm"][0] == pytest.approx(
+        np.linalg.norm(gradient), rel=1e-12
+    )
     for i, size in enumerate((1.0 / L1, 3.0 * eps / L0)):
         h = np.eye(2)[i] * size * 1e-5
         up, down = (measures(problem, (point + s * h)[None])["gap"][0] for s in (1, -1))

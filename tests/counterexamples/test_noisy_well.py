@@ -12,7 +12,7 @@ from scipy import integrate, stats
 import theory_sim as ts
 from counterexamples import noisy_well as nw
 from counterexamples.generalized_smooth import well
-from theory_sim.engine.evaluate import gradients
+from theory_sim.engine.evaluate import gradients, measures
 from theory_sim.optimizers.momentum import sgdm
 
 
@@ -57,6 +57,7 @@ def test_without_noise_it_is_the_well() -> None:
     quiet, noisy = well(2.0, 0.5, 8.0), nw.noisy_well(2.0, 0.5, sigma=0.0, delta=8.0)
     assert noisy.start == quiet.start
     for x in (-6.0, -1.0, 0.3, 5.0):
+        assert measures(noisy, [[x]])["distance"].item() == abs(x)
         assert gradients(noisy, [[x]]) == pytest.approx(gradients(quiet, [[x]]), rel=1e-15)
     a, b = (ts.simulate(p, ts.sgd(lr=0.1), steps=50, checkpoints=5) for p in (quiet, noisy))
     for name in ("x", "gap", "gradient_norm"):

@@ -73,6 +73,7 @@ def test_rescaled_multiplies_the_slopes_by_ten_roots_of_eps() -> None:
         component_gradients(reddi.rescaled(4.0, scale=1.0), 0.0).ravel(), [3.0, -1.0, -1.0]
     )
     assert reddi.rescaled(4.0).start == 1.0
+    assert str(reddi.rescaled(4.0)) == "reddi.rescaled(eps=4)"
 
 
 def test_eps_and_x0_are_axes() -> None:

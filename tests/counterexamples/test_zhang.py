@@ -48,6 +48,12 @@ def test_measures_are_the_function_and_its_derivative(problem: Problem, x: float
     assert measured(problem, problem.optimum)["gap"] == 0.0
 
 
+def test_the_gap_by_hand() -> None:
+    # (x + 2)^2/2 below -1 and x + 3/2 above, over n = 10; x^2/100 of the quadratics.
+    assert [measured(zhang.piecewise(10), x)["gap"] for x in (-3.0, -1.0, 0.0)] == [0.05, 0.05, 0.15]
+    assert measured(zhang.quadratics(), 5.0)["gap"] == 0.25
+
+
 def test_piecewise_ratio_and_smoothness() -> None:
     # a = 1/(n-1)^2 gives C = n - 1 + (n-1)^2 = n (n-1).
     assert zhang.piecewise(20, 1 / 361).facts["ratio"] == pytest.approx(380.0)
