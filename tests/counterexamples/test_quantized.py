@@ -38,7 +38,7 @@ def test_noise_has_mean_0_and_its_variance(problem: ts.Problem) -> None:
     noise = gradients(problem, np.zeros((n, problem.dim)), uniforms=RNG.random((problem.draws, n)))
     noise = noise - gradients(problem, np.zeros((1, problem.dim)))
     scale = noise.std(axis=0)
-    # 6 standard errors of a mean; fourth moments are at most 3.25 variances squared: one of a variance is .5 %.
+    # 6 standard errors of a mean; fourth moments of at most 3.25 variances squared: .5 % of a variance.
     assert np.abs(noise.mean(axis=0) / scale).max() < 6.0 / np.sqrt(n)
     assert (noise**2).sum(axis=1).mean() == pytest.approx(problem.facts["sigma2"], rel=0.04)
     assert np.abs(np.corrcoef(noise.T) - np.eye(problem.dim)).max() < 6.0 / np.sqrt(n)
