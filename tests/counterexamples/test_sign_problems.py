@@ -174,7 +174,7 @@ def test_quadratic_constants_by_hand() -> None:
     problem = sign.quadratic(3, 1.0, 3.0, 0.5, 4.0, 2)
     assert problem.facts == {"L_sum": 6.0, "L": 3.0, "sigma_sum": 8.5, "sigma2": 32.25, "gap": 3.0}
     for name, value in (("gap", 3.0), ("gradient_l1", 6.0), ("gradient_square", 14.0)):
-        assert measured(problem, np.ones(3), name) == pytest.approx(value)
+        assert measured(problem, np.array([1.0, -1.0, 1.0]), name) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -214,7 +214,7 @@ def test_sparse_noise_is_on_one_coordinate() -> None:
 
 
 def test_skewed_noise_has_mean_zero_and_a_wrong_usual_sign() -> None:
-    problem = sign.skewed()
+    problem = sign.skewed(d=2)
     assert problem.facts["small"] == pytest.approx(1.0)
     for x0 in (0.0, 5.0):
         grid = ts.simulate(problem, ts.sgd(1.0), steps=1, seeds=100_000, x0=x0)
@@ -224,6 +224,7 @@ def test_skewed_noise_has_mean_zero_and_a_wrong_usual_sign() -> None:
         assert g.mean() == pytest.approx(drift, abs=0.032)
         # A share of .8 of negative gradients, however far x is: 5 standard errors are .0064.
         assert np.mean(g < 0.0) == pytest.approx(0.8, abs=0.0064)
+        assert abs(np.corrcoef(g.T)[0, 1]) < 5.0 / math.sqrt(100_000)
 
 
 def test_skewed_measures() -> None:
