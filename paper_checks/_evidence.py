@@ -51,6 +51,6 @@ def weight_floor(problem: Problem, k: int) -> float:
     visits its two neighbours on the grid so often that the mean gradient is 0, which is a law on two points
     with mean c_i.
     """
-    c, h = np.array([problem.theta[f"c_{i}"] for i in range(problem.dim)]), spacing(k)
+    c, h = np.array(problem.constants["center"]), spacing(k)
     below = np.floor(c / h) * h
     return float(((c - below) * (below + h - c)).sum())

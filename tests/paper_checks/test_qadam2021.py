@@ -165,9 +165,7 @@ def test_a_quantized_path_is_that_of_numpy(name: str, method: str) -> None:
         0.02, 0.8, eps=1e-6, up=compressor, down=down, theta=0.9, schedule=ts.power(0.5)
     )
     grid = ts.simulate(problem, optimizer, steps=150, checkpoints=range(1, 151))
-    curvature, center = (
-        np.array([problem.theta[f"{key}_{i}"] for i in range(12)]) for key in ("lambda", "c")
-    )
+    curvature, center = (np.array(problem.constants[key]) for key in ("curvature", "center"))
     h = 2.0**-7
     x = np.full(12, 0.3)
     y = np.round(x / h) * h if method == "qadam" else x
