@@ -304,7 +304,8 @@ def logistic_regression(margin: float = 0.5, n: int = 8) -> Problem:
     """Mean logistic loss of n separable points in the plane: (0, R^2/margin)-smooth; inf f = 0, not attained.
 
     With <a_k, u> >= margin for a unit u and ||a_k|| <= R: ||grad f|| >= <-grad f, u> >= margin mean
-    sigma(-z_k), and ||Hess f|| <= R^2 mean sigma(-z_k).  Here u = (1, 0) and a_k = (margin (1 + k mod 3), 4 k/n - 2).
+    sigma(-z_k), and ||Hess f|| <= R^2 mean sigma(-z_k).  Here u = (1, 0) and
+    a_k = (margin (1 + k mod 3), 4 k/n - 2).
     """
     checks.number("margin", margin, 0.0, open_low=True)
     k = np.arange(checks.count("n", n))
