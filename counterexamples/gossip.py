@@ -1,4 +1,4 @@
-"""A heterogeneous problem for decentralised methods: every node sees a shifted gradient, and the shifts cancel."""
+"""A heterogeneous problem for decentralised methods: nodes see shifted gradients, and the shifts cancel."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Problems on which quantized and distributed methods show what compression costs, and where it breaks.
 
-A smooth non-convex bowl with bounded gradients (every constant of a theorem is known), diagonal quadratics with
-normal or skewed noise, workers whose objectives differ, three quadratics on which compressed descent without feedback
-explodes, and a consensus problem.  Definitions here are ours unless a paper is named.
+A smooth non-convex bowl with bounded gradients (every constant of a theorem is known), diagonal quadratics
+with normal or skewed noise, workers whose objectives differ, three quadratics on which compressed descent
+without feedback explodes, and a consensus problem.  Definitions here are ours unless a paper is named.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ SKEWED = Noise("skewed", _skewed)
 def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     """f(x) = sum x_i^2/(1 + x_i^2) with noise +-sigma per coordinate, from x_i = 1.5; f* = 0 at 0.
 
-    Smooth, non-convex, and the gradients are bounded, so that every assumption of the theorems for quantized Adam
-    holds with constants that are known.  All workers share f.
+    Smooth, non-convex, and the gradients are bounded, so that every assumption of the theorems for quantized
+    Adam holds with constants that are known.  All workers share f.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def quadratic(
     instance: int = 0,
     x0: float = 1.0,
 ) -> Problem:
-    """f = sum lambda_i (x_i - c_i)^2/2 with lambda from 1 down to 10^-decades, in equal ratios; all workers share f.
+    """f = sum lambda_i (x_i - c_i)^2/2 lambda from 1 to 10^-decades, in equal ratios; all workers share f.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ def quadratic(
     power : float
         How the noise scales with lambda.
     p : float
-        0: normal noise with that standard deviation.  In (0, 1): skewed noise of mean 0, +size with probability p, else
-        -size p/(1 - p).
+        0: normal noise with that standard deviation.  In (0, 1): skewed noise of mean 0, +size with
+        probability p, else -size p/(1 - p).
     spread : float
         c_i uniform in [-spread, spread], from `numpy.random.default_rng(instance)`.
     instance : int
@@ -272,8 +272,8 @@ def different_workers(
 def local_moment_point(problem: Problem) -> float:
     """Return where local moments lead on `different_workers`: sum f_j'(x)/sqrt(f_j'(x)^2 + sigma_j^2) = 0.
 
-    Adam's stationary step is the mean of m_j/sqrt(v_j), and v_j settles at the second moment of worker j's gradient.
-    The sum is increasing in x, so the root is unique.
+    Adam's stationary step is the mean of m_j/sqrt(v_j), and v_j settles at the second moment of worker j's
+    gradient.  The sum is increasing in x, so the root is unique.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def _three_measures(x0: float, x1: float, x2: float) -> tuple[float, float, floa
 
 @family
 def three_quadratics() -> Problem:
-    """Three workers, f_j = <a_j, x>^2 + ||x||^2/4 in R^3 (Beznosikov et al. 2020, arXiv:2002.12410, Example 1).
+    """f_j = <a_j, x>^2 + ||x||^2/4 for three workers (Beznosikov et al. 2020, arXiv:2002.12410, Example 1).
 
     With top-1 messages and no feedback gradient descent from (1, 1, 1) grows as (1 + 11 lr/6)^t.
 

@@ -1,4 +1,4 @@
-"""Separable objectives for sign methods: wells of unequal (L0, L1), two test functions of sign rates, a box problem.
+"""Separable objectives for sign methods: wells of unequal (L0, L1), two test functions, a box problem.
 
 Sign methods are analysed in the pair of norms ||.||_1 for gradients and ||.||_inf for steps: the measure
 "gradient_norm" is ||grad f||_1 here.  Noise is uniform with standard deviation sigma in every coordinate.
@@ -80,8 +80,8 @@ def wells(
     L0, L1 : sequence of float
         > 0, one of each per coordinate.
     reach : float
-        > 0.  The start is x_i = (-1)^i (reach + u_i)/L1_i, u_i = i golden ratio modulo 1: no step size divides all
-        distances, so that sign descent cannot land on the optimum.
+        > 0.  The start is x_i = (-1)^i (reach + u_i)/L1_i, u_i = i golden ratio modulo 1: no step size
+        divides all distances, so that sign descent cannot land on the optimum.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def wells(
 def _weighted(
     name: str, slope: Kernel, term: Kernel, gap: float, third: float, d: int, sigma: float, reach: float
 ) -> Problem:
-    """Sum of a_i h(x_i); gap = h(reach), third is the Lipschitz constant of h'' where h' has the constant 1."""
+    """Sum of a_i h(x_i); gap = h(reach), third is the Lipschitz constant of h'' where that of h' is 1."""
     checks.count("d", d)
     weight = 0.6 * d if d > 1 else 0.2  # the sum of a_i
     return Problem(
@@ -152,8 +152,9 @@ def cosines(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm ||grad f||_1.  Facts: L with ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf, R the
-        same constant of the Hessian's Taylor remainder, gap = f(x_1) - f*, sigma_sum = ||sigma||_1.
+        Measures: gap, gradient_norm ||grad f||_1.  Facts: L with
+        ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf, R the same constant of the Hessian's Taylor remainder,
+        gap = f(x_1) - f*, sigma_sum = ||sigma||_1.
     """
     gap = 1.0 - math.cos(checks.number("reach", reach))
     return _weighted("separable.cosines", _cosines_slope, _cosines_term, gap, 1.0, d, sigma, reach)
@@ -170,7 +171,7 @@ def logarithms(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
 
 
 def box_curvatures(d: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the curvatures a_i of `box_quadratic`."""
+    """Return d numbers a_i, evenly spaced on [0.2, 1]."""
     return 0.2 + 0.8 * np.arange(d) / max(d - 1, 1)
 
 
@@ -182,8 +183,8 @@ def box_centres(d: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 def box_optimum(d: int, coupling: float, radius: float) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the minimiser of `box_quadratic` over [-radius, radius]^d.
 
-    At the optimum x_i = clip(c_i - coupling s/a_i) with s = sum x_i: s minus the sum of the right-hand sides increases
-    in s, so the root is unique.
+    At the optimum x_i = clip(c_i - coupling s/a_i) with s = sum x_i: s minus the sum of the right-hand sides
+    increases in s, so the root is unique.
     """
     from scipy.optimize import brentq
 
@@ -200,7 +201,7 @@ def box_optimum(d: int, coupling: float, radius: float) -> np.ndarray[Any, np.dt
 def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Problem:
     """f = sum a_i (x_i - c_i)^2/2 + coupling (sum x_i)^2/2, for the box constraint that Lion imposes.
 
-    a_i is evenly spaced on [0.2, 1], c_i = 2 cos(i golden angle); `box_optimum` gives the constrained minimiser.
+    a_i is evenly spaced on [0.2, 1], c_i = 2 cos(i golden angle); `box_optimum` is the constrained minimum.
 
     Parameters
     ----------
@@ -233,10 +234,10 @@ def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Pr
 
 @family
 def tilted_wells(n: int = 8, tilt: float = 1.0, concentration: float = 0.0, x0: float = 3.0) -> Problem:
-    """Finite sum of f_i = (1 + concentration e_i) E(x) + tilt e_i x, with e = (n-1, -1, ..., -1) and L0 = L1 = 1.
+    """Finite sum of f_i = (1 + concentration e_i) E(x) + tilt e_i x, e = (n-1, -1, ..., -1), L0 = L1 = 1.
 
-    The mean is E.  With concentration 0, (1/n) sum f_i'^2 = f'^2 + D0 and D0 = tilt^2 (n - 1).  With concentration 1
-    and tilt 0, f_1 = n E and the others vanish: D0 = 0 and D1 = n.
+    The mean is E.  With concentration 0, (1/n) sum f_i'^2 = f'^2 + D0 and D0 = tilt^2 (n - 1).  With
+    concentration 1 and tilt 0, f_1 = n E and the others vanish: D0 = 0 and D1 = n.
 
     Parameters
     ----------

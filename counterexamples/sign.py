@@ -1,8 +1,8 @@
 """Where taking the sign of a gradient fails, and the noisy quadratics on which it does not.
 
-The counterexamples of Karimireddy, Rebjock, Stich, Jaggi 2019 (arXiv:1901.09847): a rare large gradient, a kink, a
-sampled pair of squares, data that share a sign pattern, and least squares with private features.  A kink has a
-subgradient to choose at a tie; ``tie`` names it, as ``at_zero`` names sign(0) in the optimizers.
+The counterexamples of Karimireddy, Rebjock, Stich, Jaggi 2019 (arXiv:1901.09847): a rare large gradient, a
+kink, a sampled pair of squares, data that share a sign pattern, and least squares with private features.  A
+kink has a subgradient to choose at a tie; ``tie`` names it, as ``at_zero`` names sign(0) in the optimizers.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _skewed_measures(gap: float, gradient_l1: float) -> tuple[float, float]:
 
 @family
 def linear(domain: bool = True) -> Problem:
-    """First counterexample: E g = 1/4 on [-1, 1], g = 4 with probability 1/4 and -1 else, so E sign(g) = -1/2.
+    """First counterexample: E g = 1/4 on [-1, 1], g = 4 with probability 1/4, else -1, so E sign(g) = -1/2.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
     eps : float
         In (0, 1).
     tie : {-1, 0, 1}
-        The subgradient of each absolute value at 0.  With +-1 the sign of the subgradient is always +-(1, -1); with 0
-        it is (1, 1) at a tie x1 = x2, and the start is one.
+        The subgradient of each absolute value at 0.  With +-1 the sign of the subgradient is always
+        +-(1, -1); with 0 it is (1, 1) at a tie x1 = x2, and the start is one.
 
     Returns
     -------
@@ -249,8 +249,8 @@ def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
     Returns
     -------
     Problem
-        n components (<a_i, x> - b_i)^2/2, f their mean, f* = 0.  Measure: gap.  Facts: s0, s1, ... the pattern, and
-        floor, the least f on the line x_0 + span(s).
+        n components (<a_i, x> - b_i)^2/2, f their mean, f* = 0.  Measure: gap.  Facts: s0, s1, ... the
+        pattern, and floor, the least f on the line x_0 + span(s).
     """
     checks.count("instance", instance, 0)
     checks.count("d", d, 2)
@@ -281,15 +281,15 @@ def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
 
 @family
 def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem:
-    """Least squares on 2n labelled points, half of them for training, that only a minimum-norm solution generalises.
+    """Least squares on 2n labelled points, half for training, that only a minimum-norm solution generalises.
 
-    Point i has the features y_i, 1, 1, then one of its own if y_i = 1 and five if y_i = -1, in d = 12 n coordinates.
+    Point i has the features y_i, 1, 1, then one of its own if y_i = 1 and five if y_i = -1, so d = 12 n.
 
     Parameters
     ----------
     instance : int
-        Seed of the labels (`numpy.random.default_rng`).  Labels are independent, so that training on the first half
-        is a random split.
+        Seed of the labels (`numpy.random.default_rng`).  Labels are independent, so that training on the
+        first half is a random split.
     n : int
         Training points, >= 2.
     p : float
@@ -320,8 +320,8 @@ def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem
 
 
 def features(problem: Problem) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return the data X (2n, d) and the labels y (2n,) of a `private_features` problem; training comes first."""
-    y = np.array(list(problem.theta.values()))
+    """Return the data X (2n, d) and the labels y (2n,) of a `private_features` problem, training first."""
+    y = np.array(list(problem.constants.values()))
     X = np.zeros((len(y), problem.dim))
     X[:, 0], X[:, 1:3] = y, 1.0
     for i, label in enumerate(y):
@@ -339,7 +339,7 @@ def quadratic(
     every: int = 10,
     batch: int = 1,
 ) -> Problem:
-    """f = sum L_i x_i^2/2 from x_i = 1, with L_i from low to high and normal noise of its own size per coordinate.
+    """f = sum L_i x_i^2/2 from x_i = 1, with L_i from low to high and normal noise of a size per coordinate.
 
     Parameters
     ----------
@@ -347,16 +347,16 @@ def quadratic(
     low, high : float
         L_i = low + (high - low) i/(d - 1), 0 < low <= high.
     sigma, loud : float
-        Standard deviation of the noise, >= 0: `loud` in coordinates 0, every, 2 every, ..., `sigma` in the others.
+        Standard deviation of the noise, >= 0: `loud` in coordinates 0, every, 2 every, ..., else `sigma`.
     every : int
     batch : int
-        The noise is that of the mean of `batch` gradients: divided by sqrt(batch), which for normal noise is exact.
+        The noise is that of the mean of `batch` gradients: divided by sqrt(batch), exact for normal noise.
 
     Returns
     -------
     Problem
-        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i, sigma_sum = sum sigma_i and
-        sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
+        Measures: gap, gradient_l1, gradient_square.  Facts: L_sum = sum L_i, L = max L_i,
+        sigma_sum = sum sigma_i and sigma2 = sum sigma_i^2 of one gradient, gap = f(x_1).
     """
     checks.count("d", d)
     checks.number("low", low, 0.0, open_low=True)
@@ -386,12 +386,12 @@ def quadratic(
             "gap": float(0.5 * L.sum()),
         },
         paper="bernstein2018",
-    )  # fmt: skip
+    )
 
 
 @family
 def sparse_noise(instance: int = 0) -> Problem:
-    """The toy problem of signSGD: ||x||^2/2 in 100 coordinates, noise of standard deviation 100 on the first only.
+    """The toy problem of signSGD: ||x||^2/2 in 100 coordinates, noise of deviation 100 on the first only.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Test functions with provable (L0, L1) pairs, and functions that have none.
 
-f is (L0, L1)-smooth if ||Hess f|| <= L0 + L1 ||grad f|| everywhere (Zhang et al. 2020, arXiv:1905.11881).  The pairs
-are derived in the constructors; `hyperbola`, `gaussian_exponential` and `chirp` satisfy the inequality for no pair.
-The wells E and F of the lower bounds are in `counterexamples.generalized_smooth`.
+f is (L0, L1)-smooth if ||Hess f|| <= L0 + L1 ||grad f|| everywhere (Zhang et al. 2020, arXiv:1905.11881).
+The pairs are derived in the constructors; `hyperbola`, `gaussian_exponential` and `chirp` satisfy the
+inequality for no pair.  The wells E and F of the lower bounds are in `counterexamples.generalized_smooth`.
 
 The measures are gradient_norm, curvature = ||Hess f|| and, where inf f is known, gap = f - inf f.
 """
@@ -207,10 +207,10 @@ def _function(
     facts: Mapping[str, float],
     **more: Any,
 ) -> Problem:
+    more = {"optimum": 0.0, "measures": MEASURES, **more}
     return Problem(
-        **{"optimum": 0.0, "measures": MEASURES, **more}, name=f"zoo.{name}", gradient=gradient, measure=measure,
-        constants=constants, rule=RULE, facts=facts, paper=PAPER,
-    )  # fmt: skip
+        f"zoo.{name}", gradient, constants, measure=measure, rule=RULE, facts=facts, paper=PAPER, **more
+    )
 
 
 @family
@@ -222,8 +222,8 @@ def power_norm(p: float = 4.0, L1: float = 1.0, d: int = 1) -> Problem:
     checks.number("p", p, 2.0, open_low=True)
     checks.number("L1", L1, 0.0, open_low=True)
     facts = {"L0": ((p - 2.0) / L1) ** (p - 2.0), "L1": L1}
-    return _function("power_norm", _radial_slope, _radial_measures, {"p": p}, facts, dim=checks.count("d", d), start=1.0,
-                     reductions={"square": total(_square)})  # fmt: skip
+    return _function("power_norm", _radial_slope, _radial_measures, {"p": p}, facts, dim=checks.count("d", d),
+                     start=1.0, reductions={"square": total(_square)})  # fmt: skip
 
 
 def polynomial_L0(coefficients: Sequence[float], L1: float) -> float:
@@ -242,7 +242,7 @@ def polynomial_L0(coefficients: Sequence[float], L1: float) -> float:
 
 @family
 def polynomial(coefficients: Sequence[float] = (0.0, 0.0, -0.5, 0.0, 0.25), L1: float = 1.0) -> Problem:
-    """c_0 + c_1 x + ... + c_n x^n, n >= 2: every L1 > 0 is possible, with the L0 of `polynomial_L0`, which is tight.
+    """c_0 + c_1 x + ... + c_n x^n, n >= 2: every L1 > 0 is possible, with the tight L0 of `polynomial_L0`.
 
     The default is the double well x^4/4 - x^2/2.  The gap is measured if n is even and c_n > 0.
     """
@@ -255,13 +255,13 @@ def polynomial(coefficients: Sequence[float] = (0.0, 0.0, -0.5, 0.0, 0.25), L1: 
     minimum = float(f(f.deriv().roots().real).min()) if bounded else 0.0
     constants = {"minimum": minimum} | {f"c{k}": value for k, value in enumerate(c)}
     facts = {"L0": polynomial_L0(c, L1), "L1": L1}
-    return _function("polynomial", _polynomial_slope, _polynomial_measures, constants, facts, start=3.0, optimum=None,
-                     measures=MEASURES if bounded else MEASURES[:2])  # fmt: skip
+    return _function("polynomial", _polynomial_slope, _polynomial_measures, constants, facts, start=3.0,
+                     optimum=None, measures=MEASURES if bounded else MEASURES[:2])  # fmt: skip
 
 
 @family
 def cosh(b: float = 1.0, scale: float = 1.0) -> Problem:
-    """scale cosh(b x), (scale b^2, b)-smooth: f'' = sqrt((scale b^2)^2 + (b f')^2), tight at 0 and at infinity."""
+    """scale cosh(b x), (scale b^2, b)-smooth: f''^2 = (scale b^2)^2 + (b f')^2, tight at 0 and infinity."""
     checks.number("b", b, 0.0, open_low=True)
     checks.number("scale", scale, 0.0, open_low=True)
     facts = {"L0": scale * b * b, "L1": b}
@@ -279,15 +279,16 @@ def _direction(norm: float, d: int) -> tuple[float, ...]:
 def exponential(norm: float = 1.0, d: int = 1) -> Problem:
     """exp(<a,x>), ||a|| = norm, a along (1, ..., d): (0, norm)-smooth with equality everywhere; inf f = 0."""
     facts = {"L0": 0.0, "L1": norm}
-    return _function("exponential", _exponential_slope, _exponential_measures, {"a": _direction(norm, d)}, facts,
-                     dim=d, start=1.0, optimum=None,
+    return _function("exponential", _exponential_slope, _exponential_measures, {"a": _direction(norm, d)},
+                     facts, dim=d, start=1.0, optimum=None,
                      reductions={"z": total(_along), "square": total(_a_square)})  # fmt: skip
 
 
 @family
 def logistic(norm: float = 1.0, d: int = 1) -> Problem:
-    """log(1 + exp(-<a,x>)), ||a|| = norm, d <= 2: (0, norm)-smooth, tight as <a,x> -> infinity, and (norm^2/4, 0)-smooth.
+    """log(1 + exp(-<a,x>)), ||a|| = norm, d <= 2: (0, norm)-smooth, tight as <a,x> -> infinity.
 
+    It is (norm^2/4, 0)-smooth too.
     |f'| = norm sigma(-z), |f''| = norm^2 sigma(z) sigma(-z); the fact L is norm^2/4; inf f = 0.
     """
     a = _direction(norm, d)
@@ -302,16 +303,17 @@ def logistic(norm: float = 1.0, d: int = 1) -> Problem:
 def logistic_regression(margin: float = 0.5, n: int = 8) -> Problem:
     """Mean logistic loss of n separable points in the plane: (0, R^2/margin)-smooth; inf f = 0, not attained.
 
-    With <a_k, u> >= margin for a unit u and ||a_k|| <= R: ||grad f|| >= <-grad f, u> >= margin mean sigma(-z_k),
-    and ||Hess f|| <= R^2 mean sigma(-z_k).  Here u = (1, 0) and a_k = (margin (1 + k mod 3), 4 k/n - 2).
+    With <a_k, u> >= margin for a unit u and ||a_k|| <= R: ||grad f|| >= <-grad f, u> >= margin mean
+    sigma(-z_k), and ||Hess f|| <= R^2 mean sigma(-z_k).  Here u = (1, 0) and
+    a_k = (margin (1 + k mod 3), 4 k/n - 2).
     """
     checks.number("margin", margin, 0.0, open_low=True)
     k = np.arange(checks.count("n", n))
     a = np.stack([margin * (1.0 + k % 3), 4.0 * k / n - 2.0], axis=1)
     rows = {f"a{j}": tuple(row) for j, row in enumerate(a.tolist())}
     facts = {"L0": 0.0, "L1": float(np.max(np.sum(a * a, axis=1))) / margin, "margin": margin}
-    return _function("logistic_regression", _logistic_slope, _logistic_measures, rows, facts, dim=2, start=-2.0,
-                     optimum=None)  # fmt: skip
+    return _function("logistic_regression", _logistic_slope, _logistic_measures, rows, facts, dim=2,
+                     start=-2.0, optimum=None)  # fmt: skip
 
 
 @family
@@ -355,8 +357,8 @@ def chirped_exponential() -> Problem:
     Hence 1/2 + 2|f'| - |f''| >= (s^2 - 5 s + 1)/2, positive outside 0.21 < s < 4.8; on that interval it is
     evaluated.  f is not bounded from below.
     """
-    return _function("chirped_exponential", _chirp_slope, _chirped_measures, {"weight": 1.0}, {"L0": 0.5, "L1": 2.0},
-                     start=0.0, optimum=None, measures=MEASURES[:2])  # fmt: skip
+    return _function("chirped_exponential", _chirp_slope, _chirped_measures, {"weight": 1.0},
+                     {"L0": 0.5, "L1": 2.0}, start=0.0, optimum=None, measures=MEASURES[:2])  # fmt: skip
 
 
 PROBLEMS = [power_norm, polynomial, cosh, exponential, logistic, logistic_regression, ramp, hyperbola,

@@ -181,7 +181,7 @@ def moves_and_average(grid: xr.Dataset, lr: float) -> tuple[Array, Array]:
     problem = LINEAR.problem
     start = np.full((1, problem.dim), problem.start)
     x = np.concatenate([start, grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values])
-    a = np.linspace(problem.constants["low"], problem.constants["high"], problem.dim)
+    a = np.array(problem.constants["a"])
     gradients = a * np.sin(x[:-1])
     before = np.concatenate([np.zeros_like(start), gradients[:-1]])
     extrapolated = gradients + (BETA2 - BETA1) / (1.0 - BETA2) * (gradients - before)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counterexamples.quantized import three_quadratics
+from counterexamples.quantized import VECTORS, three_quadratics
 from paper_checks._evidence import Array, errors
 from theory_sim.compressors import Compressor, identity, rand_k, top_k
 from theory_sim.nouns.claim import Evidence, all_of, at_most, claim, ledger, within
@@ -99,13 +99,13 @@ LYAPUNOV = Sweep(anywhere(), ef21(GAMMA, up=_TOP), checkpoints=range(1, 21), nam
 
 def gradients(x: Array) -> Array:
     """Return grad f_j, shape (..., 3 workers, 3), at points x (..., 3)."""
-    a = np.array([*three_quadratics().theta.values()]).reshape(3, 3)
+    a = np.array(VECTORS)
     return np.asarray(2.0 * (x @ a.T)[..., None] * a + 0.5 * x[..., None, :])
 
 
 def objective(x: Array) -> Array:
     """Return f at points x (..., 3)."""
-    a = np.array([*three_quadratics().theta.values()]).reshape(3, 3)
+    a = np.array(VECTORS)
     return np.asarray(((x @ a.T) ** 2).mean(axis=-1) + 0.25 * (x**2).sum(axis=-1))
 
 

@@ -1,7 +1,7 @@
 """Adam's vector field E[m/sqrt(v)] by simulation, for sampling orders that have no closed form.
 
-With gradients that do not depend on x, a run at constant step 1 moves by minus the sum of m/sqrt(v): the same
-lane loop that runs the experiments measures the field, and `counterexamples.drift` is its cyclic special case.
+With gradients that do not depend on x, a run at constant step 1 moves by minus the sum of m/sqrt(v): the
+same lane loop that runs the experiments measures the field, and `counterexamples.drift` is its cyclic case.
 """
 
 from __future__ import annotations

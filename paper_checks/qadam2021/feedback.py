@@ -33,17 +33,21 @@ if TYPE_CHECKING:
 D, STEPS = 16, 1_000
 
 
-def _slope(slope: float, noise: float) -> float:
-    return slope + noise
+def _drawn(noise: float) -> float:
+    return noise
 
 
-def _spread(u: float, x: float) -> float:
-    """Uniform of width 1, wherever x is; NaN where x is no number."""
-    return u - 0.5 + 0.0 * x
+def _around(u: float, slope: float, x: float) -> float:
+    """slope + uniform noise of width 1, wherever x is; NaN where x is no number."""
+    return slope + u - 0.5 + 0.0 * x
+
+
+def _mean(slope: float) -> float:
+    return slope
 
 
 SLOPE = Problem(
-    "qadam2021.slope", _slope, {"slope": 0.25}, dim=D, noise=Noise("spread", _spread), paper="qadam2021"
+    "qadam2021.slope", _drawn, {"slope": 0.25}, dim=D, noise=Noise("around", _around, mean=_mean), paper="qadam2021"
 )
 RANDOM = {"natural": natural(), "qsgd": qsgd(4, word=64), "rand": rand_k(4, word=64)}
 ROOT = power(0.5)

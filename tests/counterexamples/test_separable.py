@@ -87,7 +87,7 @@ def test_facts_bound_the_gradient(family: Callable[..., Problem], x: list[float]
 
 
 def test_facts_by_hand() -> None:
-    # d = 20: sum a_i = 20 * 0.6 = 12; start 2: 1 - cos 2 and 2 - log 3; the Hessian of the second has twice the constant.
+    # d = 20: sum a_i = 20 * 0.6 = 12; start 2: 1 - cos 2 and 2 - log 3; R of the second is twice L.
     cosines, logarithms = separable.cosines().facts, separable.logarithms().facts
     assert cosines["L"] == pytest.approx(12.0)
     assert cosines["gap"] == pytest.approx(12.0 * (1.0 - math.cos(2.0)))

@@ -1,4 +1,4 @@
-"""The counterexamples to signSGD: their gradients, their floors, their sign(0), and the noise of the quadratics."""
+"""The counterexamples to signSGD: gradients, floors, sign(0), and the noise of the quadratics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def slope(problem: ts.Problem, x: np.ndarray, name: str, h: float = 1e-6) -> np.
     )
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Linear and kink
 
 
@@ -41,7 +41,7 @@ def test_linear_has_mean_slope_a_quarter_and_mean_sign_minus_a_half() -> None:
     assert problem.domain == (-1.0, 1.0)
     assert problem.optimum == -1.0
     assert sign.linear(domain=False).domain is None
-    # 1e5 draws: E g = 1/4 with standard deviation sqrt(4.69/1e5) = .0068, E sign = -1/2 with .0027; 5 of them.
+    # 1e5 draws: E g = 1/4 with standard deviation sqrt(4.69/1e5) = .0068, E sign = -1/2 with .0027; five.
     free = sign.linear(domain=False)
     for optimizer, mean, error in ((ts.sgd(1.0), -0.25, 0.034), (signsgd(1.0), 0.5, 0.014)):
         grid = ts.simulate(free, optimizer, steps=100, seeds=1000)
@@ -84,7 +84,7 @@ def test_every_sign_of_a_kink_subgradient_is_along_the_line() -> None:
                 assert g[0] == -g[1] != 0.0
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Pair and common signs
 
 
@@ -134,7 +134,7 @@ def test_instances_differ_and_can_be_an_axis() -> None:
     assert len(set(starts)) == 3
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Private features
 
 
@@ -165,7 +165,7 @@ def test_labels_follow_their_probability() -> None:
     assert np.mean(y > 0) == pytest.approx(0.2, abs=0.032)
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Noisy quadratics
 
 
@@ -186,7 +186,7 @@ def test_quadratic_noise(workers: int, batch: int) -> None:
     noise = grid.x_final.values
     spread = np.array([3.0, 1.0, 3.0, 1.0, 3.0]) / math.sqrt(batch * workers)
     scaled = noise / spread
-    # Standard deviations of the sample mean, variance, fourth moment and correlation, with 6 of them: 5 x 4 tests.
+    # 6 standard deviations of the sample mean, variance, fourth moment and correlation: 5 x 4 tests.
     error = 6.0 / math.sqrt(50_000)
     np.testing.assert_allclose(scaled.mean(axis=0), 0.0, atol=error)
     np.testing.assert_allclose((scaled**2).mean(axis=0), 1.0, atol=error * math.sqrt(2.0))
@@ -209,7 +209,7 @@ def test_sparse_noise_is_on_one_coordinate() -> None:
     assert grid.x_final.values[:, 0].std() == pytest.approx(100.0, rel=0.25)
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Skewed noise
 
 
@@ -234,7 +234,7 @@ def test_skewed_measures() -> None:
     assert measured(problem, x, "gradient_l1") == pytest.approx(1.25)
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Arguments
 
 

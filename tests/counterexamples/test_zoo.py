@@ -1,4 +1,4 @@
-"""The zoo: gradients, Hessians and gaps against each other, pairs against hand computation, the negative examples."""
+"""The zoo: gradients, Hessians and gaps against each other, pairs by hand, the negative examples."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_curvature_is_the_norm_of_the_differenced_hessian(problem: ts.Problem) -
     points = np.random.default_rng(6).uniform(-2.0, 2.0, (200, problem.dim))
     found = curvature(problem, points)
     exact = measures(problem, points)["curvature"]
-    # The ramp has a kink in its third derivative and |x|^2.5 one near 0, where the error is larger than elsewhere.
+    # The third derivative of the ramp has a kink, and |x|^2.5 one near 0, where the error is larger.
     assert np.all(np.abs(found.hessian - exact) <= 20.0 * found.error + 1e-7 * (1.0 + exact))
 
 
