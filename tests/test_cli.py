@@ -147,11 +147,11 @@ def test_dry_run_says_what_it_costs(tmp_path: Path) -> None:
 def test_the_memory_of_a_sweep_is_that_of_its_lanes_and_records() -> None:
     from counterexamples import smooth
     from theory_sim import Sweep, sgdm
-    from theory_sim.app.cli.work import _memory
+    from theory_sim.engine.memory import required
 
     sweep = Sweep(smooth.quadratic(d=3), sgdm(), seeds=1000, steps=100, checkpoints=[10, 100])
     grid = sweep.run()
-    assert 0.5 * grid.nbytes < _memory(sweep) < 4.0 * grid.nbytes
+    assert 0.5 * grid.nbytes < required(sweep) < 4.0 * grid.nbytes
 
 
 def test_a_start_in_several_coordinates() -> None:

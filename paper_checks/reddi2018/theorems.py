@@ -309,6 +309,7 @@ THEOREM_6 = Theorem(
     assumes=_ASSUMES,
     problem=lambda: reddi.rescaled(1.0),
     own_problem=True,
+    families=(reddi.periodic,),
     optimizer=lambda: paper_adam(0.0, 0.01, 1.0),
     run={"steps": 3_000},
 )

@@ -64,7 +64,7 @@ def write_html(
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     environment = Environment(
-        loader=PackageLoader("theory_sim"),
+        loader=PackageLoader("theory_sim.app"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         trim_blocks=True,
         lstrip_blocks=True,

@@ -388,7 +388,7 @@ def _foreign(theorem: Theorem, problem: Problem | None, optimizer: Optimizer | N
     """Say in one clause why the theorem may not be about this problem or optimizer; empty if it is."""
     if theorem.own_problem and theorem.problem is not None and problem is not None:
         named = theorem.problem()
-        if problem.family is not named.family or problem.gradient is not named.gradient:
+        if problem.family not in (named.family, *theorem.families) or problem.gradient is not named.gradient:
             return f"the theorem is about {named.name}, and says nothing about {problem.name}"
     if theorem.optimizer is None or optimizer is None:
         return ""

@@ -184,6 +184,8 @@ class Theorem:
         Constructors of the default instance, for a run beside the bound.
     own_problem : bool
         Whether the statement is about the family of the default problem only, as a counterexample is.
+    families : tuple of callable
+        Further constructors of the theorem's own problem, beside that of `problem`.
     covers : tuple of str
         Variants of the optimizer that the statement covers although no condition names them.
     run : mapping
@@ -207,6 +209,7 @@ class Theorem:
     problem: Callable[[], Problem] | None = None
     optimizer: Callable[[], Optimizer] | None = None
     own_problem: bool = False
+    families: tuple[Callable[..., Problem], ...] = ()
     covers: tuple[str, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
     values: Callable[[Problem, Optimizer], Mapping[str, float | Fraction]] | None = None

@@ -17,6 +17,7 @@ from counterexamples.generalized_smooth import hard_function, well
 from counterexamples.separable import tilted_wells
 from paper_checks.theorems import clipping
 from tests.strategies import axis, examples
+from theory_sim.engine.evaluate import measures
 from theory_sim.evidence.trial import Trial, put_on_trial, trials
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.theorem import Answer, Theorem
@@ -58,7 +59,7 @@ def agree(found: list[Trial]) -> None:
 @given(problem=FUNCTIONS, lengths=axis(0.01, 20.0, 4, log=True))
 def test_one_step(problem: Problem, lengths: list[float]) -> None:
     start = np.broadcast_to(problem.start, (1, problem.dim))
-    slope = zoo.measures_at(problem, start)["gradient_norm"].item()
+    slope = measures(problem, start)["gradient_norm"].item()
     lr = [length / (problem.facts["L1"] * slope) for length in lengths]
     agree(trials(clipping.STEP, ts.Sweep(problem, gd(), {"lr": lr}, steps=1)))
 

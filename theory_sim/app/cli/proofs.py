@@ -164,7 +164,7 @@ def certify(
     theory-sim certify --verify map.json                         check such a file
     """
     certificate, certified_map = (
-        import_module(f"counterexamples.{x}") for x in ("certificate", "certified_map")
+        import_module(f"counterexamples.drift.{x}") for x in ("certificate", "certified_map")
     )
     try:
         if file is not None:
