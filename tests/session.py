@@ -36,7 +36,7 @@ class SharedRuns(Runs):
         """Return the grid of a sweep; its arrays are read-only."""
         if sweep not in self._seen:
             actual = sweep.at(self.tier)
-            with alone(self._store / actual.digest):
+            with alone(self._store / actual.job.digest):
                 grid = super().grid(actual)
             for variable in grid.data_vars.values():
                 variable.values.flags.writeable = False
