@@ -1,6 +1,5 @@
 """Methods that send messages: against plain numpy references, and what the engine promises about them."""
 
-import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,6 @@ from theory_sim.compressors import (
     top_k,
     weights,
 )
-from theory_sim.optimizers.feedback import ef_sgd_kernel
 
 Array = np.ndarray[Any, Any]
 A = np.array([[-3.0, 2.0, 2.0], [2.0, -3.0, 2.0], [2.0, 2.0, -3.0]])
@@ -322,16 +320,21 @@ def test_the_digest_sees_the_compressor() -> None:
 
 
 def test_the_digest_sees_what_the_optimizer_declares() -> None:
-    def step(*arguments: Any) -> None:
+    def kernel(
+        g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any
+    ) -> None:
         pass
 
-    def declared(**fields: Any) -> str:
+    def rule(g: float, lr: float, x: float, m: float) -> tuple[float, float]:
+        return x - lr * m, g
+
+    def declared(step: Any = kernel, **fields: Any) -> str:
         optimizer = ts.Optimizer("own", step, up=EXACT, down=EXACT, **fields)
         return ts.Sweep(quantized.bowl(d=4), optimizer).job.digest
 
-    step.__signature__ = inspect.signature(ef_sgd_kernel)  # type: ignore[attr-defined]
-    fields = ({}, {"worker_rows": ("e",)}, {"nodes": 2}, {"warmup": 3}, {"sends": False})
+    fields = ({}, {"worker_rows": ("e",)}, {"nodes": 2}, {"warmup": 3}, {"distributed": True})
     assert len({declared(**one) for one in fields}) == 5
+    assert declared(rule, rows=("m",)) != declared(rule, rows=("m",), stored=("m",))
 
 
 def test_an_axis_that_makes_messages_random_makes_seeds_count() -> None:

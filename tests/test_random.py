@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from theory_sim import random
 from theory_sim.nouns.order import ORDERS
 from theory_sim.rules import build, tile

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from theory_sim.engine.store import Store, _checksum
 
 import theory_sim as ts
 from counterexamples import zhang
 from theory_sim.engine import run as execute
+from theory_sim.engine.store import Store, _checksum
 
 
 @pytest.fixture
@@ -134,6 +134,7 @@ def test_a_pickled_sweep_carries_no_lanes(sweep: ts.Sweep) -> None:
 
 def test_whole_numbers_beyond_32_bits_can_be_exported(tmp_path: Path) -> None:
     import xarray as xr
+
     from theory_sim.nouns.dataset import save
 
     sweep = ts.Sweep(
