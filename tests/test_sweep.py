@@ -132,7 +132,7 @@ def test_the_digest_sees_everything_that_matters() -> None:
         (lambda: ts.Sweep(zhang.piecewise(5), adam(), {"n": [1]}).job.lanes, "n = 1 must be an integer >= 2"),
         (
             lambda: ts.Sweep(zhang.piecewise(5), adam(), {"bias_correction": [False, True]}).job.lanes,
-            "changes step",
+            "changes rows of Adam from",
         ),
         (lambda: ts.Sweep(zhang.piecewise(5), adam(), x0=[1.0, 2.0]).job.lanes, "x0 has shape"),
         (lambda: ts.Sweep(zhang.piecewise(5), adam(), x0=np.inf).job.lanes, "must be finite"),
