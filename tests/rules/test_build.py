@@ -150,13 +150,15 @@ def test_a_new_rule_does_not_compile_the_loop_again() -> None:
     assert len(before.signatures) == 1
 
 
-def test_what_cannot_be_compiled_is_one_sentence() -> None:
-    def gradient(x: float) -> float:
-        return float(f"{x:g}")
-
+@pytest.mark.parametrize(
+    "gradient",
+    [lambda x: float(f"{x:g}"), lambda x: float(sorted(["a", x], key=str)[1] == x), lambda x: float(str(x))],
+    ids=["format", "sorted", "text"],
+)
+def test_what_cannot_be_compiled_is_one_sentence(gradient: Callable[[float], float]) -> None:
     if build.jitting():
         with pytest.raises(
-            ValueError, match=r"^gradient.* cannot be compiled \(.*\); a rule uses numbers"
+            ValueError, match=r"^<lambda> cannot be compiled \(.*\); a rule uses numbers"
         ) as caught:
             end(gradient)
         assert "\n" not in str(caught.value)
@@ -177,7 +179,13 @@ def test_a_digest_sees_every_value_that_a_rule_captures(monkeypatch: pytest.Monk
         return lambda x: factor * x
 
     def nested(factor: float) -> Callable[[float], float]:
-        return lambda x: (lambda y: (lambda z: factor * z)(y))(x)
+        def outer(x: float) -> float:
+            def inner(y: float) -> float:
+                return factor * y
+
+            return inner(x)
+
+        return outer
 
     def helped(factor: float) -> Callable[[float], float]:
         inner = scaled(factor)
@@ -227,12 +235,12 @@ def reads_nothing_there(x: float) -> float:
 
 def test_a_rule_that_reads_a_module_is_refused() -> None:
     with pytest.raises(
-        ValueError, match="reads_a_module reads the module 'theory_sim.checks'; a rule or kernel uses math"
+        ValueError, match=r"reads_a_module reads the module 'theory_sim\.checks'; a rule or kernel uses math"
     ):
         digest(reads_a_module)
     with pytest.raises(ValueError, match="uses 'nowhere', which is not defined where it was written"):
         captured(reads_nothing_there)
-    with pytest.raises(ValueError, match="reads the module 'theory_sim.checks'"):
+    with pytest.raises(ValueError, match=r"reads the module 'theory_sim\.checks'"):
         _ = ts.Sweep(ts.Problem("mine", reads_a_module, start=1.0), ts.sgd(), steps=1).job.digest
 
 
