@@ -1,13 +1,13 @@
 """Hypothesis profile, the grids and figures of a session, and shared problems."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.session import Drawings, SharedRuns
 from theory_sim import Problem, Rule
+from theory_sim.rules.language import largest
 
 # The first call of a kernel compiles for seconds, which is no flakiness; examples are the same in every run.
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
@@ -33,22 +33,16 @@ def drawings(runs: SharedRuns, session_folder: Path) -> Drawings:
     return Drawings(runs, session_folder / "figures")
 
 
-def pull_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """curvature * (x - target) in every coordinate."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = theta[0, lane] * (x[i, lane] - theta[1, lane])
+def pull_gradient(x: float, curvature: float, target: float) -> float:
+    return curvature * (x - target)
 
 
-def pull_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """Largest distance to the target."""
-    d, lanes = x.shape
-    for lane in range(lanes):
-        out[0, lane] = 0.0
-        for i in range(d):
-            out[0, lane] = max(out[0, lane], abs(x[i, lane] - theta[1, lane]))
+def distance_to_target(x: float, target: float) -> float:
+    return abs(x - target)
+
+
+def largest_distance(away: float) -> float:
+    return away
 
 
 @pytest.fixture
@@ -58,7 +52,8 @@ def pull() -> Problem:
         name="pull",
         gradient=pull_gradient,
         constants={"curvature": 1.0, "target": 0.0},
-        measure=pull_measure,
+        reductions={"away": largest(distance_to_target)},
+        measure=largest_distance,
         measures=("distance",),
         start=1.0,
         optimum=0.0,

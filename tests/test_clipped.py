@@ -12,6 +12,7 @@ import pytest
 
 import theory_sim as ts
 from theory_sim import random
+from theory_sim.nouns.noise import WITHIN
 
 D = 3
 STEPS = 60
@@ -21,28 +22,19 @@ SPREAD = 4.0
 Step = Callable[[list[list[float]]], list[float]]
 
 
-def drawn_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """spread (2u - 1) + x/10, u the noise; in the last coordinate value^2 at step `bad`."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = theta[0, lane] * (2.0 * noise[j * d + i, lane] - 1.0) + 0.1 * x[i, lane]
-                if float(t) == theta[1, lane] and i == d - 1:
-                    out[j, i, lane] = theta[2, lane] * theta[2, lane]
+def drawn_gradient(x: float, t: int, i: int, d: int, noise: float, bad: float, value: float) -> float:
+    """spread (2u - 1) + x/10; in the last coordinate value^2 at step `bad`."""
+    return value * value if t == bad and i == d - 1 else noise + 0.1 * x
 
 
-def nan_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def nan_gradient(t: int, i: int, d: int) -> float:
     """1, and NaN in the last coordinate at step 5."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = math.nan if t == 5 and i == d - 1 else 1.0
+    return math.nan if t == 5 and i == d - 1 else 1.0
 
 
 def problem(d: int = D, bad: float = 0.0, value: float = 0.0) -> ts.Problem:
-    return ts.Problem("drawn", drawn_gradient, {"spread": SPREAD, "bad": bad, "value": value}, dim=d, draws=d)
+    constants = {"width": SPREAD, "bad": bad, "value": value}
+    return ts.Problem("drawn", drawn_gradient, constants, dim=d, noise=WITHIN)
 
 
 def path(optimizer: ts.Optimizer, d: int = D, steps: int = STEPS) -> np.ndarray:
@@ -207,8 +199,7 @@ def test_adam_norm_needs_the_square() -> None:
 
 @pytest.mark.parametrize("constructor", FAMILIES)
 def test_no_gradient_no_move(constructor: Callable[[], ts.Optimizer]) -> None:
-    flat = ts.Problem("flat", drawn_gradient, {"spread": 0.0, "bad": 0.0, "value": 0.0}, dim=D, draws=D)
-    grid = ts.simulate(flat, constructor(), steps=10, x0=0.0)
+    grid = ts.simulate(problem().replace(width=0.0), constructor(), steps=10, x0=0.0)
     assert grid.status.item() == "FINITE"
     assert (grid.x_final.values == 0.0).all()
 

@@ -1,4 +1,4 @@
-"""The same kernels in balls, digits and symbols."""
+"""The same rules in balls, digits and symbols."""
 
 import math
 import sys
@@ -15,7 +15,8 @@ from counterexamples import reddi, shi, smooth, zhang
 from theory_sim import exact
 from theory_sim.checks import rational
 from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.optimizers.adam import adam_kernel
+from theory_sim.optimizers.adam import adam_rule
+from theory_sim.optimizers.parts import nonzero
 
 pytest.importorskip("flint")
 pytest.importorskip("mpmath")
@@ -140,35 +141,33 @@ def test_precision_that_runs_out_is_reported() -> None:
         )  # fmt: skip
 
 
-def test_rebinding_leaves_the_kernel_alone() -> None:
-    rebound = exact.rebind(adam_kernel, exact.balls())
-    assert rebound.__code__ is adam_kernel.__code__
-    assert adam_kernel.__globals__["math"] is math
+def test_rebinding_leaves_the_rule_alone() -> None:
+    rebound = exact.rebind(adam_rule, exact.balls())
+    assert rebound.__code__ is adam_rule.__code__
+    assert adam_rule.__globals__["math"] is math
     assert rebound.__globals__["math"] is not math
+    # and so for the rules that it calls
+    assert rebound.__globals__["nonzero"].__globals__["math"] is not math
+    assert nonzero.__globals__["math"] is math
 
 
 def test_primitives_that_an_arithmetic_lacks_are_named() -> None:
-    def kernel(t: int, parameters: Any, factor: Any) -> None:
-        factor[0] = math.erf(parameters[0, 0])
+    def rule(p: float) -> float:
+        return math.erf(p)
 
     with pytest.raises(exact.Undecidable, match="erf is not available in balls"):
-        exact.rebind(kernel, exact.balls())(1, np.array([[1.0]]), [0.0])
+        exact.rebind(rule, exact.balls())(1.0)
 
 
 @pytest.mark.parametrize("arithmetic", [exact.balls(100), exact.digits(30)], ids=["balls", "digits"])
 @pytest.mark.parametrize("value", [-1.75, 0.25, 2.5])
 def test_primitives_follow_math(arithmetic: exact.Arithmetic, value: float) -> None:
-    def kernel(t: int, parameters: Any, factor: Any) -> None:
-        p = parameters[0, 0]
-        factor[0] = (
-            math.hypot(p, 3.0) + math.copysign(2.0, p) + np.sign(p) + math.exp(p) + abs(p) ** 0.5 + int(p)
-        )
-        factor[0] += math.pi + math.log1p(abs(p)) + max(p, 0.5) + min(p, float(t)) + (1.0 if p > 0.0 else 0.0)
+    def rule(t: int, p: float) -> float:
+        out = math.hypot(p, 3.0) + math.copysign(2.0, p) + np.sign(p) + math.exp(p) + abs(p) ** 0.5 + int(p)
+        return out + math.pi + math.log1p(abs(p)) + max(p, 0.5) + min(p, float(t)) + (1.0 if p > 0.0 else 0.0)
 
-    parameters, plain, rebound = np.array([[value]], object), np.empty(1, object), np.empty(1, object)
-    kernel(1, parameters, plain)
-    exact.rebind(kernel, arithmetic)(1, np.array([[arithmetic.number(value)]]), rebound)
-    assert float(rebound[0].raw) == pytest.approx(plain[0], rel=1e-13)
+    rebound = exact.rebind(rule, arithmetic)(1, arithmetic.number(value))
+    assert float(rebound.raw) == pytest.approx(rule(1, value), rel=1e-13)
 
 
 def test_symbols_decide_by_assumptions_only() -> None:
@@ -207,17 +206,15 @@ def test_adam_on_symbols_is_the_recursion_of_the_paper() -> None:
 
 
 def adam_moments(steps: int, gradients: Any, beta1: Any, beta2: Any) -> tuple[Any, Any]:
-    """m and v that adam_kernel computes on symbols."""
+    """m and v that adam_rule computes on symbols."""
     arithmetic = exact.symbols()
-    kernel = exact.rebind(adam_kernel, arithmetic)
-
-    def array(*values: Any) -> Any:
-        return np.array([[arithmetic.number(value)] for value in values], object)
-
-    state, x = np.stack([array(0), array(0)]), array(0)
+    rule, number = exact.rebind(adam_rule, arithmetic), arithmetic.number
+    x = m = v = number(0)
     for t in range(steps):
-        kernel(array(gradients[t])[None], t + 1, array(1)[0], array(beta1, beta2, 0, 0), None, state, x)
-    return state[0, 0, 0].raw, state[1, 0, 0].raw
+        x, m, v = rule(
+            number(gradients[t]), number(1), number(beta1), number(beta2), number(0), number(0), x, m, v
+        )
+    return m.raw, v.raw
 
 
 def test_update_bound_is_cauchy_schwarz() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import gossip, separable
+from theory_sim.engine import evaluate
 from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.sign import signum
 
@@ -50,7 +51,7 @@ def reference(
     x, m, u, public = start(n, d).reshape(n, d), np.zeros((n, d)), np.zeros((n, d)), np.zeros((n, d))
     out = []
     for _ in range(STEPS):
-        new = beta * m + (1 - beta) * problem.gradients(x.ravel())[0].reshape(n, d)
+        new = beta * m + (1 - beta) * evaluate.gradients(problem, x.reshape(1, -1))[0].reshape(n, d)
         u, m = u + new - m, new
         for _ in range(rounds):
             p = u - public

@@ -1,6 +1,5 @@
 """Methods that send messages: against plain numpy references, and what the engine promises about them."""
 
-import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,6 @@ from theory_sim.compressors import (
     top_k,
     weights,
 )
-from theory_sim.optimizers.feedback import ef_sgd_kernel
 
 Array = np.ndarray[Any, Any]
 A = np.array([[-3.0, 2.0, 2.0], [2.0, -3.0, 2.0], [2.0, 2.0, -3.0]])
@@ -315,31 +313,36 @@ def test_results_do_not_depend_on_threads_or_chunks(mixed: ts.Sweep, tmp_path: A
 def test_the_digest_sees_the_compressor() -> None:
     problem = quantized.bowl(d=4)
     digests = {
-        ts.Sweep(problem, ts.efficient_adam(up=up, down=EXACT)).digest
+        ts.Sweep(problem, ts.efficient_adam(up=up, down=EXACT)).job.digest
         for up in (l1_sign(), l1_sign(block=2), rms_sign(), log_levels(k=2), log_levels(k=3))
     }
     assert len(digests) == 5
 
 
 def test_the_digest_sees_what_the_optimizer_declares() -> None:
-    def step(*arguments: Any) -> None:
+    def kernel(
+        g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any
+    ) -> None:
         pass
 
-    def declared(**fields: Any) -> str:
-        optimizer = ts.Optimizer("own", step, up=EXACT, down=EXACT, **fields)
-        return ts.Sweep(quantized.bowl(d=4), optimizer).digest
+    def rule(g: float, lr: float, x: float, m: float) -> tuple[float, float]:
+        return x - lr * m, g
 
-    step.__signature__ = inspect.signature(ef_sgd_kernel)  # type: ignore[attr-defined]
-    fields = ({}, {"worker_rows": ("e",)}, {"nodes": 2}, {"warmup": 3}, {"sends": False})
+    def declared(step: Any = kernel, **fields: Any) -> str:
+        optimizer = ts.Optimizer("own", step, up=EXACT, down=EXACT, **fields)
+        return ts.Sweep(quantized.bowl(d=4), optimizer).job.digest
+
+    fields = ({}, {"worker_rows": ("e",)}, {"nodes": 2}, {"warmup": 3}, {"distributed": True})
     assert len({declared(**one) for one in fields}) == 5
+    assert declared(rule, rows=("m",)) != declared(rule, rows=("m",), stored=("m",))
 
 
 def test_an_axis_that_makes_messages_random_makes_seeds_count() -> None:
     method = ts.qadam(up=EXACT, down=weights(k=2))
     sweep = ts.Sweep(quantized.bowl(d=4), method, {"down.stochastic": [False, True]})
-    assert sweep.random
+    assert sweep.job.random
     with pytest.raises(ValueError, match="use fewer"):
-        _ = ts.Sweep(quantized.quadratic(d=70_000), method, {"down.stochastic": [False, True]}).lanes
+        _ = ts.Sweep(quantized.quadratic(d=70_000), method, {"down.stochastic": [False, True]}).job.lanes
 
 
 def test_nodes_are_an_axis() -> None:
@@ -353,9 +356,9 @@ def test_nodes_are_an_axis() -> None:
 
 def test_seeds_of_a_random_compressor_differ() -> None:
     sweep = ts.Sweep(quantized.three_quadratics(), ts.ef_sgd(up=qsgd(levels=1)), workers=3, seeds=4, steps=5)
-    assert sweep.random
+    assert sweep.job.random
     assert len(np.unique(sweep.run().x_final.values[:, 0])) == 4
-    assert not ts.Sweep(quantized.three_quadratics(), ts.ef_sgd(), workers=3, seeds=4).random
+    assert not ts.Sweep(quantized.three_quadratics(), ts.ef_sgd(), workers=3, seeds=4).job.random
 
 
 def test_a_message_that_is_not_finite_is_a_status() -> None:
@@ -373,17 +376,17 @@ def test_a_message_that_is_not_finite_is_a_status() -> None:
         (lambda: ts.efficient_adam(eps_mode="both"), "eps_mode"),
         (lambda: ts.efficient_adam().replace(**{"up.k": 3}), "up.k"),
         (lambda: ts.Sweep(quantized.bowl(d=4), ts.ef_sgd(up=top_k(5)), steps=1).run(), "k = 5"),
-        (lambda: ts.Sweep(quantized.bowl(), ts.ef_sgd(), {"workers": [0]}).lanes, "workers = 0"),
+        (lambda: ts.Sweep(quantized.bowl(), ts.ef_sgd(), {"workers": [0]}).job.lanes, "workers = 0"),
         (lambda: ts.Sweep(quantized.bowl(d=4000), ts.ef_sgd(), workers=17), "use fewer"),
         (lambda: ts.choco(mixing=0.0), "mixing = 0.0"),
-        (lambda: ts.Sweep(quantized.bowl(d=12), ts.choco(nodes=5)).lanes, "cannot be shared by 5 nodes"),
+        (lambda: ts.Sweep(quantized.bowl(d=12), ts.choco(nodes=5)).job.lanes, "cannot be shared by 5 nodes"),
         (
-            lambda: ts.Sweep(quantized.bowl(), ts.qadam(), {"amsgrad": [False, True]}).lanes,
+            lambda: ts.Sweep(quantized.bowl(), ts.qadam(), {"amsgrad": [False, True]}).job.lanes,
             "changes worker_rows",
         ),
-        (lambda: ts.Sweep(reddi.periodic(3.0), ts.qadam()).lanes, "use a problem without a domain"),
-        (lambda: ts.Sweep(quantized.three_quadratics(), ts.ef21(), workers=4).lanes, "use workers=3"),
-        (lambda: ts.Sweep(quantized.different_workers(), ts.ef21()).lanes, "use workers=2"),
+        (lambda: ts.Sweep(reddi.periodic(3.0), ts.qadam()).job.lanes, "use a problem without a domain"),
+        (lambda: ts.Sweep(quantized.three_quadratics(), ts.ef21(), workers=4).job.lanes, "use workers=3"),
+        (lambda: ts.Sweep(quantized.different_workers(), ts.ef21()).job.lanes, "use workers=2"),
         (lambda: ts.ef_sgd(error_feedback=0.3), "error_feedback = 0.3"),
         (lambda: quantized.different_workers(curvatures=(1.0, -1.0)), "curvatures[1] = -1.0"),
         (lambda: quantized.quadratic(x0="a"), "x0 = 'a' is not a number"),
@@ -412,4 +415,4 @@ def test_sweeps_with_messages_can_be_pickled(mixed: ts.Sweep) -> None:
         copy = pickle.loads(pickle.dumps(optimizer))
         assert str(copy) == str(optimizer)
         assert copy.bits(12, 300) == optimizer.bits(12, 300)
-    assert pickle.loads(pickle.dumps(mixed)).digest == mixed.digest
+    assert pickle.loads(pickle.dumps(mixed)).job.digest == mixed.job.digest

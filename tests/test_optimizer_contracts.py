@@ -11,29 +11,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from theory_sim.kernels import compiled
 
 import theory_sim as ts
 from counterexamples.drift import update_bound
+from theory_sim.nouns.noise import Noise
 from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
+from theory_sim.rules import build, tile
 
 COORDINATEWISE = [constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS]
 
 
-def scaled_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """scale times 0 for u < 0.2, else 4u - 2.4; NaN in the last coordinate at step `bad`."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                u = noise[j * d + i, lane]
-                broken = t == int(theta[1, lane]) and i == d - 1
-                value = 0.0 if u < 0.2 else 4.0 * u - 2.4
-                out[j, i, lane] = math.nan if broken else theta[0, lane] * value
+NOISE = Noise("flat", lambda u: 0.0 if u < 0.2 else 4.0 * u - 2.4)
+
+
+def scaled_gradient(t: int, i: int, d: int, noise: float, scale: float, bad: float) -> float:
+    """The noise times scale; NaN in the last coordinate at step `bad`."""
+    return math.nan if t == bad and i == d - 1 else scale * noise
 
 
 def problem() -> ts.Problem:
-    return ts.Problem("scaled", scaled_gradient, {"scale": 1.0, "bad": 0.0}, dim=3, draws=3)
+    return ts.Problem("scaled", scaled_gradient, {"scale": 1.0, "bad": 0.0}, dim=3, noise=NOISE)
 
 
 # Laws
@@ -100,12 +97,13 @@ gradients = st.lists(
 
 def step_by_step(optimizer: ts.Optimizer, sequence: list[float]) -> Iterator[tuple[float, Any]]:
     """Every update -(x_{t+1} - x_t) at lr = 1 and the state after it, from the compiled kernel."""
-    kernel = compiled("step", optimizer.step)
+    kernel = build.compiled(optimizer.source[0])
+    message = (build.compiled(tile.empty("compress")), np.zeros(0), np.zeros((0, 1)))
     hyper = np.array([[value] for value in optimizer.hyper.values()])
     state = np.zeros((len(optimizer.rows), 1, 1))
     for t, g in enumerate(sequence, 1):
         x = np.zeros((1, 1))
-        kernel(np.full((1, 1, 1), g), t, np.ones(1), hyper, np.zeros((0, 1)), state, x)
+        kernel(np.full((1, 1, 1), g), t, np.ones(1), hyper, np.zeros((0, 1)), state, x, *message, *message, np.zeros((3, 1)))
         yield -x[0, 0], state[:, 0, 0].copy()
 
 

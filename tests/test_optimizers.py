@@ -14,6 +14,7 @@ import pytest
 
 import theory_sim as ts
 from theory_sim import random
+from theory_sim.nouns.noise import Noise
 from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
 
 STEPS = 200
@@ -25,14 +26,11 @@ COORDINATEWISE = [constructor for family in (momentum, adaptive, adam) for const
 Change = Callable[[float, int], float]
 
 
-def drawn_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """r + pull (i+1) x_i with r = 0 for u < 0.2, else 4u - 2.4."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                u = noise[j * d + i, lane]
-                out[j, i, lane] = (0.0 if u < 0.2 else 4.0 * u - 2.4) + theta[0, lane] * (i + 1) * x[i, lane]
+NOISE = Noise("flat", lambda u: 0.0 if u < 0.2 else 4.0 * u - 2.4)
+
+
+def drawn_gradient(x: float, i: int, pull: float, noise: float) -> float:
+    return noise + pull * (i + 1) * x
 
 
 @cache
@@ -50,7 +48,7 @@ def gradient(x: list[float], t: int, pull: float = PULL) -> list[float]:
 
 def path(optimizer: ts.Optimizer, pull: float = PULL, steps: int = STEPS, x0: Any = START) -> tuple[Any, Any]:
     """Iterates x_2 ... x_{steps+1}, shape (steps, d), and the whole Dataset."""
-    problem = ts.Problem("drawn", drawn_gradient, {"pull": pull}, dim=D, draws=D)
+    problem = ts.Problem("drawn", drawn_gradient, {"pull": pull}, dim=D, noise=NOISE)
     grid = ts.simulate(problem, optimizer, steps=steps, x0=list(x0), checkpoints=range(1, steps + 1))
     return grid.x.values[0], grid
 

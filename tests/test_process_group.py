@@ -149,7 +149,7 @@ def test_a_process_that_does_not_answer_is_named(long_run: dict[str, Any]) -> No
 @pytest.mark.usefixtures("torch")
 def test_the_processes_end_with_the_one_that_started_them() -> None:
     code = (
-        "import theory_sim as ts; from theory_sim import process_group; from counterexamples import quantized; "
+        "import theory_sim as ts; from theory_sim.wire import process_group; from counterexamples import quantized; "
         "process_group.run(quantized.quadratic(0.1, d=2), ts.efficient_adam(1e-4), workers=2, steps=1_000_000, "
         "started=lambda pids: print(len(pids), flush=True))"
     )
@@ -175,9 +175,8 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def local_problem() -> ts.Problem:
-    def gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-        for j in range(out.shape[0]):
-            out[j, 0, 0] = x[0, 0]
+    def gradient(x: float) -> float:
+        return x
 
     return ts.Problem("local", gradient, start=1.0)
 
@@ -186,7 +185,7 @@ def local_problem() -> ts.Problem:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimizer": ts.qadam()}, "QAdam has no run over processes; use efficient_adam"),
+        ({"optimizer": ts.qadam()}, "QAdam has no run over processes; use a method whose server replies in every step, such as efficient"),
         ({"workers": 1}, "workers = 1 must be an integer >= 2"),
         ({"steps": 0}, "steps = 0 must be an integer >= 1"),
         ({"timeout": -1.0}, "timeout = -1.0 must be"),

@@ -4,23 +4,27 @@ import math
 
 import numpy as np
 import pytest
-from theory_sim.kernels import compiled
 
 from theory_sim import random
+from theory_sim.nouns.order import ORDERS
+from theory_sim.rules import build, tile
+
+UNIFORM = build.compiled(tile.raw("uniform", random.uniform))
 
 
 def draw(order: str, n: int, steps: int, lanes: int = 4, workers: int = 1, entropy: int = 0) -> np.ndarray:
     """Component indices, shape (steps, workers, lanes)."""
-    sampler, _, needs_table = random.ORDERS[order]
+    drawn = ORDERS[order]
+    sampler = build.compiled(tile.raw("sampler", drawn.kernel))
     key = np.array([random.key(entropy, lane) for lane in range(lanes)], dtype=np.uint64)
     u = np.zeros((workers, lanes))
     idx = np.full((workers, lanes), n - 1, dtype=np.int64)
-    table = np.zeros((1 + n if needs_table else 0, workers, lanes), dtype=np.int64)
+    table = np.zeros((1 + n if drawn.permutes else 0, workers, lanes), dtype=np.int64)
     size = np.full(lanes, n, dtype=np.int64)
     out = []
     for t in range(1, steps + 1):
-        compiled("uniform", random.uniform)(t, 0, key, u)
-        compiled("sampler", sampler)(t, size, u, table, idx)
+        UNIFORM(t, 0, key, u)
+        sampler(t, size, u, table, idx)
         out.append(idx.copy())
     return np.array(out)
 
@@ -30,7 +34,7 @@ def test_compiled_uniforms_equal_python_integers(seed: int) -> None:
     stream = random.key(3, seed)
     out = np.zeros((5, 2))
     for t in (1, 2, 1000, 2**40):
-        compiled("uniform", random.uniform)(t, 3, np.array([stream, stream], dtype=np.uint64), out)
+        UNIFORM(t, 3, np.array([stream, stream], dtype=np.uint64), out)
         expected = [random.uniform_at(int(stream), t, 3 + q) for q in range(5)]
         assert out[:, 0].tolist() == out[:, 1].tolist() == expected
 
@@ -53,7 +57,7 @@ def test_moments_and_correlations_of_the_stream() -> None:
     u = np.zeros((n, 2))
     row = np.zeros((1, 2))
     for t in range(n):
-        compiled("uniform", random.uniform)(t + 1, 0, keys, row)
+        UNIFORM(t + 1, 0, keys, row)
         u[t] = row
     centred = u - 0.5
     assert abs(centred.mean()) < 5 * math.sqrt(1 / 12 / (2 * n))

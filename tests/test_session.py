@@ -10,7 +10,7 @@ import pytest
 import theory_sim as ts
 from counterexamples import zhang
 from tests.session import SharedRuns
-from theory_sim import execute
+from theory_sim.engine import run as execute
 
 SWEEP = ts.Sweep(
     zhang.piecewise(5),

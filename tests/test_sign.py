@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from theory_sim import random
+from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Status
 from theory_sim.optimizers import sign
 
@@ -22,24 +23,21 @@ Vector = list[float]
 Step = Callable[[Vector, list[Vector], int], Vector]  # (x, gradients of the workers, t) -> next x
 
 
-def drawn_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """scale (r + pull (i+1) x_i), r = 0 for u < 0.3 and 4u - 2.6 else; worker 0, coordinate d-1, step `bad` breaks."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                u = noise[j * d + i, lane]
-                value = (0.0 if u < 0.3 else 4.0 * u - 2.6) + theta[1, lane] * (i + 1) * x[i, lane]
-                out[j, i, lane] = theta[0, lane] * value
-    for lane in range(lanes):
-        if t == int(theta[2, lane]):
-            kind = theta[3, lane]
-            out[0, d - 1, lane] = math.nan if kind == 0.0 else kind * math.inf
+NOISE = Noise("flat", lambda u: 0.0 if u < 0.3 else 4.0 * u - 2.6)
+
+
+def drawn_gradient(
+    x: float, t: int, i: int, d: int, j: int, noise: float, scale: float, pull: float, bad: float, kind: float
+) -> float:
+    """scale (r + pull (i+1) x_i); worker 0, coordinate d-1, step `bad` breaks."""
+    if t == bad and j == 0 and i == d - 1:
+        return math.nan if kind == 0.0 else kind * math.inf
+    return scale * (noise + pull * (i + 1) * x)
 
 
 def drawn(pull: float = PULL, d: int = D, **constants: float) -> ts.Problem:
     rows = {"scale": 1.0, "pull": pull, "bad": 0.0, "kind": 0.0} | constants
-    return ts.Problem("drawn", drawn_gradient, rows, dim=d, draws=d, start=tuple(START[:d].tolist()))
+    return ts.Problem("drawn", drawn_gradient, rows, dim=d, noise=NOISE, start=tuple(START[:d].tolist()))
 
 
 def gradients(x: Vector, t: int, pull: float, workers: int) -> list[Vector]:
@@ -274,13 +272,9 @@ def test_ties_of_the_vote() -> None:
 # Reductions
 
 
-def turning_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def turning_gradient(x: float, t: int, i: int) -> float:
     """sin(3 t + i) + 0.05 x_i, without noise, so that "mean_gradient" is g_1."""
-    workers, d, lanes = out.shape
-    for j in range(workers):
-        for i in range(d):
-            for lane in range(lanes):
-                out[j, i, lane] = math.sin(3.0 * t + i) + 0.05 * x[i, lane]
+    return math.sin(3.0 * t + i) + 0.05 * x
 
 
 TURNING = ts.Problem("turning", turning_gradient, dim=D, start=tuple(START.tolist()))
@@ -321,14 +315,14 @@ def test_error_feedback_in_one_dimension_is_sgd() -> None:
     same_bits(sign.ef_signsgd(0.03), ts.sgd(0.03), drawn(d=1))
 
 
-@pytest.mark.parametrize("schedule", [None, ts.power(0.5)])
-def test_error_feedback_has_the_virtual_iterate_of_sgd(schedule: ts.Schedule | None) -> None:
+@pytest.mark.parametrize("schedule", [ts.constant(), ts.power(0.5)], ids=str)
+def test_error_feedback_has_the_virtual_iterate_of_sgd(schedule: ts.Schedule) -> None:
     # x_t - e_t = x_0 - sum lr_s g_s, the gradients taken at x_s: checked at every horizon up to 40.
     optimizer = sign.ef_signsgd(0.03, schedule=schedule)
     x = [START.tolist(), *path(optimizer).x.values[0].tolist()]
     sgd = START.copy()
     for t in range(1, 41):
-        lr = 0.03 / math.sqrt(t) if schedule else 0.03
+        lr = 0.03 / math.sqrt(t) if schedule.varies else 0.03
         sgd = sgd - lr * np.array(gradients(x[t - 1], t, PULL, 1)[0])
         grid = ts.simulate(drawn(), optimizer, steps=t)
         virtual = grid.x_final.values[0] - grid.state_final.sel(row="e").values[0]
@@ -431,9 +425,8 @@ def test_an_axis_is_checked_by_the_same_rules() -> None:
         ts.Sweep(drawn(), sign.signsgd(), {"at_zero": (0.0, 0.5)}, steps=1).run()
 
 
-def huge_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    for lane in range(x.shape[1]):
-        out[0, 0, lane] = 1e160
+def huge_gradient() -> float:
+    return 1e160
 
 
 def test_a_smooth_sign_does_not_lose_a_huge_momentum() -> None:

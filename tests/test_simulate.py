@@ -1,16 +1,19 @@
 """The lane loop: arithmetic by hand, independence of tiles and threads, non-finite lanes, the box, workers."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from theory_sim.simulate import run_tile, tile_width
 
 import theory_sim as ts
 from counterexamples import reddi, smooth, zhang
+from theory_sim import random
+from theory_sim.engine.tiles import run_tile, tile_width
+from theory_sim.rules.language import largest
 
 
 def plain_adam(order: str = "cyclic", **changes: Any) -> ts.Sweep:
@@ -48,11 +51,11 @@ def test_window_means_are_what_the_rule_says(pull: ts.Problem) -> None:
 @pytest.mark.parametrize("order", ["cyclic", "reshuffled", "replacement"])
 def test_tiles_and_threads_do_not_change_a_bit(order: str) -> None:
     sweep = plain_adam(order, checkpoints=5, running=True)
-    whole = run_tile(sweep.lanes, sweep.plan, np.arange(sweep.lanes.count))
+    whole = run_tile(sweep.job.lanes, sweep.plan, np.arange(sweep.job.lanes.count))
     for width in (1, 8, 50, 256):
         parts = [
-            run_tile(sweep.lanes, sweep.plan, np.arange(a, min(a + width, sweep.lanes.count)))
-            for a in range(0, sweep.lanes.count, width)
+            run_tile(sweep.job.lanes, sweep.plan, np.arange(a, min(a + width, sweep.job.lanes.count)))
+            for a in range(0, sweep.job.lanes.count, width)
         ]
         for name, values in whole.items():
             assert np.array_equal(values, np.concatenate([part[name] for part in parts]), equal_nan=True), (
@@ -68,10 +71,16 @@ def test_stops_do_not_change_a_bit() -> None:
     assert np.array_equal(with_stops.x_final, without.x_final)
 
 
-def blow_up_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """1, and value from step `when` on."""
-    for lane in range(x.shape[1]):
-        out[0, 0, lane] = theta[0, lane] if t >= theta[1, lane] else 1.0
+def blow_up_gradient(t: int, large: float, when: float) -> float:
+    """1, and a large value from step `when` on."""
+    return large if t >= when else 1.0
+
+
+def farthest(away: float) -> float:
+    return away
+
+
+FARTHEST = {"reductions": {"away": largest(lambda x: abs(x))}, "measure": farthest, "measures": ("distance",)}
 
 
 def bad_values(value: float, domain: tuple[float, float] | None = None) -> ts.Problem:
@@ -80,8 +89,7 @@ def bad_values(value: float, domain: tuple[float, float] | None = None) -> ts.Pr
         blow_up_gradient,
         {"large": value, "when": 5.0},
         domain=domain,
-        measure=zhang.quadratics_measure,
-        measures=("distance", "gradient_norm", "gap"),
+        **FARTHEST,
         rule=ts.Rule("distance", 0.5, 1.0),
     )
 
@@ -105,13 +113,9 @@ def test_overflow_is_divergence_only_without_a_box() -> None:
     assert (free.verdict.item(), boxed.verdict.item()) == ("DIVERGED", "UNDECIDED")
 
 
-def nan_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+def nan_gradient(x: float, t: int, i: int, d: int, when: float) -> float:
     """0/0 from step `when` on, in the last coordinate."""
-    d, lanes = x.shape
-    for i in range(d):
-        for lane in range(lanes):
-            zero = 0.0 if (t >= theta[0, lane] and i == d - 1) else 1.0
-            out[0, i, lane] = zero / zero
+    return (x - x) / (x - x) if t >= when and i == d - 1 else 1.0
 
 
 @pytest.mark.parametrize("dim", [1, 3])
@@ -123,8 +127,7 @@ def test_a_nan_is_nonfinite_undecided_and_never_a_corner(optimizer: ts.Optimizer
         {"when": 4.0},
         dim=dim,
         domain=(-1.0, 1.0),
-        measure=zhang.quadratics_measure,
-        measures=("distance", "gradient_norm", "gap"),
+        **FARTHEST,
         rule=ts.Rule("distance", 10.0, 10.0),
     )
     grid = ts.Sweep(
@@ -146,16 +149,12 @@ def test_the_box_is_respected(lr: float, beta2: float, x0: float) -> None:
 
 
 def test_a_start_outside_the_box_is_used_before_the_first_clamp(pull: ts.Problem) -> None:
-    from dataclasses import replace
-
     boxed = replace(pull, domain=(-1.0, 1.0))
     assert ts.simulate(boxed, ts.sgd(0.99), steps=1, x0=3.0).x_final.item() == pytest.approx(0.03)
 
 
 def test_workers_are_averaged() -> None:
     # The average of w uniform errors replays by hand from the counter-based stream.
-    from theory_sim import random
-
     problem = smooth.quadratic(d=2, sigma=1.0)
     grid = ts.simulate(problem, ts.sgd(1.0), steps=1, workers=3, x0=0.0)
     key = int(random.key(0, 0))
@@ -171,8 +170,6 @@ def noisy_step(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: A
 
 
 def test_an_optimizer_may_draw_its_own_uniforms(pull: ts.Problem) -> None:
-    from theory_sim import random
-
     grid = ts.simulate(pull, ts.Optimizer("noise", noisy_step, draws=1), steps=2)
     assert grid.x_final.item() == random.uniform_at(int(random.key(0, 0)), 2, 1)
 
@@ -223,21 +220,14 @@ def test_first_hits_by_hand() -> None:
     # One quadratic branch: x + 2 halves each update from -1.5 + 2 = 1/2, |f'| = (x + 2)/n with n = 2.
     # Norms 1/4, 1/8, 1/16, 1/32 after 0, 1, 2, 3 updates; their running means 1/4, 3/16, 7/48, 15/128.
     problem = zhang.piecewise(2, 1.0)
-    fixed = ts.Problem(
-        "half",
-        halving_gradient,
-        problem.constants,
-        measure=problem.measure,
-        measures=problem.measures,
-    )
+    fixed = replace(problem, gradient=halving_gradient)
     for target, hit, mean in ((0.25, 0, 0), (0.1, 2, -1), (0.15, 1, 2), (1 / 32, 3, -1), (0.01, -1, -1)):
         grid = ts.simulate(fixed, ts.sgd(0.5), steps=3, x0=-1.5, first_hit=target)
         assert (grid.first_hit.item(), grid.first_hit_mean.item()) == (hit, mean), target
 
 
-def halving_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    for lane in range(x.shape[1]):
-        out[0, 0, lane] = x[0, lane] + 2.0
+def halving_gradient(x: float) -> float:
+    return x + 2.0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from theory_sim.kernels import captured, compiled
 
 from theory_sim.compressors import (
     COMPRESSORS,
@@ -35,6 +34,8 @@ from theory_sim.compressors import (
     weights,
 )
 from theory_sim.nouns.papers import PAPERS
+from theory_sim.rules import build, tile
+from theory_sim.rules.digest import captured
 
 ALL = [
     *(identity(), identity(word=64), fp16(), bf16()),
@@ -159,7 +160,7 @@ def test_a_number_that_is_none_is_never_silent(compressor: Compressor, bad: floa
     out = np.empty_like(p)
     rows = np.array([*compressor.hyper.values()], dtype=float)
     with np.errstate(all="ignore"):  # plain Python warns, compiled code does not
-        compiled("compress", compressor.kernel)(p, rng.random((compressor.draws(6), 3)), rows, out)
+        build.compiled(tile.raw("compress", compressor.kernel))(p, rng.random((compressor.draws(6), 3)), rows, out)
     assert np.isfinite(out[:, [0, 2]]).all()
     block = compressor.arguments.get("block") or 6
     alone = compressor.name in ("identity", "fp16", "bf16", "natural", "nearest_power", "weights")

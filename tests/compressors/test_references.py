@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from theory_sim.kernels import compiled
 
 from theory_sim.compressors import (
     Compressor,
@@ -34,6 +33,7 @@ from theory_sim.compressors import (
     weights,
 )
 from theory_sim.compressors.sparse import selection
+from theory_sim.rules import build, tile
 
 Array = np.ndarray
 Reference = Callable[[Array, Array], Array]
@@ -151,7 +151,7 @@ def test_every_lane_follows_the_reference(compressor: Compressor, reference: Ref
     u = rng.random((compressor.draws(d), lanes))
     out = np.empty_like(p)
     with np.errstate(all="ignore"):  # plain Python warns, compiled code does not
-        compiled("compress", compressor.kernel)(
+        build.compiled(tile.raw("compress", compressor.kernel))(
             p, u, np.array([*compressor.hyper.values()], dtype=float), out
         )
     for lane in range(lanes):

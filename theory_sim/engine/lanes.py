@@ -69,16 +69,15 @@ class Lanes:
 
 
 # What the lanes of a sweep share, whatever its axes are.
-_STRUCTURE = ("step", "rows", "worker_rows", "initial", "draws", "distributed", "stored", "measures", "boxless")
+_STRUCTURE = ("rows", "worker_rows", "step", "initial", "draws", "distributed", "stored", "measures", "boxless")
 
 
 def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
     for name in fields:
         if getattr(base, name) != getattr(other, name):
-            raise ValueError(
-                f"{what} changes {name} of {base.name} from {getattr(base, name)!r} to {getattr(other, name)!r}; "
-                "use one sweep per value."
-            )
+            code = name in ("step", "gradient", "measure")
+            values = "" if code else f" from {getattr(base, name)!r} to {getattr(other, name)!r}"
+            raise ValueError(f"{what} changes {name} of {base.name}{values}; use one sweep per value.")
 
 
 def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:

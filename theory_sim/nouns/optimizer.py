@@ -138,6 +138,9 @@ class Optimizer:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("draws", "nodes", "warmup"):
             checks.count(name, getattr(self, name), 0)
+        for key, one in self.reductions.items():
+            if not isinstance(one, Reduction):
+                raise TypeError(f"Reduction {key!r} of {self.name} is {one!r}; use total, norm or largest.")
         taken = (*_TAKEN, *(_OF_MESSAGES if isinstance(self.step, Round) else ()))
         reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
         require_names("Hyperparameter", self.hyper, taken, self.name)
@@ -307,6 +310,4 @@ def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -
 def _check_reductions(known: tile.Names) -> None:
     """Raise ValueError unless every reduction has a term for each of its names."""
     for key, one in known.reductions:
-        if not isinstance(one, Reduction):
-            raise TypeError(f"Reduction {key!r} of {known.owner} is {one!r}; use total, norm or largest.")
         require_results(one.term, (key,) if isinstance(key, str) else key, known.owner)

@@ -370,7 +370,6 @@ def is_cached(source: Source) -> bool:
 
 def _compile(source: Source, key: str) -> Any:
     from numba import njit
-    from numba.core.errors import NumbaError
 
     module = _module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
@@ -378,7 +377,7 @@ def _compile(source: Source, key: str) -> Any:
     sig = signature(source.kind)
     try:
         return pointer_type()(njit(sig, cache=True, **OPTIONS)(module.kernel), sig)
-    except NumbaError as error:
+    except Exception as error:  # numba raises what its passes meet, AssertionError among them
         rules = " or ".join(function.__name__ for function in source.functions.values())
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
         raise ValueError(

@@ -293,7 +293,7 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
 
     def function(name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
-            plain = all(isinstance(value, int | float) for value in values)
+            plain = all(isinstance(value, int | float) and not isinstance(value, np.generic) for value in values)
             return getattr(math if plain else library, name)(*values)
 
         return call

@@ -1,0 +1,226 @@
+"""Rules: names bind, and every mistake gets one clear sentence where the noun is built."""
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from theory_sim.nouns.noise import Noise
+from theory_sim.rules.language import Reduction, Round, Stage, largest, norm, required, total
+from theory_sim.rules.language import names as names_of
+
+
+def descend(g: float, lr: float, x: float) -> float:
+    return x - lr * g
+
+
+def heavy(g: float, lr: float, beta: float, x: float, m: float) -> tuple[float, float]:
+    m = beta * m + g
+    return x - lr * m, m
+
+
+def optimizer(step: Any = heavy, **fields: Any) -> ts.Optimizer:
+    return ts.Optimizer("own", step, **{"hyper": {"beta": 0.5}, "rows": ("m",), **fields})
+
+
+def problem(gradient: Any, **fields: Any) -> ts.Problem:
+    return ts.Problem("mine", gradient, **fields)
+
+
+def test_names_are_those_of_the_arguments() -> None:
+    assert names_of(heavy) == ("g", "lr", "beta", "x", "m")
+    assert required(lambda a, b=1.0: a) == ("a",)
+
+
+def test_names_bind_whatever_their_order() -> None:
+    problems = [
+        ts.Problem("one", lambda x, a, b: a * x + b, {"a": 2.0, "b": -1.0}, start=1.0),
+        ts.Problem("other", lambda b, x, a: a * x + b, {"b": -1.0, "a": 2.0}, start=1.0),
+    ]
+    steps = [heavy, lambda m, x, beta, g, lr: (x - lr * (beta * m + g), beta * m + g)]
+    ends = {
+        ts.simulate(one, optimizer(step, lr=0.1), steps=9).x_final.item()
+        for one in problems
+        for step in steps
+    }
+    assert len(ends) == 1
+
+
+def test_a_default_value_stands_for_a_name_that_is_not_declared() -> None:
+    def gradient(x: float, slope: float = 3.0) -> float:
+        return slope
+
+    ends = [
+        ts.simulate(problem(gradient, constants=constants), ts.sgd(1.0), steps=1).x_final.item()
+        for constants in ({}, {"slope": 5.0})
+    ]
+    assert ends == [-3.0, -5.0]
+
+
+def test_reductions_are_folded_over_coordinates_and_workers() -> None:
+    def step(g: float, lr: float, x: float, size: float, top: float, length: float) -> float:
+        return size + 100.0 * top + 10_000.0 * length
+
+    reductions = {
+        "size": total(lambda x: abs(x)),
+        "top": largest(lambda x: x),
+        "length": norm(lambda x: x),
+    }
+    one = ts.Optimizer("own", step, reductions=reductions)
+    grid = ts.simulate(ts.Problem("flat", lambda: 0.0, dim=2), one, steps=1, x0=[3.0, -4.0])
+    assert grid.x_final.values.ravel().tolist() == [50_307.0, 50_307.0]
+
+    voted = ts.Optimizer(
+        "vote", lambda x, votes: votes, reductions={"votes": total(lambda g: g, over="workers")}
+    )
+    grid = ts.simulate(ts.Problem("ranks", lambda j: 1.0 + j), voted, steps=1, workers=3)
+    assert grid.x_final.item() == 6.0
+
+
+def test_a_reduction_may_name_another() -> None:
+    reductions = {"mean": total(lambda x, d: x / d), "spread": total(lambda x, mean: (x - mean) ** 2)}
+    one = ts.Optimizer("own", lambda spread: spread, reductions=reductions)
+    grid = ts.simulate(ts.Problem("flat", lambda: 0.0, dim=3), one, steps=1, x0=[1.0, 2.0, 6.0])
+    assert grid.x_final.values.ravel().tolist() == [14.0] * 3  # about the mean 3: 4 + 1 + 9
+
+
+class Callable_:
+    def __call__(self, g: float, lr: float, x: float) -> float:
+        return x
+
+
+def lazy_values(x: float) -> Any:
+    return [x]
+
+
+MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
+    # names
+    "unknown": (
+        lambda: optimizer(lambda g, lr, x, m, betta: (x, m)),
+        "Rule <lambda> of own names 'betta', which is not declared: did you mean beta",
+    ),
+    "unknown in a gradient": (
+        lambda: problem(lambda x, slope: slope, constants={"slop": 1.0}),
+        "names 'slope', which is not declared: did you mean slop",
+    ),
+    "unknown in a term": (
+        lambda: optimizer(lambda x, m, size: (x, m), reductions={"size": total(lambda gg: gg)}),
+        "names 'gg', which is not declared: did you mean g",
+    ),
+    "unknown in a noise": (
+        lambda: problem(lambda x, noise: noise, noise=Noise("own", lambda u, sigmas: sigmas)),
+        "names 'sigmas', which is not declared",
+    ),
+    "unknown in a schedule": (lambda: ts.Schedule("own", lambda t, s: t**-s), "names 's', which is not declared"),
+    "an optimizer's name in a gradient": (lambda: problem(lambda x, lr: x), "names 'lr', which is not declared"),
+    "duplicate": (lambda: optimizer(rows=("m", "m")), "State row 'm' of own is taken; give it another name."),
+    "row and hyperparameter": (lambda: optimizer(rows=("beta",)), "State row 'beta' of own is taken"),
+    "reserved row": (lambda: optimizer(rows=("x",)), "State row 'x' of own is taken"),
+    "reserved hyperparameter": (lambda: optimizer(hyper={"lr": 1.0}), "Hyperparameter 'lr' of own is taken"),
+    "reserved reduction": (
+        lambda: optimizer(reductions={"g": total(lambda g: g)}),
+        "Reduction 'g' of own is taken",
+    ),
+    "reserved constant": (lambda: problem(lambda x: x, constants={"t": 1.0}), "Constant 't' of mine is taken"),
+    "reserved in messages": (
+        lambda: ts.Optimizer("own", Round(Stage(lambda g: g, ("p",)), Stage(lambda x: x, ("x",))), rows=("p",)),
+        "State row 'p' of own is taken",
+    ),
+    "no identifier": (lambda: optimizer(rows=("m 1",)), "State row 'm 1' of own is no name; use letters"),
+    "letters for names": (lambda: optimizer(rows="mv"), "rows = 'mv' must be a tuple of names, such as ('m', 'v')."),
+    "unknown place": (
+        lambda: ts.Optimizer("own", Round(Stage(lambda g: g, ("q",)), Stage(lambda x: x, ("x",)))),
+        "Unknown place of own 'q'",
+    ),
+    # results
+    "a result too few": (lambda: optimizer(descend), "Rule descend of own returns 1 number; it must return 2: the new x, m."),
+    "a result too many": (lambda: optimizer(lambda x, m: (x, m, m)), "returns 3 numbers; it must return 2: the new x, m."),
+    "a row that is not declared": (lambda: optimizer(rows=()), "names 'm', which is not declared"),
+    "two for a gradient": (lambda: problem(lambda x: (x, x)), "returns 2 numbers; it must return 1: coordinate 0."),
+    "one for a plane": (
+        lambda: problem(lambda x0, x1: x0, dim=2),
+        "returns 1 number; it must return 2: coordinate 0, coordinate 1.",
+    ),
+    "two for a term": (
+        lambda: optimizer(reductions={"size": total(lambda g: (g, g))}),
+        "returns 2 numbers; it must return 1: size.",
+    ),
+    "two for a schedule": (lambda: ts.Schedule("own", lambda t: (t, t)), "it must return 1: the factor."),
+    "measures": (
+        lambda: problem(lambda x: x, measure=lambda x: x, measures=("gap", "distance")),
+        "returns 1 number; it must return 2: gap, distance.",
+    ),
+    "nothing": (lambda: problem(lambda x: None), "returns None; it must return real numbers."),
+    "a list": (lambda: problem(lazy_values), "Rule lazy_values of mine returns [0.5]; it must return real numbers."),
+    "text": (lambda: problem(lambda x: "a"), "returns 'a'; it must return real numbers."),
+    "a complex number": (lambda: problem(lambda x: 1j * x), "returns 0.5j; it must return real numbers."),
+    # what cannot be called
+    "an index": (lambda: problem(lambda x: x[0]), "Rule <lambda> of mine cannot be called: 'float' object is not subscriptable."),
+    "no domain": (lambda: problem(lambda x: math.log(-abs(x) - 1.0)), "fails for every number tried: math domain error."),
+    "an undefined name": (lambda: problem(lambda x: x + nowhere), "name 'nowhere' is not defined"),  # noqa: F821
+    # no plain functions
+    "a built-in": (lambda: optimizer(print), "<built-in function print> is no rule: give a plain Python function"),
+    "a partial": (lambda: optimizer(functools.partial(heavy, beta=0.5)), "is no rule: give a plain Python function"),
+    "an object": (lambda: optimizer(Callable_()), "is no rule: give a plain Python function"),
+    "a number": (lambda: problem(1.0), "1.0 is no rule: give a plain Python function"),
+    "a term that is none": (lambda: total(abs), "<built-in function abs> is no rule"),
+    "stars": (lambda: problem(lambda *x: x[0]), "<lambda> takes *x; a rule names each of its arguments."),
+    "a rule for a reduction": (
+        lambda: optimizer(reductions={"size": lambda g: g}),
+        "Reduction 'size' of own is <function",
+    ),
+    # declarations
+    "fold": (lambda: Reduction("product", lambda g: g), "Unknown fold 'product'"),
+    "over": (lambda: Reduction("sum", lambda g: g, "lanes"), "Unknown range of a reduction 'lanes'"),
+    "shared": (lambda: optimizer(shared=("v",)), "Unknown state row of own 'v'"),
+    "measure without names": (lambda: problem(lambda x: x, measure=lambda x: x), "give both."),
+    "constants of another length": (
+        lambda: problem(lambda x, a: a * x, constants={"a": (1.0, 2.0)}, dim=3),
+        "a has 2 values for the 3 coordinates of mine.",
+    ),
+    "two uniforms": (lambda: Noise("own", lambda u, v: u + v), "names v, its second uniform; give draws=2."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_gets_one_sentence(name: str) -> None:
+    build, message = MISTAKES[name]
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)) as caught:
+        build()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith((".", "?"))
+
+
+def test_results_are_numbers_of_binary64_whatever_a_rule_returns() -> None:
+    def gradient(kind: float, x: float) -> float:
+        return x > 0.0 if kind == 0.0 else 3 if kind == 1.0 else np.float32(0.1)
+
+    sweep = ts.Sweep(
+        problem(gradient, constants={"kind": 0.0}), ts.sgd(1.0), {"kind": [0, 1, 2]}, steps=1, x0=1.0
+    )
+    assert sweep.run().x_final.values.ravel().tolist() == [0.0, -2.0, 1.0 - float(np.float32(0.1))]
+
+
+@pytest.mark.parametrize(
+    "value", [lambda x: True, lambda x: 7, lambda x: np.float32(0.1)], ids=["bool", "int", "float32"]
+)
+@pytest.mark.parametrize("lanes", [1, 40])
+def test_steps_are_taken_in_binary64(value: Any, lanes: int) -> None:
+    """A step that is given, and returns, whole or narrow numbers stores them as 64-bit floats; so does the pair kernel."""
+
+    def step(g: float, lr: float, x: float, m: float) -> tuple[float, float]:
+        return x / 3.0 - g / 7.0, g
+
+    one = ts.Optimizer("own", step, rows=("m",))
+    grid = ts.Sweep(problem(value), one, {"lr": np.linspace(0.1, 0.2, lanes)}, steps=2, x0=0.1).run()
+    g, x = float(value(0.0)), 0.1
+    for _ in range(2):
+        x = x / 3.0 - g / 7.0
+    assert grid.x_final.dtype == np.float64
+    assert (grid.x_final.values == x).all()
+    assert (grid.state_final.values == g).all()

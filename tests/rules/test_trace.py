@@ -1,0 +1,238 @@
+"""Rules on arrays against the same rules called lane by lane, for every rule of the suite: equal bit for bit.
+
+A rule of + - * / sqrt min max abs is called with numbers of Python: IEEE 754 rounds these in one way.  The libm of Python
+and the loops of numpy may differ in the last digits of exp, log, cos, hypot or a power, which a rule may magnify without
+bound; so other rules are called with numpy's functions, and the functions of the two compared on their own.
+"""
+
+import inspect
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import theory_sim as ts
+from counterexamples import reddi
+from theory_sim.app import catalogue
+from theory_sim.nouns import noise, schedule
+from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import build, trace
+from theory_sim.rules.language import Round, Rule, names
+
+LANES = 400
+WHOLE = {"t": (1, 50), "i": (0, 6), "j": (0, 4), "d": (1, 7), "workers": (1, 5), "index": (0, 6), "n": (2, 8)}
+FLAGS = {"at_zero", "amsgrad", "bias_correction", "error_feedback"}
+WEIGHTS = {"u", "beta", "beta1", "beta2", "momentum", "decay", "p", "mix", "tail", "theta", "theta_t"}
+EXACT = {
+    "+",
+    "-",
+    "*",
+    "/",
+    "neg",
+    "abs",
+    "sqrt",
+    "where",
+    "name",
+    "number",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "==",
+    "!=",
+    "isfinite",
+    "isnan",
+}
+
+
+NEEDED = {"C": 10.0, "eps": 0.5, "N": 6, "B": 2, "ratio": 0.5, "tail": 0.4}  # no default
+
+
+def of_optimizer(one: ts.Optimizer) -> Iterator[Rule]:
+    if isinstance(one.step, Round):
+        stages = (one.step.send, one.step.keep, one.step.reply, one.step.apply, one.step.start)
+        yield from (stage.rule for stage in stages if stage is not None)
+    elif one.is_rule:
+        yield one.step
+    yield from (rule for rule in (one.once, one.measure) if rule is not None)
+    yield from (reduction.term for reduction in one.reductions.values())
+
+
+def of_problem(one: ts.Problem) -> Iterator[Rule]:
+    if not build.is_raw("gradient", one.gradient):
+        yield one.gradient
+    if one.measure is not None and not build.is_raw("measure", one.measure):
+        yield one.measure
+    yield from (reduction.term for reduction in one.reductions.values())
+    if one.noise is not None:
+        yield from (rule for rule in (one.noise.rule, one.noise.mean) if rule is not None)
+
+
+def choices(constructor: Any) -> Iterator[ts.Optimizer]:
+    """An optimizer with every value of its named choices."""
+    known = {
+        "variant": ("paper", "torch", "optax", "keras"),
+        "convention": ("heavy_ball", "ema"),
+        "potential": ("l1", "smooth_l1", "l2"),
+        "bias_correction": (False, True),
+        "amsgrad": (False, True),
+    }
+    parameters = inspect.signature(constructor).parameters
+    yield constructor()
+    for name, values in known.items():
+        if name in parameters:
+            yield from (constructor(**{name: value}) for value in values)
+
+
+def every_rule() -> dict[str, Rule]:
+    found: list[Rule] = []
+    for constructor in OPTIMIZERS.values():
+        for one in choices(constructor):
+            found += of_optimizer(one)
+    for constructor in catalogue.problems().values():
+        parameters = inspect.signature(constructor).parameters.values()
+        given = {one.name: NEEDED[one.name] for one in parameters if one.default is one.empty}
+        found += of_problem(
+            constructor(**given, **({"delta": 1.0} if constructor is reddi.stochastic else {}))
+        )
+    for module in (noise, schedule):
+        kept = [one for one in vars(module).values() if isinstance(one, noise.Noise | ts.Schedule)]
+        found += [one.rule for one in kept]
+    found += [ts.power(0.5).rule, ts.linear(10).rule]
+    return {f"{rule.__module__}.{rule.__qualname__}": rule for rule in found}
+
+
+RULES = every_rule()
+
+
+def lanes(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Values of a name as rules meet them: signs and sizes that vary, zeros, ties."""
+    if name in WHOLE:
+        return rng.integers(*WHOLE[name], LANES)
+    if name in FLAGS:
+        return rng.integers(0, 2, LANES).astype(float)
+    if name in WEIGHTS:
+        return rng.choice([0.0, 0.5, 0.999, *rng.random(5)], LANES)
+    values = rng.choice([-1.0, 1.0], LANES) * 10.0 ** rng.uniform(-6.0, 3.0, LANES)
+    return np.where(rng.random(LANES) < 0.2, rng.choice([0.0, 1.0, -1.0], LANES), values)
+
+
+def operations(rule: Rule) -> set[str]:
+    seen, open_ = {}, list(trace.expressions(rule))
+    while open_:
+        node = open_.pop()
+        if isinstance(node, trace.Expression) and id(node) not in seen:
+            seen[id(node)] = node
+            open_ += [part for part in node.parts if isinstance(part, trace.Expression)]
+    return {node.operation for node in seen.values()}
+
+
+class Numpy:
+    """Stands for math: the functions of numpy."""
+
+    def __getattr__(self, name: str) -> Any:
+        return (
+            getattr(math, name)
+            if name in ("pi", "e", "inf", "nan")
+            else getattr(np, {"pow": "power"}.get(name, name))
+        )
+
+
+NUMPY = {"math": Numpy(), "np": Numpy(), "float": lambda value: np.asarray(value, dtype=float)}
+TABLES = {"counterexamples.quantized._three_slope"}  # reads a table by its worker: no arithmetic
+
+
+def test_all_kinds_of_rules_are_here() -> None:
+    assert len(RULES) > 100
+    ends = {name.rpartition(".")[2] for name in RULES}
+    assert {
+        "corrected_rule",
+        "_amsgrad_keras",
+        "_weights",
+        "move_by_reply",
+        "_vote",
+        "_power",
+        "_student",
+        "_begin",
+    } <= ends
+
+
+@pytest.mark.parametrize("name", sorted(RULES.keys() - TABLES))
+def test_arrays_follow_single_lanes(name: str) -> None:
+    rule, rng = RULES[name], np.random.default_rng(len(name))
+    given = [lanes(one, rng) for one in names(rule)]
+    exact, compared = operations(rule) <= EXACT, 0
+    with np.errstate(all="ignore"):
+        found = trace.elementwise(rule)(*given)
+        columns = [np.broadcast_to(np.asarray(one, dtype=float), (LANES,)) for one in found]
+        for lane in range(LANES):
+            try:
+                if exact:
+                    out = rule(*(one[lane].item() for one in given))
+                else:
+                    out = build.rebound(rule, NUMPY)(*(one[lane : lane + 1] for one in given))
+            except (
+                ArithmeticError,
+                ValueError,
+            ):  # 1/0 or the root of a negative number, which arrays make inf or NaN
+                continue
+            compared += 1
+            many = out if isinstance(out, tuple) else (out,)
+            assert len(many) == len(columns)
+            for column, value in zip(columns, many, strict=True):
+                assert np.array_equal(column[lane], np.ravel(value)[0], equal_nan=True)
+                assert np.isnan(column[lane]) or np.signbit(column[lane]) == np.signbit(np.ravel(value)[0])
+    assert compared > LANES / 20
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_rules_that_read_a_table_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no arithmetic of its names"):
+        trace.elementwise(RULES[name])
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in trace.FUNCTIONS if one not in ("isfinite", "isnan", "floor")]
+)
+def test_functions_of_numpy_and_of_python_differ_by_two_ulp_at_most(name: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.choice([-1.0, 1.0], 4000) * 10.0 ** rng.uniform(-8.0, 2.0, 4000)
+    x = np.abs(x) if name in ("sqrt", "log", "log1p") else x
+    given = (x, x[::-1].copy()) if name in ("hypot", "copysign") else (x,)
+    expected = np.array(
+        [getattr(math, name)(*one) for one in zip(*(row.tolist() for row in given), strict=True)]
+    )
+    assert (np.abs(getattr(np, name)(*given) - expected) <= 2.0 * np.spacing(np.abs(expected))).all()
+
+
+def clamped(x: float, low: float) -> float:
+    return max(min(x, 1.0), low)
+
+
+@pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf, -0.0, 0.0])
+def test_extremes_of_arrays_are_those_of_python(x: float) -> None:
+    (found,) = trace.elementwise(clamped)(np.array([x]), np.array([-1.0]))
+    assert np.asarray(found).tobytes() == np.array([clamped(x, -1.0)]).tobytes()
+
+
+def test_a_choice_of_choices_becomes_expressions() -> None:
+    def rule(x: float, y: float) -> float:
+        if x > 0.0:
+            return y if y > x else -y
+        return 1.0 if y == x else 0.0
+
+    x, y = np.array([1.0, 1.0, -1.0, -1.0]), np.array([2.0, 0.5, -1.0, 3.0])
+    assert trace.elementwise(rule)(x, y)[0].tolist() == [2.0, -0.5, 1.0, 0.0]
+
+
+def test_what_is_no_arithmetic_is_refused() -> None:
+    for rule, message in (
+        (lambda x: x[0], "is no arithmetic of its names"),
+        (lambda x: math.erf(x), "erf is not known on arrays; a rule may use sqrt"),
+        (lambda x: f"{x}", "is no number, and a rule knows numbers only"),
+        (lambda x: sum(1.0 if x > k else 2.0 for k in range(12)), "branches more than 512 ways; simplify it"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trace.elementwise(rule)
