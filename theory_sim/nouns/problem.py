@@ -13,7 +13,7 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import Reductions, Source, names, require_names, require_results
 from theory_sim.rules.language import Rule as Function
 
@@ -151,6 +151,25 @@ class Problem:
     def is_rule(self) -> bool:
         """Whether the gradient is a rule, not a kernel."""
         return not build.is_raw("gradient", self.gradient)
+
+    def inspect(self, workers: int) -> None:
+        """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        lanes = inspection.LANES
+        points = np.broadcast_to(np.reshape(self.start, (-1, 1)), (self.dim, lanes))
+        inputs = {
+            "x": points,
+            "idx": np.broadcast_to(np.linspace(0, self.components - 1, lanes, dtype=np.int64), (workers, lanes)),
+            "noise": np.linspace(0.0, 0.99, workers * self.draws * lanes).reshape(-1, lanes),
+            "theta": np.repeat(np.array([*self.theta.values()], dtype=float)[:, None], lanes, axis=1),
+        }
+        labels = {"theta": tuple(self.theta)}
+        if not self.is_rule:
+            out = np.empty((workers, self.dim, lanes))
+            inspection.require("gradient", self.gradient, self.name, {**inputs, "out": out}, labels)
+        if self.measure is not None and build.is_raw("measure", self.measure):
+            out = np.empty((len(self.measures), lanes))
+            labels["out"] = self.measures
+            inspection.require("measure", self.measure, self.name, {**inputs, "out": out}, labels)
 
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with other parameters; everything derived from them is rebuilt.

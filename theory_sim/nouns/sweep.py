@@ -215,6 +215,9 @@ class Sweep:
         _check_axes(self.problem, self.optimizer, self.coordinates)
         workers = [checks.count("workers", w) for w in self.coordinates.get("workers", np.array([])).tolist()]
         uniforms(self.problem, self.optimizer, max(workers, default=self.workers))
+        for number in {*workers} or {self.workers}:
+            self.problem.inspect(number)
+            self.optimizer.inspect(self.problem.dim, number)
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints

@@ -285,7 +285,7 @@ def _module(name: str, text: str) -> python_types.ModuleType:
     return module
 
 
-def jitted(function: Rule, home: str) -> Any:
+def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
     """Return a rule as a function that compiled code can call, with the plain functions that it calls itself.
 
     It is told that it lives in the module `home`, beside the code that calls it: the disk cache would look for the module
@@ -293,12 +293,12 @@ def jitted(function: Rule, home: str) -> Any:
     """
     from numba import njit
 
-    return njit(**OPTIONS)(rebound_jitted(function, home))
+    return njit(boundscheck=bounded, **OPTIONS)(rebound_jitted(function, home, bounded))
 
 
-def rebound_jitted(function: Rule, home: str) -> Rule:
+def rebound_jitted(function: Rule, home: str, bounded: bool = False) -> Rule:
     """Return a function whose plain functions are ones that compiled code can call."""
-    return _rebound(function, lambda inner: jitted(inner, home), {"__name__": home})
+    return _rebound(function, lambda inner: jitted(inner, home, bounded), {"__name__": home})
 
 
 def _rebound(function: Rule, change: Callable[[Rule], Any], extra: Mapping[str, Any] | None = None) -> Rule:
@@ -374,10 +374,12 @@ def _compile(source: Source, key: str) -> Any:
 
     module = _module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
-        setattr(module, name, jitted(function, module.__name__))
+        setattr(module, name, jitted(function, module.__name__, source.bounded))
     sig = signature(source.kind)
     try:
-        return pointer_type()(njit(sig, cache=True, **OPTIONS)(module.kernel), sig)
+        made = njit(sig, cache=True, **OPTIONS)(module.kernel)
+        # An exception leaves a kernel that is called as the dispatcher itself, not one called by its address alone.
+        return made if source.bounded else pointer_type()(made, sig)
     except NumbaError as error:
         rules = " or ".join(function.__name__ for function in source.functions.values())
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

@@ -237,13 +237,16 @@ class Source:
         A Python function called ``kernel``.
     functions : mapping of str to callable
         Plain functions by the names that the text uses.
+    bounded : bool
+        Whether every index is checked when the kernel runs; where that fails, it raises IndexError.
     """
 
     kind: str
     text: str
     functions: Mapping[str, Rule] = field(default_factory=dict)
+    bounded: bool = False
 
     @cached_property
     def digest(self) -> str:
         """16 hex digits that identify all that the kernel consists of."""
-        return digest(self.kind, self.text, dict(self.functions))
+        return digest(self.kind, self.text, dict(self.functions), self.bounded)

@@ -60,7 +60,8 @@ def empty(kind: str) -> Source:
 def raw(kind: str, kernel: Rule) -> Source:
     """Return the kernel that hands its arrays on to one written by hand."""
     inner = "step" if kind == "exchange" else kind
-    return finished(inner, {"raw": kernel}, f"raw({RAW.get(kind, HEADS[inner])})\n")
+    text = finished(inner, {"raw": kernel}, f"raw({RAW.get(kind, HEADS[inner])})\n").text
+    return Source(inner, text, {"raw": kernel}, bounded=kind not in ("sampler", "uniform"))
 
 
 @dataclass
