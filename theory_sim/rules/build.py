@@ -370,7 +370,7 @@ def is_cached(source: Source) -> bool:
 
 def _compile(source: Source, key: str) -> Any:
     from numba import njit
-    from numba.core.errors import NumbaError
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
     module = _module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
@@ -378,11 +378,20 @@ def _compile(source: Source, key: str) -> Any:
     sig = signature(source.kind)
     try:
         made = njit(sig, cache=True, **OPTIONS)(module.kernel)
-        # An exception leaves a kernel that is called as the dispatcher itself, not one called by its address alone.
-        return made if source.bounded else pointer_type()(made, sig)
-    except NumbaError as error:
+    # the last three are what the type inference raises for a wrong attribute, argument or operator
+    except (NumbaError, UnsupportedBytecodeError, AttributeError, TypeError, NotImplementedError) as error:
         rules = " or ".join(function.__name__ for function in source.functions.values())
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
         raise ValueError(
-            f"{rules} cannot be compiled ({reason}); a rule uses numbers, built-ins, math and plain functions."
+            f"{rules} cannot be compiled ({_reason(error)}); a rule uses numbers, built-ins, math and plain functions."
         ) from error
+    # An exception leaves a kernel that is called as the dispatcher itself, not one called by its address alone.
+    return made if source.bounded else pointer_type()(made, sig)
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of numba's page that says what is wrong."""
+    lines = [line.strip(" >") for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Failed in nopython mode")]
+    if lines[:1] and lines[0].startswith("No implementation of function"):
+        lines = [f"no {lines[1]}"] if len(lines) > 1 else lines
+    return lines[0][:200].rstrip(".:") if lines else type(error).__name__

@@ -25,6 +25,13 @@ _FILLS = (np.nan, 0.0123456789)
 LANES = 2
 _LONG = 1_000  # entries beyond which one step is tried
 _LONGEST = 100_000  # entries beyond which plain Python takes too long; then the other two nets hold
+_DECLARED = {
+    "hyper": "hyper",
+    "theta": "constants",
+    "state": "rows",
+    "out": "measures",
+    "parameters": "parameters",
+}
 _TRIED: set[Any] = set()
 
 Array = np.ndarray[Any, Any]
@@ -75,7 +82,9 @@ def _sentence(
     known = labels.get(name)
     if wrong[:1] == [0] and known is not None and len(known) == shape[0]:
         has = ", ".join(known) if known else "no rows"
-        return Refusal(f"{subject} {verb} {name}[{shown}], and {name} has {has}; declare it.")
+        return Refusal(f"{subject} {verb} {name}[{shown}], and {name} has {has}; declare it in {_DECLARED[name]}=.")
+    if name == "noise":
+        return Refusal(f"{subject} {verb} noise[{shown}], and noise has {shape[0]} rows; declare them in draws=.")
     return Refusal(f"{subject} {verb} {name}[{', '.join(map(str, parts))}], and {name} has the shape {_shape(shape)}.")
 
 
