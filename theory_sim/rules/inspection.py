@@ -77,7 +77,8 @@ def _sentence(
     if place is None:
         return Refusal(f"{subject} writes {name}, which it may only read; use a local variable.")
     parts = place if isinstance(place, tuple) else (place,)
-    shown = ", ".join(str(part) for part in parts[:-1] if len(parts) == len(shape)) or str(parts[0])
+    texts = [text if len(text := str(part)) < 30 else f"{text[:20]}..." for part in parts]
+    shown = ", ".join(texts[:-1] if len(parts) == len(shape) > 1 else texts)
     wrong = [k for k, (part, size) in enumerate(zip(parts, shape, strict=False)) if _outside(part, size)]
     known = labels.get(name)
     if wrong[:1] == [0] and known is not None and len(known) == shape[0]:
@@ -85,7 +86,7 @@ def _sentence(
         return Refusal(f"{subject} {verb} {name}[{shown}], and {name} has {has}; declare it in {_DECLARED[name]}=.")
     if name == "noise":
         return Refusal(f"{subject} {verb} noise[{shown}], and noise has {shape[0]} rows; declare them in draws=.")
-    return Refusal(f"{subject} {verb} {name}[{', '.join(map(str, parts))}], and {name} has the shape {_shape(shape)}.")
+    return Refusal(f"{subject} {verb} {name}[{', '.join(texts)}], and {name} has the shape {_shape(shape)}.")
 
 
 def _shape(shape: tuple[int, ...]) -> str:
