@@ -135,9 +135,11 @@ class Optimizer:
                     f"{side!r} is not a Compressor; call its constructor in theory_sim.compressors."
                 )
         for name in ("rows", "worker_rows", "shared", "stored", "measures"):
-            if isinstance(getattr(self, name), str):
+            if not isinstance(getattr(self, name), tuple | list):
                 raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('m', 'v').")
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("hyper", "initial", "reductions"):
+            checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
         for name in ("draws", "nodes", "warmup"):
             checks.count(name, getattr(self, name), 0)
         taken = (*_TAKEN, *(_OF_MESSAGES if isinstance(self.step, Round) else ()))
@@ -237,8 +239,17 @@ class Optimizer:
             return 0, 0
         return (self.nodes or workers) * self.up.draws(d // (self.nodes or 1)), self.down.draws(d)
 
+    def require(self, d: int) -> None:
+        """Raise ValueError if the nodes or the compressors cannot act on d coordinates."""
+        if self.nodes and d % self.nodes:
+            raise ValueError(f"d = {d} coordinates cannot be shared by {self.nodes} nodes; choose a multiple of nodes.")
+        if self.up is not None and self.down is not None:
+            self.up.require(d // (self.nodes or 1))
+            self.down.require(d)
+
     def inspect(self, d: int, workers: int) -> None:
         """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        self.require(d)
         self.schedule.inspect()
         lanes = inspection.LANES
         draws = self.draws_of_messages(d, workers)

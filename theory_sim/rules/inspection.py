@@ -260,7 +260,7 @@ def _apply(stack: list[Any], effect: int) -> None:
     if effect > 0:
         stack.extend([None] * effect)
         return
-    del stack[len(stack) + effect if len(stack) + effect > 0 else 0 :]
+    del stack[max(len(stack) + effect, 0) :]
     if stack:
         stack[-1] = None
 

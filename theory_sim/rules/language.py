@@ -187,7 +187,8 @@ def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
 
 def indexes(function: Rule) -> bool:
     """Return whether a function, or one that it calls, takes an element of something."""
-    return any(name == "BINARY_SUBSCR" or (name, value) == ("BINARY_OP", 26) for name, value in opcodes(function))
+    found = list(opcodes(function))  # all of them, so that names that do not exist are refused
+    return any(name == "BINARY_SUBSCR" or (name, value) == ("BINARY_OP", 26) for name, value in found)
 
 
 _PROBES = (0.5, 2.0, 1.0, 0.0)
