@@ -74,7 +74,7 @@ def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Proble
         constants=rows,
         dim=checks.count("d", d),
         noise=JUMPS,
-        domain=(-1.0, 1.0) if domain else None,
+        domain=(-1.0, 1.0) if checks.flag("domain", domain) else None,
         facts={"G": rows["spread"] * (1.0 + rows["bias"]) + rows["amplitude"], "D_inf": 2.0},
         paper=PAPER,
     )

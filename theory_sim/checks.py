@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import reprlib
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,19 @@ import numpy as np
 # float() takes them, but whoever gives one meant something else.
 _NOT_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
 LARGEST = 2**53  # above, steps are not exact as float64
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """Return a value as Python writes it, shortened in the middle where that is long."""
+    return " ".join(_SHORT.repr(value).split())
+
+
+def instance(name: str, value: Any, kind: type | tuple[type, ...], described: str) -> None:
+    """Raise TypeError unless a value is of a kind, which the message describes."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} = {shown(value)} must be {described}.")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -30,7 +44,7 @@ def known(what: str, name: str, names: Iterable[str]) -> None:
     """Raise ValueError unless `name` is one of `names`."""
     names = list(names)
     if name not in names:
-        raise ValueError(f"Unknown {what} {name!r}: {suggestion(str(name), names)}")
+        raise ValueError(f"Unknown {what} {shown(name)}: {suggestion(str(name), names)}")
 
 
 def number(
@@ -48,7 +62,7 @@ def number(
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name} = {value!r} is not a number; give a finite float.") from None
+        raise ValueError(f"{name} = {shown(value)} is not a number; give a finite float.") from None
     inside = (low < number if open_low else low <= number) and (
         number < high if open_high else number <= high
     )
@@ -57,14 +71,14 @@ def number(
             "(" if open_low or low == -math.inf else "[",
             ")" if open_high or high == math.inf else "]",
         )
-        raise ValueError(f"{name} = {value!r} must be a finite number in {left}{low:g}, {high:g}{right}.")
+        raise ValueError(f"{name} = {shown(value)} must be a finite number in {left}{low:g}, {high:g}{right}.")
     return number
 
 
 def flag(name: str, value: bool) -> bool:
     """Return `value` as a bool, or raise ValueError if it is not one."""
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} = {value!r} must be True or False.")  # noqa: TRY004  as for every other value
+        raise ValueError(f"{name} = {shown(value)} must be True or False.")  # noqa: TRY004  as for every other value
     return bool(value)
 
 
@@ -80,9 +94,9 @@ def count(name: str, value: int, low: int = 1, high: int | None = None) -> int:
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole or int(value) < low:
-        raise ValueError(f"{name} = {value!r} must be an integer >= {low}.")
+        raise ValueError(f"{name} = {shown(value)} must be an integer >= {low}.")
     if high is not None and int(value) > high:
-        raise ValueError(f"{name} = {value!r} is too large; give at most {high}.")
+        raise ValueError(f"{name} = {shown(value)} is too large; give at most {high}.")
     return int(value)
 
 
@@ -96,8 +110,8 @@ def rational(name: str, value: Any) -> Fraction:
     """
     exponent = re.search(r"[eE]([+-]?\d+)\s*$", value) if isinstance(value, str) else None
     if exponent is not None and abs(int(exponent[1])) > 10_000:  # Fraction would write it out
-        raise ValueError(f"{name} = {value!r} has an exponent beyond 10000; write a smaller number.")
+        raise ValueError(f"{name} = {shown(value)} has an exponent beyond 10000; write a smaller number.")
     try:
         return Fraction(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        raise ValueError(f"{name} = {value!r} is no exact number; write 0.99, 99/100 or 1e-3.") from None
+        raise ValueError(f"{name} = {shown(value)} is no exact number; write 0.99, 99/100 or 1e-3.") from None

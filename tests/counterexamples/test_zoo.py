@@ -160,7 +160,7 @@ def test_the_class_is_not_closed_under_sums() -> None:
 
 def test_logistic_regression_has_its_margin() -> None:
     problem = zoo.logistic_regression(0.25, 7)
-    a = np.array([*problem.constants.values()])
+    a = np.array([*problem.theta.values()]).reshape(-1, problem.dim)
     assert a[:, 0].min() == 0.25 == problem.facts["margin"]
     assert problem.facts["L1"] == pytest.approx(np.max(np.sum(a**2, axis=1)) / 0.25)
 

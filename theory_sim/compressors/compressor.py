@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory_sim import checks, random
 from theory_sim.compressors.packing import pack, unpack
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import Rule
 
 FloatArray = NDArray[np.float64]
@@ -112,6 +112,17 @@ class Compressor:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the constructor and its arguments: codes are closures."""
         return partial(self.family, **self.arguments), ()
+
+    def inspect(self, d: int) -> None:
+        """Raise ValueError if the kernel does not fit; see `theory_sim.rules.inspection`."""
+        lanes = inspection.LANES
+        arrays = {
+            "p": np.linspace(-1.0, 1.5, d * lanes).reshape(d, lanes),
+            "u": np.linspace(0.0, 0.99, self.draws(d) * lanes).reshape(-1, lanes),
+            "hyper": np.array([*self.hyper.values()], dtype=float),
+            "out": np.empty((d, lanes)),
+        }
+        inspection.require("compress", self.kernel, self.name, arrays, {"hyper": tuple(self.hyper)})
 
     def replace(self, **changes: Any) -> Compressor:
         """Return a copy with other parameters, checked by the same rules."""

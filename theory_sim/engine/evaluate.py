@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory_sim.nouns.problem import Problem
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, inspection, tile
 
 FloatArray = NDArray[np.float64]
 
@@ -62,6 +62,7 @@ def gradients(
     x = _points(problem, points)
     count = x.shape[1]
     idx = np.array(np.broadcast_to(index, (workers, count)), dtype=np.int64, order="C")
+    problem.inspect(workers)
     source, rows = problem.source[0]
     if uniforms is None and problem.draws:
         if problem.noise is None:
@@ -75,7 +76,7 @@ def gradients(
         kernel = build.compiled(source)
     drawn = np.empty((0, count)) if uniforms is None else np.array(uniforms, dtype=float, order="C")
     out = np.empty((workers, problem.dim, count))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), inspection.bounded(problem.name):
         kernel(x, t, idx, drawn, theta(problem, count), out, np.empty((rows, count)))
     seen = out.transpose(0, 2, 1)
     return np.ascontiguousarray(seen[0] if workers == 1 else seen)
@@ -136,10 +137,11 @@ def measures(problem: Problem, points: ArrayLike, *, t: int = 1, index: ArrayLik
         raise ValueError(f"{problem.name} has no measures; give it measure= and measures=.")
     x = _points(problem, points)
     count = x.shape[1]
+    problem.inspect(1)
     source, rows = problem.source[1]
     out = np.empty((len(problem.measures), count))
     idx = np.array(np.broadcast_to(index, (1, count)), dtype=np.int64, order="C")
     noise = np.full((problem.draws, count), 0.5)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), inspection.bounded(problem.name):
         build.compiled(source)(x, t, idx, noise, theta(problem, count), out, np.empty((rows, count)))
     return dict(zip(problem.measures, out, strict=True))

@@ -81,22 +81,11 @@ def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
 
 
 def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
-    """Return what lanes must share to share a tile: the variant and, with messages, the compressors.
-
-    Raises
-    ------
-    ValueError
-        If the nodes or the compressors cannot act on d coordinates.
-    """
-    if optimizer.nodes and d % optimizer.nodes:
-        raise ValueError(
-            f"d = {d} coordinates cannot be shared by {optimizer.nodes} nodes; choose a multiple of nodes."
-        )
+    """Return what lanes must share to share a tile: the variant and, with messages, the compressors."""
+    optimizer.require(d)
     variant = tuple(optimizer.variant.items())
     if optimizer.up is None or optimizer.down is None:
         return variant
-    optimizer.up.require(d // (optimizer.nodes or 1))
-    optimizer.down.require(d)
     rows = [tuple(side.hyper.values()) for side in (optimizer.up, optimizer.down)]
     return (optimizer.up.kernel, optimizer.down.kernel, *rows, optimizer.draws_of_messages(d, 1), variant)
 

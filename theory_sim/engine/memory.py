@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from theory_sim.nouns.order import order
+
 if TYPE_CHECKING:
     from theory_sim.nouns.sweep import Sweep
+
+_TILE = 64  # lanes of the smallest tile
 
 
 def required(sweep: Sweep) -> int:
@@ -18,7 +22,8 @@ def required(sweep: Sweep) -> int:
     inputs = len(sweep.axes) + len(optimizer.hyper) + len(problem.theta) + problem.dim * (1 + len(optimizer.rows)) + 8
     every = problem.dim + measures * (4 if plan.running else 1)
     records = len(plan.checkpoints) * every + measures * (1 + len(plan.windows)) + rows * problem.dim + 4
-    return 8 * sweep.size * (inputs + 2 * records)  # records are copied once, into the Dataset
+    table = _TILE * workers * problem.components if order(sweep.order).permutes else 0  # of one tile
+    return 8 * (sweep.size * (inputs + 2 * records) + table)  # records are copied once, into the Dataset
 
 
 def available() -> int:

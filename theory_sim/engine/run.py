@@ -103,6 +103,12 @@ def run(
     progress: Callable[[float], None] | None = None,
 ) -> Records:
     """Run all chunks of a sweep that the store lacks and return the records of every lane."""
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor = {executor!r} must be a concurrent.futures.Executor.")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress = {progress!r} must be a function of the finished share.")
+    if store is not None:
+        checks.instance("store", store, (str, os.PathLike), "the path of a folder")
     own = (os.cpu_count() or 1) if executor is None else 1
     workers = checks.count("threads", own if threads is None else threads)
     total, size = sweep.job.lanes.count, chunk_lanes(sweep)

@@ -219,13 +219,13 @@ def run_tile(
         low=np.full((k, width), np.inf),
         high=np.full((k, width), -np.inf),
     )
-    inspection.require(problem, optimizer, arrays)
     sources = (
         *(tile.empty("pair") if pair is None else pair.source, step, gradient, measure, watch, optimizer.schedule.source),
         *(tile.raw("sampler", drawn.kernel), tile.raw("uniform", random.uniform)),
         *(_kernel(variant.up), _kernel(variant.down)),
     )
-    with np.errstate(all="ignore"):  # non-finite values are a status here, not a warning
+    # non-finite values are a status here, not a warning
+    with np.errstate(all="ignore"), inspection.bounded(f"{problem.name} or {optimizer.name}", arrays.halt):
         compiled_advance()(*(build.compiled(source) for source in sources), arrays, limits, record)
     stopped, windows = stopped[:many], record.window.transpose(2, 0, 1)[:many].copy()
     for i, (a, b) in enumerate(plan.windows):

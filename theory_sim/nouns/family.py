@@ -31,10 +31,14 @@ def family(constructor: Callable[P, Noun]) -> Callable[P, Noun]:
                 raise TypeError(f"{constructor.__name__}() has no parameter {name!r}: {hint}")
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        made = constructor(*args, **kwargs)
-        given: dict[str, Any] = dict(bound.arguments)
+        try:
+            made = constructor(*args, **kwargs)
+        except ArithmeticError as error:
+            given = ", ".join(f"{name}={checks.shown(value)}" for name, value in bound.arguments.items())
+            raise ValueError(f"{constructor.__name__}({given}) has values beyond float64: {error}.") from error
+        arguments: dict[str, Any] = dict(bound.arguments)
         object.__setattr__(made, "family", build)
-        object.__setattr__(made, "arguments", given)
+        object.__setattr__(made, "arguments", arguments)
         return made
 
     return build

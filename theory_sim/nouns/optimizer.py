@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+import numpy as np
+
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.schedule import Schedule, constant
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -133,9 +135,11 @@ class Optimizer:
                     f"{side!r} is not a Compressor; call its constructor in theory_sim.compressors."
                 )
         for name in ("rows", "worker_rows", "shared", "stored", "measures"):
-            if isinstance(getattr(self, name), str):
+            if not isinstance(getattr(self, name), tuple | list):
                 raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('m', 'v').")
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("hyper", "initial", "reductions"):
+            checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
         for name in ("draws", "nodes", "warmup"):
             checks.count(name, getattr(self, name), 0)
         for key, one in self.reductions.items():
@@ -237,6 +241,46 @@ class Optimizer:
         if self.up is None or self.down is None:
             return 0, 0
         return (self.nodes or workers) * self.up.draws(d // (self.nodes or 1)), self.down.draws(d)
+
+    def require(self, d: int) -> None:
+        """Raise ValueError if the nodes or the compressors cannot act on d coordinates."""
+        if self.nodes and d % self.nodes:
+            raise ValueError(f"d = {d} coordinates cannot be shared by {self.nodes} nodes; choose a multiple of nodes.")
+        if self.up is not None and self.down is not None:
+            self.up.require(d // (self.nodes or 1))
+            self.down.require(d)
+
+    def inspect(self, d: int, workers: int) -> None:
+        """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        self.require(d)
+        self.schedule.inspect()
+        lanes = inspection.LANES
+        draws = self.draws_of_messages(d, workers)
+        sides = [] if self.up is None or self.down is None else [(self.up, d // (self.nodes or 1)), (self.down, d)]
+        for side, length in sides:
+            side.inspect(length)
+        if self.is_rule:
+            return
+        seen = workers if self.sees_workers else 1
+        rows = (*self.rows, *(f"{row}_{j}" for j in range(workers) for row in self.worker_rows))
+        state = np.zeros((len(rows), d, lanes))
+        for row, value in self.initial.items():
+            state[self.rows.index(row)] = 1.0 if isinstance(value, str) else value
+        arrays = {
+            "g": np.linspace(-1.0, 1.5, seen * d * lanes).reshape(seen, d, lanes),
+            "lr": np.full(lanes, self.lr),
+            "hyper": np.repeat(np.array([*self.hyper.values()], dtype=float)[:, None], lanes, axis=1),
+            "noise": np.linspace(0.0, 0.99, self.draws * lanes).reshape(-1, lanes),
+            "state": state,
+            "x": np.linspace(-0.5, 1.0, d * lanes).reshape(d, lanes),
+        }
+        messages = [
+            build.Message(side.kernel, np.array([*side.hyper.values()]), np.full((number, lanes), 0.5))
+            for (side, _), number in zip(sides, draws, strict=False)
+        ]
+        labels = {"hyper": tuple(self.hyper), "state": rows}
+        kind = "exchange" if build.is_raw("exchange", self.step) else "step"  # type: ignore[arg-type]  # no Round here
+        inspection.require(kind, self.step, self.name, arrays, labels, messages)  # type: ignore[arg-type]
 
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.

@@ -13,8 +13,8 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
-from theory_sim.rules import build, tile
-from theory_sim.rules.language import Reductions, Source, names, require_names, require_results
+from theory_sim.rules import build, inspection, tile
+from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names, require_results
 from theory_sim.rules.language import Rule as Function
 
 # Names that an output of a run has, or that a rule binds itself.
@@ -97,8 +97,15 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name, least in (("dim", 1), ("components", 1), ("draws", 0)):
-            object.__setattr__(self, name, checks.count(name, getattr(self, name), least))
+            object.__setattr__(self, name, checks.count(name, getattr(self, name), least, checks.LARGEST))
+        for name in ("constants", "facts", "reductions"):
+            checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
+        for reduction in self.reductions.values():
+            checks.instance("reduction", reduction, Reduction, "what total, norm or largest returns")
+        if self.rule is not None:
+            checks.instance("rule", self.rule, Rule, "a Rule, such as Rule('distance', 0.05, 1.0)")
         if self.noise is not None:
+            checks.instance("noise", self.noise, Noise, "a Noise, such as theory_sim.nouns.noise.NORMAL")
             object.__setattr__(self, "draws", self.noise.uniforms(self.dim))
         start = tuple(checks.number("start", coordinate) for coordinate in np.atleast_1d(self.start).tolist())
         object.__setattr__(self, "start", start if np.ndim(self.start) else start[0])
@@ -108,11 +115,15 @@ class Problem:
             if isinstance(several, tuple) and len(several) != self.dim:
                 raise ValueError(f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}.")
         require_names("Constant", self.constants, _TAKEN, self.name)
-        for names_of in ("measures", "online"):
-            if isinstance(getattr(self, names_of), str):
-                raise ValueError(f"{names_of} = {getattr(self, names_of)!r} must be a tuple of names, such as ('gap',).")
+        for name in ("measures", "online"):
+            if not isinstance(getattr(self, name), tuple):
+                raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('gap',).")
         require_names("Measure", self.measures, OUTPUTS, self.name)
+        if isinstance(self.start, tuple) and len(self.start) != self.dim:
+            raise ValueError(f"start has {len(self.start)} values for the {self.dim} coordinates of {self.name}.")
         if self.domain is not None:
+            if np.shape(self.domain) != (2,):
+                raise ValueError(f"domain = {checks.shown(self.domain)} must be two numbers (low, high).")
             low, high = (checks.number("domain", bound) for bound in self.domain)
             if not low < high:
                 raise ValueError(f"domain = {self.domain} must satisfy low < high.")
@@ -151,6 +162,25 @@ class Problem:
     def is_rule(self) -> bool:
         """Whether the gradient is a rule, not a kernel."""
         return not build.is_raw("gradient", self.gradient)
+
+    def inspect(self, workers: int) -> None:
+        """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        lanes = inspection.LANES
+        points = np.broadcast_to(np.reshape(self.start, (-1, 1)), (self.dim, lanes))
+        inputs = {
+            "x": points,
+            "idx": np.broadcast_to(np.linspace(0, self.components - 1, lanes, dtype=np.int64), (workers, lanes)),
+            "noise": np.linspace(0.0, 0.99, workers * self.draws * lanes).reshape(-1, lanes),
+            "theta": np.repeat(np.array([*self.theta.values()], dtype=float)[:, None], lanes, axis=1),
+        }
+        labels = {"theta": tuple(self.theta)}
+        if not self.is_rule:
+            out = np.empty((workers, self.dim, lanes))
+            inspection.require("gradient", self.gradient, self.name, {**inputs, "out": out}, labels)
+        if self.measure is not None and build.is_raw("measure", self.measure):
+            out = np.empty((len(self.measures), lanes))
+            labels["out"] = self.measures
+            inspection.require("measure", self.measure, self.name, {**inputs, "out": out}, labels)
 
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with other parameters; everything derived from them is rebuilt.

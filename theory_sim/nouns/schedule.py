@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
+import numpy as np
+
 from theory_sim import checks
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import Rule, Source, require_results
 
 
@@ -46,6 +48,15 @@ class Schedule:
     def varies(self) -> bool:
         """Whether the factor depends on t."""
         return self.rule is not _constant
+
+    def inspect(self) -> None:
+        """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        if build.is_raw("schedule", self.rule):
+            values = np.array([*self.parameters.values()], dtype=float)[:, None]
+            for lanes in (1, inspection.LANES):
+                arrays = {"parameters": np.repeat(values, lanes, axis=1), "factor": np.empty(lanes)}
+                labels = {"parameters": tuple(self.parameters)}
+                inspection.require("schedule", self.rule, f"schedule {self.name}", arrays, labels)
 
     def replace(self, **changes: float) -> Schedule:
         """Return a copy with other parameters, checked by the same rules."""

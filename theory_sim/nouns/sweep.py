@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WATCHED = "gradient_norm"
 _SLOTS = 1 << 16  # uniforms of a step, see theory_sim.random
 _LONGEST = 1 << 53
+_MOST = 1_000_000  # log-spaced checkpoints
 TIERS = ("quick", "full")
 Axis = Sequence[float] | np.ndarray[Any, Any]
 
@@ -187,12 +188,16 @@ class Sweep:
         for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
             if not isinstance(value, noun):
                 article = "an" if noun is Optimizer else "a"
-                raise TypeError(f"{value!r} is not {article} {noun.__name__}; call its constructor.")
+                raise TypeError(f"{checks.shown(value)} is not {article} {noun.__name__}; call its constructor.")
         if not isinstance(self.axes, Mapping):
             raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
         if self.rule is not None and not isinstance(self.rule, Rule):
             raise ValueError(f"rule = {self.rule!r} must be a Rule, such as Rule('distance', 0.05, 1.0).")
+        object.__setattr__(self, "running", checks.flag("running", self.running))
         checks.known("order", self.order, ORDERS)
+        if self.x0 is not None:
+            for coordinate in np.ravel(np.asarray(self.x0, dtype=object)).tolist():
+                checks.number("x0", coordinate)
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -208,13 +213,18 @@ class Sweep:
         for name, values in self.axes.items():
             if name in OUTPUTS:
                 raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
-            if np.ndim(values) != 1 or len(values) == 0 or np.ma.isMaskedArray(values):
-                raise ValueError(
-                    f"Axis {name!r} has shape {np.shape(values)}; give a non-empty list of values."
-                )
+            flat = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
+            if not flat or len(values) == 0 or any(map(np.ndim, values)) or np.ma.isMaskedArray(values):
+                raise ValueError(f"Axis {name!r} = {checks.shown(values)} must be a list of at least one value.")
         _check_axes(self.problem, self.optimizer, self.coordinates)
+        for name, array in self.coordinates.items():
+            if len(np.unique(array)) < len(array):
+                raise ValueError(f"Axis {name!r} = {checks.shown(array.tolist())} repeats a value; give each once.")
         workers = [checks.count("workers", w) for w in self.coordinates.get("workers", np.array([])).tolist()]
         uniforms(self.problem, self.optimizer, max(workers, default=self.workers))
+        for number in {*workers} or {self.workers}:
+            self.problem.inspect(number)
+            self.optimizer.inspect(self.problem.dim, number)
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints
@@ -258,14 +268,14 @@ class Sweep:
         """When the run stops to record."""
         given = self.checkpoints
         if isinstance(given, int | np.integer):
-            number = checks.count("checkpoints", int(given), 0)
+            number = checks.count("checkpoints", given, 0, _MOST)
             if number > self.steps * 100 + 1000:
                 raise ValueError(f"checkpoints = {number} are more than the {self.steps} steps; give fewer.")
             points = (
                 np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
             )
         elif isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-            raise ValueError(f"checkpoints = {given!r} must be a number or a list of numbers of updates.")
+            raise ValueError(f"checkpoints = {given!r} must be a whole number or a list of numbers of updates.")
         else:
             points = [checks.count("checkpoint", c) for c in given]
             if points != sorted(set(points)) or points[-1:] > [self.steps]:

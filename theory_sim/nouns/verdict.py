@@ -55,6 +55,7 @@ class Rule:
     window: float = 0.05
 
     def __post_init__(self) -> None:
+        checks.flag("relative", self.relative)
         checks.number("converged", self.converged, 0.0)
         checks.number("diverged", self.diverged, self.converged)
         checks.number("window", self.window, 0.0, 0.5, open_low=True)

@@ -285,7 +285,7 @@ def _module(name: str, text: str) -> python_types.ModuleType:
     return module
 
 
-def jitted(function: Rule, home: str) -> Any:
+def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
     """Return a rule as a function that compiled code can call, with the plain functions that it calls itself.
 
     It is told that it lives in the module `home`, beside the code that calls it: the disk cache would look for the module
@@ -293,12 +293,12 @@ def jitted(function: Rule, home: str) -> Any:
     """
     from numba import njit
 
-    return njit(**OPTIONS)(rebound_jitted(function, home))
+    return njit(boundscheck=bounded, **OPTIONS)(rebound_jitted(function, home, bounded))
 
 
-def rebound_jitted(function: Rule, home: str) -> Rule:
+def rebound_jitted(function: Rule, home: str, bounded: bool = False) -> Rule:
     """Return a function whose plain functions are ones that compiled code can call."""
-    return _rebound(function, lambda inner: jitted(inner, home), {"__name__": home})
+    return _rebound(function, lambda inner: jitted(inner, home, bounded), {"__name__": home})
 
 
 def _rebound(function: Rule, change: Callable[[Rule], Any], extra: Mapping[str, Any] | None = None) -> Rule:
@@ -373,13 +373,23 @@ def _compile(source: Source, key: str) -> Any:
 
     module = _module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
-        setattr(module, name, jitted(function, module.__name__))
+        setattr(module, name, jitted(function, module.__name__, source.bounded))
     sig = signature(source.kind)
     try:
-        return pointer_type()(njit(sig, cache=True, **OPTIONS)(module.kernel), sig)
+        made = njit(sig, cache=True, **OPTIONS)(module.kernel)
     except Exception as error:  # numba raises what its passes meet, AssertionError among them
         rules = " or ".join(function.__name__ for function in source.functions.values())
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
         raise ValueError(
-            f"{rules} cannot be compiled ({reason}); a rule uses numbers, built-ins, math and plain functions."
+            f"{rules} cannot be compiled ({_reason(error)}); a rule uses numbers, built-ins, math and plain functions."
         ) from error
+    # An exception leaves a kernel that is called as the dispatcher itself, not one called by its address alone.
+    return made if source.bounded else pointer_type()(made, sig)
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of numba's page that says what is wrong."""
+    lines = [line.strip(" >") for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Failed in nopython mode")]
+    if lines[:1] and lines[0].startswith("No implementation of function"):
+        lines = [f"no {lines[1]}"] if len(lines) > 1 else lines
+    return lines[0][:200].rstrip(".:") if lines else type(error).__name__

@@ -13,14 +13,15 @@ and other plain functions; it is a deterministic function of its arguments in ev
 
 from __future__ import annotations
 
+import dis
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.rules.digest import digest
+from theory_sim.rules.digest import captured, digest
 
 Rule = Callable[..., Any]
 
@@ -172,6 +173,24 @@ def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
     return out
 
 
+def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield what the instructions of a function do, and with which values, and of the plain functions that it calls."""
+    seen, waiting = set(), [function]
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+        waiting += [value for value in captured(one).values() if inspect.isfunction(value)]
+
+
+def indexes(function: Rule) -> bool:
+    """Return whether a function, or one that it calls, takes an element of something."""
+    found = list(opcodes(function))  # all of them, so that names that do not exist are refused
+    return any(name == "BINARY_SUBSCR" or (name, value) == ("BINARY_OP", 26) for name, value in found)
+
+
 _PROBES = (0.5, 2.0, 1.0, 0.0)
 _INTEGERS = {"t": 1, "index": 0, "i": 0, "j": 0, "d": 2, "workers": 1}
 
@@ -184,6 +203,10 @@ def results(rule: Rule, owner: str) -> int:
     ValueError
         If it cannot be called, or returns something that is no real number.
     """
+    for name, value in opcodes(rule):
+        if name == "RAISE_VARARGS" or (name in ("LOAD_CONST", "RETURN_CONST") and value is None):
+            what = "raises an exception" if name == "RAISE_VARARGS" else "uses or returns None"
+            raise ValueError(f"Rule {rule.__name__} of {owner} {what} on some branch; it must return numbers on all of them.")
     failure: Exception | None = None
     for probe in _PROBES:
         given = [_INTEGERS.get(name, probe) for name in names(rule)]
@@ -237,13 +260,16 @@ class Source:
         A Python function called ``kernel``.
     functions : mapping of str to callable
         Plain functions by the names that the text uses.
+    bounded : bool
+        Whether every index is checked when the kernel runs; where that fails, it raises IndexError.
     """
 
     kind: str
     text: str
     functions: Mapping[str, Rule] = field(default_factory=dict)
+    bounded: bool = False
 
     @cached_property
     def digest(self) -> str:
         """16 hex digits that identify all that the kernel consists of."""
-        return digest(self.kind, self.text, dict(self.functions))
+        return digest(self.kind, self.text, dict(self.functions), self.bounded)

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from theory_sim.rules.language import FOLDS, Reduction, Reductions, Round, Rule, Source, Stage, bind, names
+from theory_sim.rules.language import (
+    FOLDS,
+    Reduction,
+    Reductions,
+    Round,
+    Rule,
+    Source,
+    Stage,
+    bind,
+    indexes,
+    names,
+)
 from theory_sim.rules.observe import observe
 
 Scope = dict[str, str]
@@ -45,9 +56,10 @@ def indented(text: str, levels: int = 1) -> str:
     return textwrap.indent(text, 4 * levels * " ")
 
 
-def finished(kind: str, functions: Mapping[str, Rule], body: str) -> Source:
-    """Return a kernel with this body."""
-    return Source(kind, f"def kernel({HEADS[kind]}):\n{indented(body)}", functions)
+def finished(kind: str, functions: Mapping[str, Rule], body: str, own: Mapping[str, Rule] | None = None) -> Source:
+    """Return a kernel with this body, which calls rules, and functions of the engine's own."""
+    text = f"def kernel({HEADS[kind]}):\n{indented(body)}"
+    return Source(kind, text, {**functions, **(own or {})}, any(indexes(function) for function in functions.values()))
 
 
 @cache
@@ -60,7 +72,9 @@ def empty(kind: str) -> Source:
 def raw(kind: str, kernel: Rule) -> Source:
     """Return the kernel that hands its arrays on to one written by hand."""
     inner = "step" if kind == "exchange" else kind
-    return finished(inner, {"raw": kernel}, f"raw({RAW.get(kind, HEADS[inner])})\n")
+    own = kind in ("sampler", "uniform")
+    call = f"raw({RAW.get(kind, HEADS[inner])})\n"
+    return finished(inner, {}, call, {"raw": kernel}) if own else finished(inner, {"raw": kernel}, call)
 
 
 @dataclass
@@ -537,4 +551,4 @@ def pair(
         shown="idx[:, :] = index" if lockstep else "pass",
         following="index = index + 1 if index + 1 < size[0] else 0" if lockstep else "",
     )  # fmt: skip
-    return finished("pair", {**writer.functions, "observe": observe}, body)
+    return finished("pair", writer.functions, body, {"observe": observe})
