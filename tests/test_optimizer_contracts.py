@@ -169,9 +169,9 @@ def test_averaging_weights_lie_in_zero_one(
 def test_steps_are_positive_and_finite(
     constructor: Callable[..., ts.Optimizer], name: str, value: float
 ) -> None:
-    for build in (constructor, constructor().replace):
+    for make in (constructor, constructor().replace):
         with pytest.raises(ValueError, match=rf"^lr = {value!r} must be a finite number in \(0, inf\)"):
-            build(**{name: value})
+            make(**{name: value})
 
 
 @pytest.mark.parametrize(("constructor", "name"), parameters("eps", "v0"))
