@@ -103,7 +103,18 @@ def step_by_step(optimizer: ts.Optimizer, sequence: list[float]) -> Iterator[tup
     state = np.zeros((len(optimizer.rows), 1, 1))
     for t, g in enumerate(sequence, 1):
         x = np.zeros((1, 1))
-        kernel(np.full((1, 1, 1), g), t, np.ones(1), hyper, np.zeros((0, 1)), state, x, *message, *message, np.zeros((3, 1)))
+        kernel(
+            np.full((1, 1, 1), g),
+            t,
+            np.ones(1),
+            hyper,
+            np.zeros((0, 1)),
+            state,
+            x,
+            *message,
+            *message,
+            np.zeros((3, 1)),
+        )
         yield -x[0, 0], state[:, 0, 0].copy()
 
 
@@ -158,9 +169,9 @@ def test_averaging_weights_lie_in_zero_one(
 def test_steps_are_positive_and_finite(
     constructor: Callable[..., ts.Optimizer], name: str, value: float
 ) -> None:
-    for build in (constructor, constructor().replace):
+    for make in (constructor, constructor().replace):
         with pytest.raises(ValueError, match=rf"^lr = {value!r} must be a finite number in \(0, inf\)"):
-            build(**{name: value})
+            make(**{name: value})
 
 
 @pytest.mark.parametrize(("constructor", "name"), parameters("eps", "v0"))

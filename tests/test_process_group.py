@@ -185,7 +185,10 @@ def local_problem() -> ts.Problem:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimizer": ts.qadam()}, "QAdam has no run over processes; use a method whose server replies in every step, such as efficient"),
+        (
+            {"optimizer": ts.qadam()},
+            "QAdam has no run over processes; use a method whose server replies in every step, such as efficient",
+        ),
         ({"workers": 1}, "workers = 1 must be an integer >= 2"),
         ({"steps": 0}, "steps = 0 must be an integer >= 1"),
         ({"timeout": -1.0}, "timeout = -1.0 must be"),

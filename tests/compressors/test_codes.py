@@ -160,7 +160,9 @@ def test_a_number_that_is_none_is_never_silent(compressor: Compressor, bad: floa
     out = np.empty_like(p)
     rows = np.array([*compressor.hyper.values()], dtype=float)
     with np.errstate(all="ignore"):  # plain Python warns, compiled code does not
-        build.compiled(tile.raw("compress", compressor.kernel))(p, rng.random((compressor.draws(6), 3)), rows, out)
+        build.compiled(tile.raw("compress", compressor.kernel))(
+            p, rng.random((compressor.draws(6), 3)), rows, out
+        )
     assert np.isfinite(out[:, [0, 2]]).all()
     block = compressor.arguments.get("block") or 6
     alone = compressor.name in ("identity", "fp16", "bf16", "natural", "nearest_power", "weights")

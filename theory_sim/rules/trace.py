@@ -289,11 +289,17 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
 
     def where(condition: Any, yes: Any, no: Any) -> Any:
-        return (yes if condition else no) if isinstance(condition, bool | np.bool_) else library.where(condition, yes, no)
+        return (
+            (yes if condition else no)
+            if isinstance(condition, bool | np.bool_)
+            else library.where(condition, yes, no)
+        )
 
     def function(name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
-            plain = all(isinstance(value, int | float) and not isinstance(value, np.generic) for value in values)
+            plain = all(
+                isinstance(value, int | float) and not isinstance(value, np.generic) for value in values
+            )
             return getattr(math if plain else library, name)(*values)
 
         return call
