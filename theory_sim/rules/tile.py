@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from theory_sim.rules.language import FOLDS, Reduction, Reductions, Round, Rule, Source, Stage, bind, indexes, names
+from theory_sim.rules.language import (
+    FOLDS,
+    Reduction,
+    Reductions,
+    Round,
+    Rule,
+    Source,
+    Stage,
+    bind,
+    indexes,
+    names,
+)
 from theory_sim.rules.observe import observe
 
 Scope = dict[str, str]
