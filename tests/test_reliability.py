@@ -372,6 +372,11 @@ def evaluated(x: float) -> float:
     return float(eval("1.0")) * x
 
 
+def asserting(x: float) -> float:
+    assert x < 0.9
+    return x
+
+
 def unsupported_kernel(x: Any, t: Any, idx: Any, noise: Any, theta: Any, out: Any) -> None:
     out[:] = np.linalg.matrix_power(np.eye(2), 2, casting=None)[0, 0] if t < 0 else 1.0
 
@@ -459,6 +464,9 @@ BAD: dict[str, Callable[[], Any]] = {
     "no function": lambda: ts.Problem("p", None),  # type: ignore[arg-type]
     "undefined name": lambda: ts.Problem("p", undefined),
     "unsupported call": lambda: sweep(ts.Problem("p", unsupported)).run(),
+    "integer": lambda: ts.Schedule("large", lambda t: t + 2**63),
+    "None": lambda: ts.Problem("p", lambda x: x if x < 0.9 else None),
+    "raise": lambda: ts.Problem("p", asserting),
     "eval": lambda: sweep(ts.Problem("p", evaluated)).run(),
     "unsupported kernel": lambda: sweep(ts.Problem("p", unsupported_kernel)).run(),
 }
