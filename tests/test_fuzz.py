@@ -18,15 +18,100 @@ COMPILED = 20
 STEPS = 7
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
 
-NUMBERS = "0 1 2 3 -1 -2 -3 7 1000000000000 -1000000000000 0.5 math.nan math.inf -math.inf True 1e308 4000000000".split()
-ROWS = "0 1 2 3 -1 -3 1000000000000 t i j lane d 0.5 'a' None :".split()
-COMPUTED = ["int(3.0*x[i,lane])", "t // 3", "t - 4", "int(1e300*x[i,lane])", "int(theta[0,lane]) + t // 5", "i + 1", "lane * 2"]
+NUMBERS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "-2",
+    "-3",
+    "7",
+    "1000000000000",
+    "-1000000000000",
+    "0.5",
+    "math.nan",
+    "math.inf",
+    "-math.inf",
+    "True",
+    "1e308",
+    "4000000000",
+]
+ROWS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "-3",
+    "1000000000000",
+    "t",
+    "i",
+    "j",
+    "lane",
+    "d",
+    "0.5",
+    "'a'",
+    "None",
+    ":",
+]
+COMPUTED = [
+    "int(3.0*x[i,lane])",
+    "t // 3",
+    "t - 4",
+    "int(1e300*x[i,lane])",
+    "int(theta[0,lane]) + t // 5",
+    "i + 1",
+    "lane * 2",
+]
 VALUES = [
     *NUMBERS,
-    *("1j", "'a'", "'1'", "None", "[1.0]", "(1.0, 2.0)", "{}", "np.float32(0.1)", "np.int8(3)", "np.float64(0.1)"),
-    *("undefined", "eval('1.0')", "open", "print", "max(1.0)", "max(1.0, 2)", "abs(-3)", "sum", "list(1.0)", "os.getpid()"),
-    *("stdlib.random()", "math.foo(1.0)", "math.sqrt(-1.0)", "math.log(0.0)", "np.foo", "np.exp(800.0)", "1.0 / 0.0", "1 / 0"),
-    *("0 ** -1", "10 ** 30", "2 ** 63", "len(1.0)", "math", "math.pi", "(lambda: 1.0)", "table[0]", "table[5]", "table[t]"),
+    *(
+        "1j",
+        "'a'",
+        "'1'",
+        "None",
+        "[1.0]",
+        "(1.0, 2.0)",
+        "{}",
+        "np.float32(0.1)",
+        "np.int8(3)",
+        "np.float64(0.1)",
+    ),
+    *(
+        "undefined",
+        "eval('1.0')",
+        "open",
+        "print",
+        "max(1.0)",
+        "max(1.0, 2)",
+        "abs(-3)",
+        "sum",
+        "list(1.0)",
+        "os.getpid()",
+    ),
+    *(
+        "stdlib.random()",
+        "math.foo(1.0)",
+        "math.sqrt(-1.0)",
+        "math.log(0.0)",
+        "np.foo",
+        "np.exp(800.0)",
+        "1.0 / 0.0",
+        "1 / 0",
+    ),
+    *(
+        "0 ** -1",
+        "10 ** 30",
+        "2 ** 63",
+        "len(1.0)",
+        "math",
+        "math.pi",
+        "(lambda: 1.0)",
+        "table[0]",
+        "table[5]",
+        "table[t]",
+    ),
 ]
 ARRAYS = {
     "gradient": ("x", "idx", "noise", "theta", "out"),
@@ -95,7 +180,9 @@ def raw_text(draw: random.Random, kind: str) -> str:
 def rule_text(draw: random.Random, kind: str) -> str:
     """The text of a rule with wrong names or values."""
     names = draw.sample(RULES[kind][: draw.choice([3, 3, 5, 12])], draw.randint(1, 3))
-    value = draw.choice([*VALUES, *names, *(f"{name} * 2.0" for name in names), f"{names[0]} if {names[0]} < 0.9 else None"])
+    value = draw.choice(
+        [*VALUES, *names, *(f"{name} * 2.0" for name in names), f"{names[0]} if {names[0]} < 0.9 else None"]
+    )
     value = draw.choice([value, value, f"{value}, {names[0]}", f"{names[0]} + {value}"])
     star = draw.choice([""] * 20 + ["*", "/"])
     head = {"": ", ".join(names), "*": f"*{names[0]}", "/": f"{', '.join(names)}, /"}[star]
@@ -112,7 +199,13 @@ def case(number: int) -> tuple[str, str]:
 def sweep(number: int) -> ts.Sweep:
     """The sweep of one case: everything but one function is right."""
     kind, text = case(number)
-    space: dict[str, Any] = {"math": math, "np": np, "os": os, "stdlib": random, "table": np.array([1.0, 2.0])}
+    space: dict[str, Any] = {
+        "math": math,
+        "np": np,
+        "os": os,
+        "stdlib": random,
+        "table": np.array([1.0, 2.0]),
+    }
     exec(compile(text, f"<case {number}>", "exec"), space)  # noqa: S102  as at a prompt
     kernel = space["kernel"]
     gradient, measure, step = slope, distance, descent
@@ -128,7 +221,9 @@ def sweep(number: int) -> ts.Sweep:
     else:
         schedule = ts.Schedule("fuzzed", kernel, {"power": 0.5})
     constants = {"curvature": 0.5, "target": 0.0}
-    problem = ts.Problem("fuzzed", gradient, constants, start=0.9, measure=measure, measures=("distance",), components=2)
+    problem = ts.Problem(
+        "fuzzed", gradient, constants, start=0.9, measure=measure, measures=("distance",), components=2
+    )
     optimizer = ts.Optimizer("fuzzed", step, 0.1, {"beta": 0.9}, rows, schedule=schedule)
     return ts.Sweep(problem, optimizer, steps=STEPS, seeds=2, checkpoints=range(1, STEPS))
 

@@ -44,7 +44,7 @@ def refusal(kind: str, *lines: str, **more: Any) -> str:
     workers = more.pop("workers", 1)
     base = ts.gd(0.1) if kind != "step" else ts.Optimizer("belief", **{**optimizer, **more})  # type: ignore[arg-type]
     own = more if kind != "step" else {}
-    with pytest.raises(ValueError, match="^[^\n]{10,400}$") as refused:
+    with pytest.raises(ValueError, match=r"^[^\n]{10,400}$") as refused:
         ts.Sweep(ts.Problem("valley", **{**problem, **own}), base, steps=5, workers=workers)  # type: ignore[arg-type]
     return str(refused.value)
 
@@ -78,7 +78,10 @@ def test_what_does_not_fit_is_named(kind: str, lines: tuple[str, ...], said: str
 
 
 def test_an_undefined_name_is_named() -> None:
-    assert refusal("gradient", "out[j, i, lane] = foo") == "kernel uses 'foo', which is not defined where it was written."
+    assert (
+        refusal("gradient", "out[j, i, lane] = foo")
+        == "kernel uses 'foo', which is not defined where it was written."
+    )
 
 
 def test_a_branch_that_no_trial_takes_is_scanned() -> None:
@@ -111,7 +114,9 @@ def test_an_index_computed_from_data_is_refused_when_it_runs(index: str) -> None
     problem = ts.Problem("valley", made, {"a": 1.0}, start=1.0)
     if index.startswith("int(theta"):
         problem = problem.replace(a=5.0)
-    with pytest.raises(ValueError, match=r"^A kernel of valley or GD computes an index outside its arrays at step 7; "):
+    with pytest.raises(
+        ValueError, match=r"^A kernel of valley or GD computes an index outside its arrays at step 7; "
+    ):
         ts.simulate(problem, ts.gd(0.1), steps=10)
 
 
@@ -123,7 +128,9 @@ def test_an_index_of_a_rule_is_checked_too() -> None:
 
     with pytest.raises(ValueError, match="computes an index outside its arrays"):
         ts.simulate(ts.Problem("table", looked_up), ts.gd(0.1), steps=3)
-    assert ts.simulate(ts.Problem("table", looked_up), ts.gd(0.1), steps=2).x_final.item() == pytest.approx(-0.29)
+    assert ts.simulate(ts.Problem("table", looked_up), ts.gd(0.1), steps=2).x_final.item() == pytest.approx(
+        -0.29
+    )
 
 
 def test_nothing_is_changed_and_nothing_tried_twice() -> None:

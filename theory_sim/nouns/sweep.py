@@ -196,8 +196,11 @@ class Sweep:
         object.__setattr__(self, "running", checks.flag("running", self.running))
         checks.known("order", self.order, ORDERS)
         if self.x0 is not None:
-            for coordinate in np.ravel(np.asarray(self.x0, dtype=object)).tolist():
-                checks.number("x0", coordinate)
+            try:
+                for coordinate in np.ravel(np.asarray(self.x0, dtype=object)).tolist():
+                    checks.number("x0", coordinate)
+            except ValueError:
+                raise ValueError(f"x0 = {checks.shown(self.x0)} must be finite, a number or one per coordinate.") from None
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -215,7 +218,8 @@ class Sweep:
                 raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
             flat = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
             if not flat or len(values) == 0 or any(map(np.ndim, values)) or np.ma.isMaskedArray(values):
-                raise ValueError(f"Axis {name!r} = {checks.shown(values)} must be a list of at least one value.")
+                shape = np.asarray(values, dtype=object).shape
+                raise ValueError(f"Axis {name!r} has shape {shape}; give a non-empty list of plain values.")
         _check_axes(self.problem, self.optimizer, self.coordinates)
         for name, array in self.coordinates.items():
             if len(np.unique(array)) < len(array):

@@ -42,7 +42,7 @@ class Refusal(ValueError):
     """A sentence about a kernel, told apart from what the kernel itself raises."""
 
 
-class _Watched(np.ndarray):  # type: ignore[type-arg]
+class _Watched(np.ndarray):
     """An array that knows whose it is, and its name, and refuses what its kernel must not do."""
 
     name = ""
@@ -83,9 +83,13 @@ def _sentence(
     known = labels.get(name)
     if wrong[:1] == [0] and known is not None and len(known) == shape[0]:
         has = ", ".join(known) if known else "no rows"
-        return Refusal(f"{subject} {verb} {name}[{shown}], and {name} has {has}; declare it in {_DECLARED[name]}=.")
+        return Refusal(
+            f"{subject} {verb} {name}[{shown}], and {name} has {has}; declare it in {_DECLARED[name]}=."
+        )
     if name == "noise":
-        return Refusal(f"{subject} {verb} noise[{shown}], and noise has {shape[0]} rows; declare them in draws=.")
+        return Refusal(
+            f"{subject} {verb} noise[{shown}], and noise has {shape[0]} rows; declare them in draws=."
+        )
     return Refusal(f"{subject} {verb} {name}[{', '.join(texts)}], and {name} has the shape {_shape(shape)}.")
 
 
@@ -163,11 +167,15 @@ def _try(
         outputs = []
         try:
             for fill in _FILLS:
-                given = {name: _watched(array, name, moved, fill, writes, about) for name, array in arrays.items()}
+                given = {
+                    name: _watched(array, name, moved, fill, writes, about) for name, array in arrays.items()
+                }
                 sends = dict(zip(("up", "down"), messages, strict=False))
                 known = {"t": t, **given, **sends}
                 kernel(*(known[name] for name in ARGUMENTS[kind]))
-                outputs.append({name: np.asarray(given[name]) for name in writes & {"out", "factor"} & given.keys()})
+                outputs.append(
+                    {name: np.asarray(given[name]) for name in writes & {"out", "factor"} & given.keys()}
+                )
         except Refusal:
             raise
         except (ArithmeticError, ValueError) as error:  # outside the domain of a function: try other numbers
@@ -214,7 +222,9 @@ def constant_indices(kernel: Rule) -> tuple[tuple[str, tuple[int | None, ...]], 
     found: list[tuple[str, tuple[int | None, ...]]] = []
     code = kernel.__code__
     instructions = list(dis.get_instructions(code))
-    assigned = {one.argval for one in instructions if one.opname in ("STORE_FAST", "STORE_DEREF", "DELETE_FAST")}
+    assigned = {
+        one.argval for one in instructions if one.opname in ("STORE_FAST", "STORE_DEREF", "DELETE_FAST")
+    }
     arguments = set(code.co_varnames[: code.co_argcount]) - assigned
     stack: list[Any] = []
 
@@ -237,9 +247,17 @@ def constant_indices(kernel: Rule) -> tuple[tuple[str, tuple[int | None, ...]], 
             stack.append(stack[-(one.arg or 1)] if len(stack) >= (one.arg or 1) else None)
         elif one.opname == "SWAP" and len(stack) >= (one.arg or 2):
             stack[-1], stack[-(one.arg or 2)] = stack[-(one.arg or 2)], stack[-1]
-        elif one.opname in ("BINARY_SUBSCR", "STORE_SUBSCR") or (one.opname, one.argrepr) == ("BINARY_OP", "[]"):
+        elif one.opname in ("BINARY_SUBSCR", "STORE_SUBSCR") or (one.opname, one.argrepr) == (
+            "BINARY_OP",
+            "[]",
+        ):
             index, array = pop(), pop()
-            if isinstance(array, tuple) and array[0] == "array" and isinstance(index, tuple) and index[0] == "index":
+            if (
+                isinstance(array, tuple)
+                and array[0] == "array"
+                and isinstance(index, tuple)
+                and index[0] == "index"
+            ):
                 place = index[1] if isinstance(index[1], tuple) else index[1:]
                 found.append((array[1], tuple(part if isinstance(part, int) else None for part in place)))
             if one.opname == "STORE_SUBSCR":
