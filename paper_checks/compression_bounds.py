@@ -60,16 +60,20 @@ def _displacement_and_reach(square: float, reach: float) -> tuple[float, float]:
 
 
 def recorded(
-    lr: float = 0.005, beta1: float = 0.9, eps: float = 1.0, *, beta2: float = 0.999,
-    up: Compressor, down: Compressor, weighted: bool = False,
+    lr: float = 0.005,
+    beta1: float = 0.9,
+    eps: float = 1.0,
+    *,
+    beta2: float = 0.999,
+    up: Compressor,
+    down: Compressor,
+    weighted: bool = False,
 ) -> Optimizer:
     """Return QAdam (weighted: `down` acts on the weights) or Efficient-Adam with AMSGrad, whose runs measure D.
 
     ``displacement`` is ||y_t - x~_t||, and ``reach`` the largest |x_i| of the weights.
     """
-    plain = (qadam if weighted else efficient_adam)(
-        lr, beta1, beta2, eps, amsgrad=True, up=up, down=down
-    )
+    plain = (qadam if weighted else efficient_adam)(lr, beta1, beta2, eps, amsgrad=True, up=up, down=down)
     memory = {"memory": total(_share, over="workers")}
     if weighted:
         reductions = {**memory, "square": total(_away), "reach": largest(_size)}

@@ -71,7 +71,9 @@ def number(
             "(" if open_low or low == -math.inf else "[",
             ")" if open_high or high == math.inf else "]",
         )
-        raise ValueError(f"{name} = {shown(value)} must be a finite number in {left}{low:g}, {high:g}{right}.")
+        raise ValueError(
+            f"{name} = {shown(value)} must be a finite number in {left}{low:g}, {high:g}{right}."
+        )
     return number
 
 

@@ -47,7 +47,12 @@ def _mean(slope: float) -> float:
 
 
 SLOPE = Problem(
-    "qadam2021.slope", _drawn, {"slope": 0.25}, dim=D, noise=Noise("around", _around, mean=_mean), paper="qadam2021"
+    "qadam2021.slope",
+    _drawn,
+    {"slope": 0.25},
+    dim=D,
+    noise=Noise("around", _around, mean=_mean),
+    paper="qadam2021",
 )
 RANDOM = {"natural": natural(), "qsgd": qsgd(4, word=64), "rand": rand_k(4, word=64)}
 ROOT = power(0.5)
@@ -158,7 +163,9 @@ def _uncleared_sum(p: float, reply: float, x: float, E: float) -> tuple[float, f
     return x - (reply + E), E
 
 
-def _wrong(name: str, round_: Round, up: Compressor, down: Compressor, rows: tuple[str, ...] = ()) -> Optimizer:
+def _wrong(
+    name: str, round_: Round, up: Compressor, down: Compressor, rows: tuple[str, ...] = ()
+) -> Optimizer:
     return Optimizer(name, round_, 0.01, rows=rows, worker_rows=("e",), up=up, down=down, paper="qadam2021")
 
 

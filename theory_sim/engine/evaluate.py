@@ -112,7 +112,9 @@ def component_gradients(problem: Problem, x: ArrayLike) -> FloatArray:
     return gradients(problem, point, index=np.arange(n))
 
 
-def measures(problem: Problem, points: ArrayLike, *, t: int = 1, index: ArrayLike = 0) -> dict[str, FloatArray]:
+def measures(
+    problem: Problem, points: ArrayLike, *, t: int = 1, index: ArrayLike = 0
+) -> dict[str, FloatArray]:
     """Return the measures of a problem at some points.
 
     Parameters

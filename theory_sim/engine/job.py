@@ -83,10 +83,25 @@ class Job:
             for side in (variant.up, variant.down)
             if side is not None
         ]
-        arrays = (lanes.lr, lanes.hyper, lanes.schedule, lanes.theta, lanes.size, lanes.key, lanes.x0, lanes.state)
+        arrays = (
+            lanes.lr,
+            lanes.hyper,
+            lanes.schedule,
+            lanes.theta,
+            lanes.size,
+            lanes.key,
+            lanes.x0,
+            lanes.state,
+        )
         shape = (lanes.workers, lanes.group, lanes.variant, problem.dim, problem.draws, optimizer.draws)
         names = (problem.measures, optimizer.measures, optimizer.rows, optimizer.worker_rows)
-        structure = (optimizer.warmup, optimizer.nodes, optimizer.sees_workers, problem.domain, problem.online)
+        structure = (
+            optimizer.warmup,
+            optimizer.nodes,
+            optimizer.sees_workers,
+            problem.domain,
+            problem.online,
+        )
         plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
         engine = (loop.advance, random.uniform, order(sweep.order).kernel)
         return digest(texts, messages, arrays, shape, names, structure, plans, engine)

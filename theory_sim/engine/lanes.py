@@ -69,7 +69,17 @@ class Lanes:
 
 
 # What the lanes of a sweep share, whatever its axes are.
-_STRUCTURE = ("rows", "worker_rows", "step", "initial", "draws", "distributed", "stored", "measures", "boxless")
+_STRUCTURE = (
+    "rows",
+    "worker_rows",
+    "step",
+    "initial",
+    "draws",
+    "distributed",
+    "stored",
+    "measures",
+    "boxless",
+)
 
 
 def _same_code(base: Any, other: Any, fields: Sequence[str], what: str) -> None:
@@ -215,7 +225,9 @@ def expand(
         one = problem.replace(**value) if value else problem
         _same_code(problem, one, ("gradient", "measure", "dim", "draws", "domain"), f"Axis {names}")
         if one.source != problem.source:
-            raise ValueError(f"Axis {names} changes the constants of {problem.name}; use one sweep per value.")
+            raise ValueError(
+                f"Axis {names} changes the constants of {problem.name}; use one sweep per value."
+            )
         if judged and one.rule != problem.rule:
             raise ValueError(
                 f"Axis {names} changes the verdict rule of {problem.name}; give the sweep a rule."
@@ -229,9 +241,7 @@ def expand(
                 f"workers = {gradients[gradients != needed][0]}: {one.name} has one objective for each of {needed:g} "
                 f"workers; use workers={needed:g}."
             )
-    constants = np.array([[*one.theta.values()] for one in problems], dtype=float).reshape(
-        len(problems), -1
-    )
+    constants = np.array([[*one.theta.values()] for one in problems], dtype=float).reshape(len(problems), -1)
     keys = np.array([random.key(entropy, seed) for seed in range(seeds)], dtype=np.uint64)
     return Lanes(
         problem=problem,

@@ -65,7 +65,12 @@ def advance(
     lr0, lr, parameters, factor = tile.lr0, tile.lr, tile.parameters, tile.factor
     hyper, theta, size, key = tile.hyper, tile.theta, tile.size, tile.key
     u, table, idx, noise, own_noise = tile.u, tile.table, tile.idx, tile.noise, tile.own_noise
-    up_hyper, up_noise, down_hyper, down_noise = tile.up_hyper, tile.up_noise, tile.down_hyper, tile.down_noise
+    up_hyper, up_noise, down_hyper, down_noise = (
+        tile.up_hyper,
+        tile.up_noise,
+        tile.down_hyper,
+        tile.down_noise,
+    )
     g, mean, state, x, work = tile.g, tile.mean, tile.state, tile.x, tile.work
     stopped, halt = tile.stopped, tile.halt
     hits, path, row, total, sums = record.hits, record.path, record.row, record.total, record.sums
@@ -104,7 +109,18 @@ def advance(
         if limits.paired:
             while begin <= edge and dead < lanes:
                 begin = pair(
-                    measure, watch, schedule, sampler, uniform, tile, limits, record, begin, edge, dead, accumulate
+                    measure,
+                    watch,
+                    schedule,
+                    sampler,
+                    uniform,
+                    tile,
+                    limits,
+                    record,
+                    begin,
+                    edge,
+                    dead,
+                    accumulate,
                 )
                 if begin == 0:
                     break
@@ -216,7 +232,18 @@ def advance(
                 hits[1, lane] = done
 
 
-KERNELS = ("pair", "step", "gradient", "measure", "watch", "schedule", "sampler", "uniform", "compress", "compress")
+KERNELS = (
+    "pair",
+    "step",
+    "gradient",
+    "measure",
+    "watch",
+    "schedule",
+    "sampler",
+    "uniform",
+    "compress",
+    "compress",
+)
 
 
 @cache

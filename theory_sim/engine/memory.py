@@ -19,7 +19,13 @@ def required(sweep: Sweep) -> int:
     workers = max([sweep.workers, *map(int, sweep.coordinates.get("workers", ()))])
     rows = len(optimizer.rows) + workers * len(optimizer.worker_rows)
     measures = len(problem.measures) + len(optimizer.measures)
-    inputs = len(sweep.axes) + len(optimizer.hyper) + len(problem.theta) + problem.dim * (1 + len(optimizer.rows)) + 8
+    inputs = (
+        len(sweep.axes)
+        + len(optimizer.hyper)
+        + len(problem.theta)
+        + problem.dim * (1 + len(optimizer.rows))
+        + 8
+    )
     every = problem.dim + measures * (4 if plan.running else 1)
     records = len(plan.checkpoints) * every + measures * (1 + len(plan.windows)) + rows * problem.dim + 4
     table = _TILE * workers * problem.components if order(sweep.order).permutes else 0  # of one tile

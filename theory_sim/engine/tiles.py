@@ -140,9 +140,7 @@ def run_tile(
         out[..., many:] = out[..., :1]
         return out
 
-    layout = tile.Layout(
-        len(lanes.hyper), len(lanes.theta), w * problem.draws, rows, d, width
-    )
+    layout = tile.Layout(len(lanes.hyper), len(lanes.theta), w * problem.draws, rows, d, width)
     block = _aligned((layout.height * width,))
     parts, first = block.reshape(layout.height, width), layout.first
     per_lane = lanes.schedule.shape[-1] > 1
@@ -153,8 +151,13 @@ def run_tile(
     stopped = _aligned((width,), np.int64)
     stopped[many:] = 1
     size = filled(_aligned((width,), np.int64), lanes.size)
-    parameters = filled(_aligned((len(lanes.schedule), width)), lanes.schedule) if per_lane else lanes.schedule.copy()
-    messages = [np.array([] if side is None else [*side.hyper.values()], dtype=float) for side in (variant.up, variant.down)]
+    parameters = (
+        filled(_aligned((len(lanes.schedule), width)), lanes.schedule) if per_lane else lanes.schedule.copy()
+    )
+    messages = [
+        np.array([] if side is None else [*side.hyper.values()], dtype=float)
+        for side in (variant.up, variant.down)
+    ]
     arrays = Tile(
         lr0=filled(parts[:1], lanes.lr[None])[0],
         lr=parts[1],
@@ -220,7 +223,14 @@ def run_tile(
         high=np.full((k, width), -np.inf),
     )
     sources = (
-        *(tile.empty("pair") if pair is None else pair.source, step, gradient, measure, watch, optimizer.schedule.source),
+        *(
+            tile.empty("pair") if pair is None else pair.source,
+            step,
+            gradient,
+            measure,
+            watch,
+            optimizer.schedule.source,
+        ),
         *(tile.raw("sampler", drawn.kernel), tile.raw("uniform", random.uniform)),
         *(_kernel(variant.up), _kernel(variant.down)),
     )

@@ -125,7 +125,9 @@ def gradient_at(problem: Problem, points: Array) -> Array:
     """
     if problem.draws:
         raise ValueError(f"{problem.name} has random gradients; give the gradient of their mean instead.")
-    total = sum(evaluate.gradients(problem, points, index=component) for component in range(problem.components))
+    total = sum(
+        evaluate.gradients(problem, points, index=component) for component in range(problem.components)
+    )
     return np.asarray(total / problem.components)
 
 

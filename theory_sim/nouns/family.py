@@ -35,7 +35,9 @@ def family(constructor: Callable[P, Noun]) -> Callable[P, Noun]:
             made = constructor(*args, **kwargs)
         except ArithmeticError as error:
             given = ", ".join(f"{name}={checks.shown(value)}" for name, value in bound.arguments.items())
-            raise ValueError(f"{constructor.__name__}({given}) has values beyond float64: {error}.") from error
+            raise ValueError(
+                f"{constructor.__name__}({given}) has values beyond float64: {error}."
+            ) from error
         arguments: dict[str, Any] = dict(bound.arguments)
         object.__setattr__(made, "family", build)
         object.__setattr__(made, "arguments", arguments)

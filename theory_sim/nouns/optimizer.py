@@ -136,7 +136,9 @@ class Optimizer:
                 )
         for name in ("rows", "worker_rows", "shared", "stored", "measures"):
             if not isinstance(getattr(self, name), tuple | list):
-                raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('m', 'v').")
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('m', 'v')."
+                )
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("hyper", "initial", "reductions"):
             checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
@@ -201,7 +203,13 @@ class Optimizer:
         """What the rules of this optimizer may name."""
         reductions = tuple(self.reductions.items())
         return tile.Names(
-            self.name, tuple(self.hyper), self.rows, self.shared, self.worker_rows, reductions, not self.sees_workers
+            self.name,
+            tuple(self.hyper),
+            self.rows,
+            self.shared,
+            self.worker_rows,
+            reductions,
+            not self.sees_workers,
         )
 
     @cached_property
@@ -245,7 +253,9 @@ class Optimizer:
     def require(self, d: int) -> None:
         """Raise ValueError if the nodes or the compressors cannot act on d coordinates."""
         if self.nodes and d % self.nodes:
-            raise ValueError(f"d = {d} coordinates cannot be shared by {self.nodes} nodes; choose a multiple of nodes.")
+            raise ValueError(
+                f"d = {d} coordinates cannot be shared by {self.nodes} nodes; choose a multiple of nodes."
+            )
         if self.up is not None and self.down is not None:
             self.up.require(d // (self.nodes or 1))
             self.down.require(d)
@@ -256,7 +266,11 @@ class Optimizer:
         self.schedule.inspect()
         lanes = inspection.LANES
         draws = self.draws_of_messages(d, workers)
-        sides = [] if self.up is None or self.down is None else [(self.up, d // (self.nodes or 1)), (self.down, d)]
+        sides = (
+            []
+            if self.up is None or self.down is None
+            else [(self.up, d // (self.nodes or 1)), (self.down, d)]
+        )
         for side, length in sides:
             side.inspect(length)
         if self.is_rule:

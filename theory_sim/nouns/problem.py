@@ -20,7 +20,18 @@ from theory_sim.rules.language import Rule as Function
 # Names that an output of a run has, or that a rule binds itself.
 _TAKEN = ("x", "t", "i", "j", "d", "index", "workers", "noise", "u", "v")
 OUTPUTS = frozenset(
-    {"seed", "row", "checkpoint", "coordinate", "window_end", "x", "x_final", "state", "state_final", "status"}
+    {
+        "seed",
+        "row",
+        "checkpoint",
+        "coordinate",
+        "window_end",
+        "x",
+        "x_final",
+        "state",
+        "state_final",
+        "status",
+    }
     | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
     | {"diverged_fraction", "diverged_low", "diverged_high"}
 )
@@ -113,14 +124,20 @@ class Problem:
             checks.number(name, value)
         for name, several in self.constants.items():
             if isinstance(several, tuple) and len(several) != self.dim:
-                raise ValueError(f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}.")
+                raise ValueError(
+                    f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}."
+                )
         require_names("Constant", self.constants, _TAKEN, self.name)
         for name in ("measures", "online"):
             if not isinstance(getattr(self, name), tuple):
-                raise ValueError(f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('gap',).")
+                raise ValueError(
+                    f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('gap',)."
+                )
         require_names("Measure", self.measures, OUTPUTS, self.name)
         if isinstance(self.start, tuple) and len(self.start) != self.dim:
-            raise ValueError(f"start has {len(self.start)} values for the {self.dim} coordinates of {self.name}.")
+            raise ValueError(
+                f"start has {len(self.start)} values for the {self.dim} coordinates of {self.name}."
+            )
         if self.domain is not None:
             if np.shape(self.domain) != (2,):
                 raise ValueError(f"domain = {checks.shown(self.domain)} must be two numbers (low, high).")
@@ -142,7 +159,9 @@ class Problem:
         """Every constant as a number, in the order of the kernels' rows; ``a_0``, ``a_1``, ... for those of coordinates."""
         rows: dict[str, float] = {}
         for name, value in self.constants.items():
-            rows |= {f"{name}_{i}": v for i, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
+            rows |= (
+                {f"{name}_{i}": v for i, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
+            )
         return rows
 
     @property
@@ -169,7 +188,9 @@ class Problem:
         points = np.broadcast_to(np.reshape(self.start, (-1, 1)), (self.dim, lanes))
         inputs = {
             "x": points,
-            "idx": np.broadcast_to(np.linspace(0, self.components - 1, lanes, dtype=np.int64), (workers, lanes)),
+            "idx": np.broadcast_to(
+                np.linspace(0, self.components - 1, lanes, dtype=np.int64), (workers, lanes)
+            ),
             "noise": np.linspace(0.0, 0.99, workers * self.draws * lanes).reshape(-1, lanes),
             "theta": np.repeat(np.array([*self.theta.values()], dtype=float)[:, None], lanes, axis=1),
         }
@@ -249,7 +270,12 @@ def _gradient(
 
 @lru_cache(1024)
 def _measure(
-    measure: Function | None, owner: str, measures: tuple[str, ...], dim: int, shape: _Shape, reductions: _Reductions
+    measure: Function | None,
+    owner: str,
+    measures: tuple[str, ...],
+    dim: int,
+    shape: _Shape,
+    reductions: _Reductions,
 ) -> tuple[Source, int]:
     if measure is None:
         return tile.empty("measure"), 0

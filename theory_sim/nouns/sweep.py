@@ -103,13 +103,19 @@ def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
 
 def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Raise ValueError for an axis that no object knows, or a value that is refused whatever the other axes are."""
-    builders = {"optimizer": optimizer.replace, "schedule": optimizer.schedule.replace, "problem": problem.replace}
+    builders = {
+        "optimizer": optimizer.replace,
+        "schedule": optimizer.schedule.replace,
+        "problem": problem.replace,
+    }
     owner = {name: axis_owner(name, problem, optimizer) for name in axes}
     for name, values in axes.items():
         if owner[name] not in builders:
             continue
         build = builders[owner[name]]
-        others = {other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]}
+        others = {
+            other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]
+        }
         # What is allowed of floats is an interval nearly everywhere; the rest is checked when lanes are built.
         floats = values.dtype.kind == "f" and np.isfinite(values).all()
         for value in [values.min().item(), values.max().item()] if floats else values.tolist():
@@ -188,7 +194,9 @@ class Sweep:
         for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
             if not isinstance(value, noun):
                 article = "an" if noun is Optimizer else "a"
-                raise TypeError(f"{checks.shown(value)} is not {article} {noun.__name__}; call its constructor.")
+                raise TypeError(
+                    f"{checks.shown(value)} is not {article} {noun.__name__}; call its constructor."
+                )
         if not isinstance(self.axes, Mapping):
             raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
         if self.rule is not None and not isinstance(self.rule, Rule):
@@ -200,7 +208,9 @@ class Sweep:
                 for coordinate in np.ravel(np.asarray(self.x0, dtype=object)).tolist():
                     checks.number("x0", coordinate)
             except ValueError:
-                raise ValueError(f"x0 = {checks.shown(self.x0)} must be finite, a number or one per coordinate.") from None
+                raise ValueError(
+                    f"x0 = {checks.shown(self.x0)} must be finite, a number or one per coordinate."
+                ) from None
         if self.rule is not None:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
@@ -212,7 +222,9 @@ class Sweep:
                 )
         clash = set(self.problem.measures) & set(self.optimizer.measures)
         if clash:
-            raise ValueError(f"{min(clash)!r} is a measure of {self.problem.name} and of {self.optimizer.name}; rename one.")
+            raise ValueError(
+                f"{min(clash)!r} is a measure of {self.problem.name} and of {self.optimizer.name}; rename one."
+            )
         for name, values in self.axes.items():
             if name in OUTPUTS:
                 raise ValueError(f"Axis {name!r} is a name of the Dataset; rename the parameter.")
@@ -223,7 +235,9 @@ class Sweep:
         _check_axes(self.problem, self.optimizer, self.coordinates)
         for name, array in self.coordinates.items():
             if len(np.unique(array)) < len(array):
-                raise ValueError(f"Axis {name!r} = {checks.shown(array.tolist())} repeats a value; give each once.")
+                raise ValueError(
+                    f"Axis {name!r} = {checks.shown(array.tolist())} repeats a value; give each once."
+                )
         workers = [checks.count("workers", w) for w in self.coordinates.get("workers", np.array([])).tolist()]
         uniforms(self.problem, self.optimizer, max(workers, default=self.workers))
         for number in {*workers} or {self.workers}:
@@ -279,7 +293,9 @@ class Sweep:
                 np.unique(np.geomspace(1, self.steps, number).round().astype(int)).tolist() if number else []
             )
         elif isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
-            raise ValueError(f"checkpoints = {given!r} must be a whole number or a list of numbers of updates.")
+            raise ValueError(
+                f"checkpoints = {given!r} must be a whole number or a list of numbers of updates."
+            )
         else:
             points = [checks.count("checkpoint", c) for c in given]
             if points != sorted(set(points)) or points[-1:] > [self.steps]:

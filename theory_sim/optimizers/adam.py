@@ -19,7 +19,15 @@ Moments = tuple[float, ...]
 
 
 def adam_rule(
-    g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float, x: float, m: float, v: float
+    g: float,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps_inside: float,
+    eps_outside: float,
+    x: float,
+    m: float,
+    v: float,
 ) -> Moments:
     """Kingma and Ba 2015, Algorithm 1, without the correction of the moments."""
     m = beta1 * m + (1.0 - beta1) * g

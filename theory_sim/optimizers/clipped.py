@@ -42,7 +42,15 @@ def _normalized(g: float, lr: float, offset: float, norm_g: float, x: float) -> 
 
 
 def _mixed(
-    g: float, lr: float, threshold: float, momentum: float, mix: float, norm_g: float, norm_m: float, x: float, m: float
+    g: float,
+    lr: float,
+    threshold: float,
+    momentum: float,
+    mix: float,
+    norm_g: float,
+    norm_m: float,
+    x: float,
+    m: float,
 ) -> tuple[float, float]:
     """Momentum and gradient, each clipped on its own, mixed by a weight."""
     m = _m(g, momentum, m)

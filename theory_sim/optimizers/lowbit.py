@@ -19,7 +19,16 @@ def _corrections(beta1: float, beta2: float, c1: float, c2: float) -> tuple[floa
 
 
 def _adam(
-    g: float, lr: float, beta1: float, beta2: float, eps: float, c1: float, c2: float, x: float, m: float, v: float
+    g: float,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    c1: float,
+    c2: float,
+    x: float,
+    m: float,
+    v: float,
 ) -> tuple[float, float, float]:
     m = beta1 * m + (1.0 - beta1) * g
     v = beta2 * v + (1.0 - beta2) * g * g

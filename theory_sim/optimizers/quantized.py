@@ -74,13 +74,23 @@ def _receive(reply: float) -> float:
 
 
 def _local_moments(
-    name: str, weights: bool, amsgrad: bool, hyper: dict[str, float], flags: dict[str, bool], eps_mode: str, **fields: Any
+    name: str,
+    weights: bool,
+    amsgrad: bool,
+    hyper: dict[str, float],
+    flags: dict[str, bool],
+    eps_mode: str,
+    **fields: Any,
 ) -> Optimizer:
     """Return the optimizer that the two constructors share."""
     send = Stage(_amsgrad_update, ("p", "m", "v", "vhat")) if amsgrad else Stage(_update, ("p", "m", "v"))
     keep = Stage(unsent, ("e",))
     to_weights = Round(
-        send, Stage(_receive, ("x",)), keep, Stage(_step_weights, ("p", "weights")), Stage(_begin, ("p", "weights"))
+        send,
+        Stage(_receive, ("x",)),
+        keep,
+        Stage(_step_weights, ("p", "weights")),
+        Stage(_begin, ("p", "weights")),
     )
     by_updates = Round(send, Stage(move_by_reply, ("x", "E")), keep, Stage(feed_back, ("p",)))
     shared = ("c1", "c2", "theta_t", "rate", "boost")

@@ -64,9 +64,7 @@ def _warm(
     return p, beta2 * v + (1.0 - beta2) * mean * mean if warm else v
 
 
-def _frozen(
-    p: float, reply: float, lr: float, eps: float, x: float, v: float
-) -> tuple[float, float, float]:
+def _frozen(p: float, reply: float, lr: float, eps: float, x: float, v: float) -> tuple[float, float, float]:
     """m = C(p) and x = x - lr m / (sqrt(v_warmup) + eps); the server keeps p - C(p)."""
     return x - lr * reply / nonzero(math.sqrt(v) + eps), reply, p - reply
 

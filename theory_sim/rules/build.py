@@ -184,7 +184,9 @@ def tile_types() -> tuple[Any, Any, Any]:
         "real1 real1 real2 real1 real2 real2 int1 key real2 int3 int2 real2 real2 real1 real2 real1 real2 "
         "real3 real3 real3 real2 int1 int1 real1 real2 int1"
     )
-    record = "int1 int1 int2 real2 real3 real3 real3 real3 real3 real3 int2 real1 real2 real2 real2 real2 real2"
+    record = (
+        "int1 int1 int2 real2 real3 real3 real3 real3 real3 real3 int2 real1 real2 real2 real2 real2 real2"
+    )
     return (
         types.NamedTuple(tuple(of[kind] for kind in tile.split()), Tile),
         types.NamedTuple((types.float64,) * 3 + (types.int64,) * 8, Limits),
@@ -260,7 +262,9 @@ def _folder() -> Path:
     from numba import config
 
     try:
-        chosen = getattr(config, "CACHE_DIR", "") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        chosen = (
+            getattr(config, "CACHE_DIR", "") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        )
         folder = Path(chosen) / "theory_sim"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):  # a folder may exist and not be writable
@@ -304,7 +308,9 @@ def rebound_jitted(function: Rule, home: str, bounded: bool = False) -> Rule:
 def _rebound(function: Rule, change: Callable[[Rule], Any], extra: Mapping[str, Any] | None = None) -> Rule:
     """Return a function with the plain functions that it captures replaced, and other globals if given."""
     inner = {
-        name: change(value) for name, value in captured(function).items() if isinstance(value, python_types.FunctionType)
+        name: change(value)
+        for name, value in captured(function).items()
+        if isinstance(value, python_types.FunctionType)
     }
     if not inner and not extra:
         return function

@@ -206,7 +206,9 @@ def results(rule: Rule, owner: str) -> int:
     for name, value in opcodes(rule):
         if name == "RAISE_VARARGS" or (name in ("LOAD_CONST", "RETURN_CONST") and value is None):
             what = "raises an exception" if name == "RAISE_VARARGS" else "uses or returns None"
-            raise ValueError(f"Rule {rule.__name__} of {owner} {what} on some branch; it must return numbers on all of them.")
+            raise ValueError(
+                f"Rule {rule.__name__} of {owner} {what} on some branch; it must return numbers on all of them."
+            )
         if name == "LOAD_CONST" and type(value) is int and not -(2**63) <= value < 2**63:
             raise ValueError(
                 f"Rule {rule.__name__} of {owner} has the integer {checks.shown(value)}, beyond 64 bits; write it as a float."

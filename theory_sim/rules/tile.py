@@ -56,10 +56,14 @@ def indented(text: str, levels: int = 1) -> str:
     return textwrap.indent(text, 4 * levels * " ")
 
 
-def finished(kind: str, functions: Mapping[str, Rule], body: str, own: Mapping[str, Rule] | None = None) -> Source:
+def finished(
+    kind: str, functions: Mapping[str, Rule], body: str, own: Mapping[str, Rule] | None = None
+) -> Source:
     """Return a kernel with this body, which calls rules, and functions of the engine's own."""
     text = f"def kernel({HEADS[kind]}):\n{indented(body)}"
-    return Source(kind, text, {**functions, **(own or {})}, any(indexes(function) for function in functions.values()))
+    return Source(
+        kind, text, {**functions, **(own or {})}, any(indexes(function) for function in functions.values())
+    )
 
 
 @cache
@@ -137,7 +141,9 @@ class Writer:
         text = ""
         for key, one in self.named(rule, "coordinates"):
             outer = dict(scope)
-            text += self.fold(key, one, scope, lambda lines, term=one.term, s=outer: self.coordinates(term, s, lines))
+            text += self.fold(
+                key, one, scope, lambda lines, term=one.term, s=outer: self.coordinates(term, s, lines)
+            )
         return text
 
     def at_workers(self, rule: Rule, scope: Scope) -> str:
@@ -145,7 +151,12 @@ class Writer:
         text = ""
         for key, one in self.named(rule, "workers"):
             inner = {**scope, **self.at_worker}
-            text += self.fold(key, one, scope, lambda lines, s=inner: f"for j in range(workers):\n    {LANE}{indented(lines(s), 2)}")
+            text += self.fold(
+                key,
+                one,
+                scope,
+                lambda lines, s=inner: f"for j in range(workers):\n    {LANE}{indented(lines(s), 2)}",
+            )
         return text
 
     def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
@@ -183,7 +194,9 @@ class NoiseRows:
     def expression(self, writer: Writer, scope: Scope) -> str:
         """Return the expression of the value at worker j and coordinate i."""
         place = {"coordinate": "j * d + i", "pair": "j * ((d + 1) // 2) + i // 2", "worker": "j"}[self.each]
-        uniforms = {name: f"noise[{self.draws} * ({place}) + {q}, lane]" for q, name in enumerate("uv"[: self.draws])}
+        uniforms = {
+            name: f"noise[{self.draws} * ({place}) + {q}, lane]" for q, name in enumerate("uv"[: self.draws])
+        }
         return writer.call(self.rule, {**scope, **uniforms})
 
 
@@ -223,7 +236,15 @@ def gradient(
     The rule gives one coordinate; one that names ``x0``, ``x1``, ... gives all of them.
     """
     writer = Writer(owner, reductions)
-    own = {"x": "x[i, lane]", "t": "t", "i": "i", "d": "d", "j": "j", "index": "idx[j, lane]", "workers": "workers"}
+    own = {
+        "x": "x[i, lane]",
+        "t": "t",
+        "i": "i",
+        "d": "d",
+        "j": "j",
+        "index": "idx[j, lane]",
+        "workers": "workers",
+    }
     scope = {**_points(dim), **of_constants(constants), **own}
     if noise is not None:
         scope["noise"] = noise.expression(writer, scope)
@@ -231,7 +252,9 @@ def gradient(
         targets = ", ".join(f"out[j, {i}, lane]" for i in range(dim))
         each = writer.lanes(rule, scope, lambda inner: f"{targets} = {writer.call(rule, inner)}\n")
     else:
-        each = writer.coordinates(rule, scope, lambda inner: f"out[j, i, lane] = {writer.call(rule, inner)}\n")
+        each = writer.coordinates(
+            rule, scope, lambda inner: f"out[j, i, lane] = {writer.call(rule, inner)}\n"
+        )
     body = f"workers, d, lanes = out.shape\nfor j in range(workers):\n{indented(each)}"
     return finished("gradient", writer.functions, body), writer.rows
 
@@ -433,7 +456,14 @@ class Layout:
     @property
     def first(self) -> dict[str, int]:
         """The first row of each array."""
-        sizes = {"lr0": 1, "lr": 1, "hyper": self.hyper, "theta": self.theta, "noise": self.noise, "x": self.dim}
+        sizes = {
+            "lr0": 1,
+            "lr": 1,
+            "hyper": self.hyper,
+            "theta": self.theta,
+            "noise": self.noise,
+            "x": self.dim,
+        }
         places, row = {}, 0
         for name, size in sizes.items():
             places[name] = row
@@ -515,18 +545,28 @@ def pair(
         rows = [part.strip().replace("i", coordinate) for part in rest[:-1].split(",")][:-1]
         if array not in places or not rest:
             return text
-        return at(array, f"{rows[0]} * {layout.dim} + {rows[1]}" if array == "state" else rows[0] if rows else "0")
+        return at(
+            array, f"{rows[0]} * {layout.dim} + {rows[1]}" if array == "state" else rows[0] if rows else "0"
+        )
 
     own = {"x": "x[i, lane]", "t": "t", "i": coordinate, "d": f"{layout.dim}", "j": "0", "workers": "1"}
     drawn = {"index": "index" if lockstep else "idx[0, lane]"}
     scope = {name: moved(text) for name, text in {**of_constants(constants), **own}.items()} | drawn
     if noise is not None:
         place = {"coordinate": coordinate, "pair": f"{coordinate} // 2", "worker": "0"}[noise.each]
-        uniforms = {n: at("noise", f"{noise.draws} * ({place}) + {q}") for q, n in enumerate("uv"[: noise.draws])}
+        uniforms = {
+            n: at("noise", f"{noise.draws} * ({place}) + {q}") for q, n in enumerate("uv"[: noise.draws])
+        }
         scope["noise"] = writer.call(noise.rule, {**scope, **uniforms})
     rate = at("lr", "0") if each else f"{at('lr0', '0')} * common"
     of_step = {name: moved(text) for name, text in known.at_coordinate().items()}
-    of_step |= {"g": f"np.float64({writer.call(rule, scope)})", "lr": rate, "d": f"{layout.dim}", "workers": "1", "i": coordinate}
+    of_step |= {
+        "g": f"np.float64({writer.call(rule, scope)})",
+        "lr": rate,
+        "d": f"{layout.dim}",
+        "workers": "1",
+        "i": coordinate,
+    }
     rows, x = stage.writes[1:], of_step["x"]
     lines = f"{', '.join(('point', *(f'new_{row}' for row in rows)))} = {writer.call(stage.rule, of_step)}\n"
     lines += "".join(f"{of_step[row]} = new_{row}\n" for row in rows)
@@ -544,7 +584,11 @@ def pair(
     draws = "" if lockstep else "if tile.u.shape[0] > 0:\n    uniform(t, 0, tile.key, tile.u)\n"
     draws += "" if lockstep else "if limits.sampled:\n    sampler(t, size, tile.u, tile.table, idx)\n"
     draws += "" if noise is None else "uniform(t, 1, tile.key, tile.noise)\n"
-    rates = f"for lane in range({w}):\n    {at('lr', '0')} = {at('lr0', '0')} * factor[lane]\n" if each else "common = factor[0]"
+    rates = (
+        f"for lane in range({w}):\n    {at('lr', '0')} = {at('lr0', '0')} * factor[lane]\n"
+        if each
+        else "common = factor[0]"
+    )
     body = _PAIR.format(
         draws=indented(draws).strip(), rates=indented(rates).strip(),
         some=indented(loop(lines + some), 2), none=indented(loop(lines + none), 2),
