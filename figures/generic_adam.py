@@ -21,7 +21,7 @@ EXPONENT_LEVELS = np.arange(0.0, 0.51, 0.1)
 
 def _lr(grid: xr.Dataset) -> float:
     """The step size of the tier that the grid comes from."""
-    tiers = {sweep.digest: sweep for sweep in (zou2019.PERIODIC, zou2019.PERIODIC.at("quick"))}
+    tiers = {sweep.job.digest: sweep for sweep in (zou2019.PERIODIC, zou2019.PERIODIC.at("quick"))}
     return tiers[grid.attrs["digest"]].optimizer.lr
 
 

@@ -100,7 +100,7 @@ def kkt_score(grid: xr.Dataset) -> Array:
 def box_distance(grid: xr.Dataset) -> Array:
     """Return the largest ||x - x*||_inf over the tail, shape (lr, weight_decay)."""
     x = grid.x.isel(seed=0).transpose("lr", "weight_decay", "checkpoint", "coordinate").values
-    coupling = KKT.problem.constants["coupling"]
+    coupling = KKT.problem.theta["coupling"]
     best = [separable.box_optimum(20, coupling, 1.0 / decay) for decay in grid.weight_decay.values.tolist()]
     return np.asarray(np.abs(x - np.array(best)[None, :, None, :]).max(axis=(2, 3)))
 

@@ -37,7 +37,8 @@ _MAIN = "2208.09900, main theorem (as we recall it)"
 
 def _epoch_power(t: int, epoch: float, s: float) -> float:
     """k^-s in epoch k = ceil(t/epoch)."""
-    return float((t - 1) // int(epoch) + 1) ** -s
+    factor: float = float((t - 1) // int(epoch) + 1) ** -s
+    return factor
 
 
 def epoch_power(epoch: int, s: float = 0.5) -> Schedule:

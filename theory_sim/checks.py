@@ -80,7 +80,7 @@ def number(
 def flag(name: str, value: bool) -> bool:
     """Return `value` as a bool, or raise ValueError if it is not one."""
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} = {shown(value)} must be True or False.")  # noqa: TRY004  as for every other value
+        raise ValueError(f"{name} = {shown(value)} must be True or False.")
     return bool(value)
 
 

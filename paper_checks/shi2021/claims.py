@@ -32,7 +32,7 @@ def _rescaled(problem: ts.Problem, family: Callable[[int], ts.Problem]) -> ts.Pr
     return replace(
         problem,
         name=f"{problem.name}, v_0 = 100 C",
-        constants={k: v if k == "optimum" else v / scale for k, v in problem.constants.items()},
+        constants={k: v if k == "optimum" else v / scale for k, v in problem.theta.items()},
         facts={k: v / scale if k in ("slope", "G") else v for k, v in problem.facts.items()},
         family=family,
         arguments={"C": C},

@@ -75,8 +75,8 @@ class Job:
         """16 hex digits of all that determines the result: the arrays of the lanes and the kernels that are run."""
         sweep, lanes, plan = self.sweep, self.lanes, self.sweep.plan
         optimizer, problem = sweep.optimizer, sweep.problem
-        sources = [optimizer.source, optimizer.watch, *problem.source, optimizer.schedule.source]
-        texts = [(one[0] if isinstance(one, tuple) else one).digest for one in sources]
+        sources = [one for one, _ in (optimizer.source, optimizer.watch, *problem.source)]
+        texts = [one.digest for one in (*sources, optimizer.schedule.source)]
         messages = [
             (side.kernel, tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
             for variant in lanes.variants

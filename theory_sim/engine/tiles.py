@@ -12,11 +12,11 @@ import numpy as np
 from theory_sim import random
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.engine.lanes import Lanes
-from theory_sim.engine.loop import Record, compiled_advance
+from theory_sim.engine.loop import compiled_advance
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import WATCHED, Plan
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.build import Limits, Tile
+from theory_sim.rules.build import Limits, Record, Tile
 from theory_sim.rules.language import Source, Stage
 
 TILE = 256
@@ -64,7 +64,7 @@ def pair_of(lanes: Lanes, width: int) -> Pair | None:
     It serves one worker and rules without reductions, messages or measures of the optimizer.
     """
     problem, optimizer = lanes.problem, lanes.optimizer
-    step, rows = optimizer.source
+    rows = optimizer.source[1]
     of_gradient = problem.source[0]
     plain = optimizer.is_rule and problem.is_rule and optimizer.once is None and not optimizer.measures
     if not plain or optimizer.up is not None or optimizer.sees_workers or rows or of_gradient[1]:

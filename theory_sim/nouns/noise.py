@@ -85,7 +85,8 @@ def _student(u: float, v: float, sigma: float, tail: float) -> float:
 
 
 def _pareto(u: float, v: float, tail: float) -> float:
-    return (1.0 if v < 0.5 else -1.0) * (1.0 - u) ** -tail
+    size: float = (1.0 - u) ** -tail
+    return (1.0 if v < 0.5 else -1.0) * size
 
 
 def _sign(u: float, sigma: float) -> float:

@@ -13,6 +13,7 @@ from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.rules.language import Rule
 
 EPS_MODES = ("outside", "inside")
 Moments = tuple[float, ...]
@@ -99,7 +100,7 @@ def _amsgrad_keras(
     return x - lr * alpha * m / nonzero(math.sqrt(vhat + eps_inside) + eps_outside), m, v, vhat, c1, c2
 
 
-AMSGRAD_VARIANTS = {
+AMSGRAD_VARIANTS: dict[str, Rule] = {
     "paper": _amsgrad,
     "torch": _amsgrad_torch,
     "optax": _amsgrad_optax,

@@ -12,7 +12,7 @@ from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import nonzero, of_beta, sign, zero_or_one
-from theory_sim.rules.language import total
+from theory_sim.rules.language import Rule, total
 
 
 def _signum(g: float, lr: float, beta: float, at_zero: float, x: float, m: float) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def _lion_l2(
     return x - lr * (c + weight_decay * x), beta2 * m + (1.0 - beta2) * g
 
 
-POTENTIALS = {"l1": _lion, "smooth_l1": _lion_smooth_l1, "l2": _lion_l2}
+POTENTIALS: dict[str, Rule] = {"l1": _lion, "smooth_l1": _lion_smooth_l1, "l2": _lion_l2}
 
 
 @family

@@ -187,10 +187,11 @@ def tile_types() -> tuple[Any, Any, Any]:
     record = (
         "int1 int1 int2 real2 real3 real3 real3 real3 real3 real3 int2 real1 real2 real2 real2 real2 real2"
     )
+    named: Any = types.NamedTuple
     return (
-        types.NamedTuple(tuple(of[kind] for kind in tile.split()), Tile),
-        types.NamedTuple((types.float64,) * 3 + (types.int64,) * 8, Limits),
-        types.NamedTuple(tuple(of[kind] for kind in record.split()), Record),
+        named(tuple(of[kind] for kind in tile.split()), Tile),
+        named((types.float64,) * 3 + (types.int64,) * 8, Limits),
+        named(tuple(of[kind] for kind in record.split()), Record),
     )
 
 
@@ -228,14 +229,16 @@ def pointer_type() -> Any:
     """Return the class of compiled kernels whose address numba need not look up at every call."""
     from numba.core.types import WrapperAddressProtocol
 
-    class Pointer(WrapperAddressProtocol):  # type: ignore[misc]
+    class Pointer(WrapperAddressProtocol):
         """A compiled kernel and its address."""
 
         def __init__(self, call: Any, sig: Any) -> None:
-            from numba.experimental.function_type import _get_wrapper_address
+            from numba.experimental import function_type
+
+            address: Any = function_type._get_wrapper_address
 
             self.call, self._signature = call, sig
-            self._address = _get_wrapper_address(call, sig)
+            self._address = address(call, sig)
 
         def __wrapper_address__(self) -> int:
             return int(self._address)
@@ -253,7 +256,7 @@ def jitting() -> bool:
     """Return whether kernels are compiled; not under ``NUMBA_DISABLE_JIT=1``."""
     from numba import config
 
-    return not config.DISABLE_JIT
+    return not getattr(config, "DISABLE_JIT", 0)
 
 
 @cache

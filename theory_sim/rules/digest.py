@@ -34,7 +34,7 @@ def captured(function: Callable[..., Any]) -> dict[str, Any]:
             found[name] = function.__globals__[name]
         elif name not in _BUILTINS:
             raise ValueError(f"{function.__name__} uses {name!r}, which is not defined where it was written.")
-    for name, value in found.items():
+    for value in found.values():
         if isinstance(value, types.ModuleType) and value not in _MODULES:
             raise ValueError(
                 f"{function.__name__} reads the module {value.__name__!r}; a rule or kernel uses math, numpy and plain "

@@ -73,7 +73,7 @@ def largest(term: Rule, over: str = "coordinates") -> Reduction:
     return Reduction("max", term, over)
 
 
-Reductions = Mapping[str | tuple[str, ...], Reduction]
+Reductions = Mapping[Any, Reduction]  # by a name, or a tuple of names
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from theory_sim.rules.language import (
@@ -140,24 +140,19 @@ class Writer:
         """Return the reductions over coordinates that a rule names, and put their results into the scope."""
         text = ""
         for key, one in self.named(rule, "coordinates"):
-            outer = dict(scope)
-            text += self.fold(
-                key, one, scope, lambda lines, term=one.term, s=outer: self.coordinates(term, s, lines)
-            )
+            text += self.fold(key, one, scope, partial(self.coordinates, one.term, dict(scope)))
         return text
 
     def at_workers(self, rule: Rule, scope: Scope) -> str:
         """Return the reductions over workers that a rule names, and put their results into the scope."""
         text = ""
         for key, one in self.named(rule, "workers"):
-            inner = {**scope, **self.at_worker}
-            text += self.fold(
-                key,
-                one,
-                scope,
-                lambda lines, s=inner: f"for j in range(workers):\n    {LANE}{indented(lines(s), 2)}",
-            )
+            text += self.fold(key, one, scope, partial(self.over_workers, {**scope, **self.at_worker}))
         return text
+
+    def over_workers(self, scope: Scope, lines: Callable[[Scope], str]) -> str:
+        """Return the loop over workers and lanes, at one coordinate."""
+        return f"for j in range(workers):\n    {LANE}{indented(lines(scope), 2)}"
 
     def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
         """Return the loop over coordinates and lanes for lines with a rule, and the reductions that it names."""
