@@ -1,10 +1,13 @@
 """The shape of the house: import direction, light import, public names, papers, packaging."""
 
 import ast
+import importlib
 import importlib.metadata
+import inspect
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,47 @@ def test_imports_run_one_way(layer: str) -> None:
     above = set(LAYERS[LAYERS.index(layer) + 1 :])
     for path in (ROOT / layer).rglob("*.py"):
         assert not imports(path) & above, path
+
+
+def top_level_imports(nodes: list[ast.stmt]) -> Iterator[str]:
+    """Modules of theory_sim that are imported when a module is, not for types only."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "theory_sim":
+            whole = node.module == "theory_sim"
+            yield from (name.name for name in node.names) if whole else [str(node.module).split(".")[1]]
+        elif isinstance(node, ast.If | ast.Try) and "TYPE_CHECKING" not in ast.dump(node):
+            yield from top_level_imports([*node.body, *node.orelse])
+
+
+def rooms() -> dict[str, set[str]]:
+    """The rooms of theory_sim, and which others each of them imports."""
+    folder = ROOT / "theory_sim"
+    arrows: dict[str, set[str]] = {}
+    for path in folder.rglob("*.py"):
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
+        if room != "__init__":
+            arrows.setdefault(room, set()).update(top_level_imports(ast.parse(path.read_text()).body))
+    return {room: others - {room} for room, others in arrows.items()}
+
+
+def test_the_house_has_few_rooms_and_no_circle() -> None:
+    arrows = rooms()
+    assert len(arrows) <= 12
+    floor: dict[str, int] = {}
+    while len(floor) < len(arrows):
+        free = [r for r, others in arrows.items() if r not in floor and others <= floor.keys()]
+        assert free, f"a circle among {sorted(arrows.keys() - floor.keys())}"
+        floor |= dict.fromkeys(free, max(floor.values(), default=0) + 1)
+    # Nouns import no engine, and nothing but the application knows the command line.
+    assert floor["rules"] < floor["nouns"] < floor["engine"] < floor["app"]
+
+
+def test_no_module_is_shadowed_by_a_function() -> None:
+    for layer in LAYERS:
+        for path in (ROOT / layer).rglob("*.py"):
+            package = importlib.import_module(".".join(path.parent.relative_to(ROOT).parts))
+            found = getattr(package, path.stem, None)
+            assert found is None or path.stem == "__init__" or inspect.ismodule(found), path
 
 
 def test_importing_the_engine_is_light() -> None:

@@ -1,9 +1,13 @@
 """The README's code runs, and CI runs the README's commands."""
 
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import theory_sim as ts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -35,3 +39,58 @@ def test_ci_runs_the_commands() -> None:
 def test_the_picture_is_there() -> None:
     for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+
+
+GUIDE = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
+
+
+def run_block(number: int) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": f"guide_{number}"}
+    exec(compile(GUIDE[number], f"CONTRIBUTING.md, block {number}", "exec"), names)  # noqa: S102
+    return names
+
+
+@pytest.mark.parametrize(
+    ("number", "most"), [(0, 20), (1, 40), (2, 20)], ids=["optimizer", "messages", "problem"]
+)
+def test_the_examples_of_the_guide_are_short(number: int, most: int) -> None:
+    lines = [
+        line for line in GUIDE[number].splitlines() if line.strip() and not re.match("from|import", line)
+    ]
+    assert len(lines) <= most
+
+
+def test_the_optimizer_of_the_guide_is_nadam() -> None:
+    nadam = run_block(0)["nadam"]
+    problem = run_block(2)["valley"](1, 10.0)
+    grid = ts.simulate(problem, nadam(0.1, 0.9, 0.99, 1e-8), steps=50)
+    m = v = 0.0
+    x = 1.0
+    for t in range(1, 51):
+        g = 1.0 * x
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        mhat = 0.9 * m / (1.0 - 0.9 ** (t + 1)) + 0.1 * g / (1.0 - 0.9**t)
+        x -= 0.1 * mhat / (math.sqrt(v / (1.0 - 0.99**t)) + 1e-8)
+    assert grid.x_final.item() == pytest.approx(x, rel=1e-13)
+
+
+def test_the_method_with_messages_of_the_guide_runs() -> None:
+    method, problem = run_block(1)["momentum_ef"](0.05), run_block(2)["valley"](4, 10.0)
+    sweep = ts.Sweep(problem, method, {"workers": [1, 3], "up.k": [1, 4]}, steps=2_000)
+    grid = sweep.run()
+    assert (grid.gap_final < 1e-12).all()
+    # One float of 32 bits and an index of 2 bits in each of 2000 rounds.
+    assert grid.bits_up.sel({"up.k": 1}).values.ravel().tolist() == [68_000.0, 68_000.0]
+
+
+def test_the_problem_of_the_guide_by_hand() -> None:
+    valley = run_block(2)["valley"]
+    grid = ts.simulate(valley(2, 10.0), ts.gd(0.1), steps=1)
+    # x = (1 - .1, 1 - 1): gap = .81/2, gradient (.9, 0)
+    assert grid.gap_final.item() == pytest.approx(0.405)
+    assert grid.gradient_norm_final.item() == pytest.approx(0.9)
+
+
+def test_the_claim_of_the_guide_passes() -> None:
+    names = run_block(3)
+    assert names["CLAIMS"][0].check([names["RUN"].run()], "full").status == "PASS"

@@ -45,10 +45,12 @@ class Runs:
         self.threads = threads
         self._progress = progress
         self._grids: dict[object, xr.Dataset] = {}
+        self._at: dict[Sweep, Sweep] = {}
 
     def grid(self, sweep: Sweep) -> xr.Dataset:
         """Return the grid of a sweep at this tier, computed at most once."""
-        actual = sweep.at(self.tier)
+        # The same object again: its lanes and its digest are made once.
+        actual = self._at.setdefault(sweep, sweep.at(self.tier))
         # The digest covers what is run; these three decide how it is labelled and judged.
         key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
         if key not in self._grids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -118,9 +119,14 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     return xr.Dataset(data, coords, attrs=provenance(sweep))
 
 
+@cache
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba")}
+
+
 def provenance(sweep: Sweep) -> dict[str, str]:
     """Return where a result comes from: versions, digest, objects, order and seeds, as strings."""
-    versions = {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba")}
+    versions = _versions()
     return {
         "title": sweep.name or f"{sweep.optimizer.name} on {sweep.problem.name}",
         "source": ", ".join(f"{name} {version}" for name, version in versions.items()),
