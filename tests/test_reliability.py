@@ -38,45 +38,57 @@ def same(one: xr.Dataset, other: xr.Dataset) -> bool:
     return all(one[name].values.tobytes() == other[name].values.tobytes() for name in one.data_vars)
 
 
-def once_not_a_number(t: int, x: float, at: float) -> float:
-    return math.nan if t == at else x - 1.0
+def once_not_a_number(t: int, at: float) -> float:
+    return math.nan if t == at else 1.0
 
 
 @pytest.mark.parametrize("workers", [1, 2], ids=["pair", "loop"])
 @pytest.mark.parametrize("domain", [None, (-1.0, 1.0)], ids=["free", "box"])
 def test_a_lane_that_revives_is_dead_whatever_its_neighbours(workers: int, domain: Any) -> None:
-    """The new x is NaN at one step and, written from t alone, finite at the next."""
+    """The new x is NaN at one step and, written from t alone, finite at the next; a later step reaches the target."""
 
     def revived(g: float, t: int) -> float:
         return g if math.isnan(g) else 1.0 / t
 
-    moments = np.concatenate([np.arange(1.0, 40.0), np.arange(100.0, 125.0)])
+    moments = np.concatenate([np.arange(1.0, 21.0), np.arange(100.0, 125.0)])
+    rule = ts.Rule("gradient_norm", 10.0, 20.0)
     problem = ts.Problem(
-        "dying", once_not_a_number, {"at": 1.0}, measure=lambda x: abs(x), measures=("distance",),
-        rule=ts.Rule("distance", 10.0, 20.0), domain=domain,
-    )  # fmt: skip
-    optimizer = ts.Optimizer("absolute", revived, lr=0.1)
-    grid = ts.Sweep(problem, optimizer, {"at": moments}, steps=40, checkpoints=8, workers=workers).run(
-        threads=1
+        *("dying", once_not_a_number, {"at": 1.0}),
+        measure=lambda x: abs(x),
+        measures=("gradient_norm",),
+        rule=rule,
+        domain=domain,
+        start=1.0,
     )
-    met = moments <= 40
+    optimizer = ts.Optimizer("absolute", revived, lr=0.1)
+    plan: dict[str, Any] = {
+        "steps": 60,
+        "checkpoints": 8,
+        "workers": workers,
+        "running": True,
+        "first_hit": 0.03,
+    }
+    grid = ts.Sweep(problem, optimizer, {"at": moments}, **plan).run(threads=1)
+    met = moments <= 60
     assert (grid.nonfinite_step.values[met, 0] == moments[met]).all()
     assert (grid.nonfinite_step.values[~met] == -1).all()
     assert (grid.status.values[met] == "NONFINITE").all()
     assert (grid.verdict.values[met] == "UNDECIDED").all()
     assert (grid.verdict.values[~met] == "CONVERGED").all()
+    assert (grid.first_hit.values[met] == -1).all()
+    assert (grid.first_hit.values[~met] == 34).all()
     assert np.isnan(grid.x_final.values[met]).all()
-    for moment in (6.0, 7.0, 39.0, 110.0):  # alone, or with one neighbour, as among all
-        few = {"at": [moment]} if moment < 39 else {"at": [5.0, moment]}
-        alone = ts.Sweep(problem, optimizer, few, steps=40, checkpoints=8, workers=workers).run()
+    for moment in (6.0, 7.0, 20.0, 110.0):  # alone, or with one neighbour, as among all
+        few = {"at": [moment]} if moment < 20 else {"at": [5.0, moment]}
+        alone = ts.Sweep(problem, optimizer, few, **plan).run()
         assert same(alone.sel(at=moment), grid.sel(at=moment))
 
 
 def test_random_moments_of_death_are_all_found() -> None:
     """Thousand lanes that each meet NaN once, by chance, and revive: none is CONVERGED."""
 
-    def spiked(x: float, noise: float) -> float:
-        return math.nan if noise < 0.02 else x
+    def spiked(noise: float) -> float:
+        return math.nan if noise < 0.02 else 1.0
 
     def revived(g: float, t: int) -> float:
         return g if math.isnan(g) else 1.0 / t

@@ -106,6 +106,11 @@ def test_an_argument_that_is_assigned_is_not_scanned() -> None:
     ts.Sweep(ts.Problem("assigned", made), ts.gd(0.1), steps=1)
 
 
+def test_an_array_that_is_chosen_is_left_to_the_run() -> None:
+    made = kernel("gradient", "out[j, i, lane] = (np.ones((9, L)) if t > 0 else theta)[8, lane]")
+    ts.Sweep(ts.Problem("chosen", made, {"a": 1.0}), ts.gd(0.1), steps=1)
+
+
 @pytest.mark.parametrize("index", ["int(x[i, lane] * 40.0)", "t - 3", "int(theta[0, lane])"])
 def test_an_index_computed_from_data_is_refused_when_it_runs(index: str) -> None:
     """The trials take none of them: the step, the point or the constant must be one that only the run has."""
