@@ -20,7 +20,9 @@ MARKERS = ("o", "s", "^")
 
 def _setting(grids: Sequence[xr.Dataset]) -> tuple[list[int], float]:
     """Horizons and noise of the tier that the grids come from."""
-    tier = next(t for t in ("quick", "full") if chen2022.SWEEPS[0].at(t).job.digest == grids[0].attrs["digest"])
+    tier = next(
+        t for t in ("quick", "full") if chen2022.SWEEPS[0].at(t).job.digest == grids[0].attrs["digest"]
+    )
     sweeps = [sweep.at(tier) for sweep in chen2022.SWEEPS]
     return [sweep.steps for sweep in sweeps[:: len(chen2022.BATCHES)]], sweeps[0].problem.facts["sigma"]
 

@@ -392,3 +392,9 @@ def test_theorem_names_the_nearest_name() -> None:
         (["reddi2018.thm2", "beta1=0.9"], "'beta1=0.9' is no option"),
     ):
         assert message in run("theorem", *arguments, code=2).output
+
+
+def test_explain_prints_the_rule_itself() -> None:
+    assert "return x - lr * (m / c1) / nonzero(" in run("explain", "adam").output
+    assert "def unsent(p: float, sent: float)" in run("explain", "ef_sgd").output
+    assert "math.tanh(x)" in run("explain", "smooth.logcosh").output

@@ -20,7 +20,7 @@ from theory_sim.rules.build import Limits, Record, Tile
 from theory_sim.rules.language import Source, Stage
 
 TILE = 256
-WORTH = 1 << 30  # updates from which a run gains more than compiling a pair takes
+WORTH = 1 << 29  # updates from which a run gains about as much as compiling a pair takes
 _CACHE_BUDGET = 64 * 1024
 
 Array = np.ndarray[Any, Any]

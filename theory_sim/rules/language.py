@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -252,6 +253,14 @@ def require_names(what: str, given: Iterable[str], taken: Iterable[str], owner: 
         if name in seen:
             raise ValueError(f"{what} {name!r} of {owner} is taken; give it another name.")
         seen.add(name)
+
+
+def text(rule: Rule) -> str:
+    """Return a rule as it is written; what its name and arguments are where no file has it."""
+    try:
+        return textwrap.dedent(inspect.getsource(rule)).rstrip()
+    except OSError:
+        return f"def {rule.__name__}{inspect.signature(rule)}: ...  # typed at a prompt"
 
 
 @dataclass(frozen=True)

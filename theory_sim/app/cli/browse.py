@@ -12,9 +12,12 @@ from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import describe, main
 from theory_sim.compressors import COMPRESSORS
+from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import PAPERS
+from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import language
 
 
 @main.command("list")
@@ -88,6 +91,8 @@ def explain(name: str) -> None:
     if name in constructors:
         constructor = constructors[name]
         click.echo(f"{name}({_defaults(constructor)})\n\n{inspect.getdoc(constructor)}")
+        for rule in _rules(constructor):
+            click.echo(f"\n{language.text(rule)}")
     elif name in claims:
         claim = claims[name]
         click.echo(
@@ -113,6 +118,26 @@ def explain(name: str) -> None:
         for row in catalogue.deviations():
             if row.paper == name:
                 click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
+
+
+def _rules(constructor: Callable[..., Any]) -> list[language.Rule]:
+    """Return the rules of what a constructor builds with its defaults, in the order of a step."""
+    try:
+        made = constructor()
+    except TypeError:  # it has parameters without defaults
+        return []
+    if isinstance(made, Optimizer):
+        step = made.step
+        stages = (step.send, step.keep, step.reply, step.apply) if isinstance(step, language.Round) else ()
+        rules = [made.once, *(one.term for one in made.reductions.values()), *(s.rule for s in stages if s)]
+        return [
+            one for one in (*rules, None if isinstance(step, language.Round) else step) if one is not None
+        ]
+    if isinstance(made, Problem):
+        noise = made.noise.rule if made.noise is not None else None
+        terms = (one.term for one in made.reductions.values())
+        return [one for one in (made.gradient, noise, *terms, made.measure) if one is not None]
+    return [made.kernel]
 
 
 def _state(theorem: Theorem) -> None:
