@@ -96,7 +96,7 @@ def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: flo
         start=x0,
         optimum=optimum,
         rule=RULE,
-        facts={"slope": slope, "G": max(C, small), "D_inf": 2.0, "n": n, "ratio": C / small},
+        facts={"slope": slope, "small": small, "G": max(C, small), "D_inf": 2.0, "n": n, "ratio": C / small},
         paper=PAPER,
     )
 

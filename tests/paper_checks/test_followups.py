@@ -58,10 +58,8 @@ def test_the_toy_problem_has_mean_slope_one(k: float) -> None:
 
 def test_the_damped_schedule_by_hand() -> None:
     # .01/sqrt(1 + .01 t) at t = 1 and t = 300: 1/sqrt(1.01) and 1/2.
-    factor, decay = np.zeros(1), np.array([[0.01]])
     for t, expected in ((1, 1.01**-0.5), (300, 0.5)):
-        taniguchi2024.damped_kernel(t, decay, factor)
-        assert factor[0] == pytest.approx(expected, rel=1e-15)
+        assert taniguchi2024.SCHEDULE.rule(t, 0.01) == pytest.approx(expected, rel=1e-15)
 
 
 # The largest value of ||grad F||^2 = sum tanh^2, what an ascent method shows; a slower decay; a faster one.

@@ -36,7 +36,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("G7", "linear_signum", "x_final", np.negative),
     ("G7", "kink_signum", "gap_final", one_nan),
     ("G7", "pair_signum", "gap_final", lambda f: f + 0.03),
-    ("G8", "bounds", "state_final", nan),
+    ("G8", "bounds", "residual_max", nan),
+    ("G8", "bounds", "density_min", nan),
+    ("G8", "bounds", "residual_max", lambda values: 100.0 * values),
     ("G8", "bounds", "gradient_square_mean", lambda g: 3.0 * g),
     ("G8", "bounds", "gradient_square_mean", one_nan),
     ("G9", "features_sign", "test_final", lambda e: 0.5 * e),
@@ -72,17 +74,17 @@ def test_the_recorded_method_is_ef_signsgd() -> None:
 def test_what_the_recorded_method_records() -> None:
     # Replayed from the iterates: without noise g_t = x_t, and x_t - x_{t+1} is what was sent.
     problem, lr, T = sign.quadratic(3, 0.5, 2.0, 0.0, 0.0), 0.3, 25
-    grid = ts.simulate(problem, karimireddy2019.RECORDED.replace(lr=lr), steps=T, checkpoints=range(1, T + 1))
+    grid = ts.simulate(problem, karimireddy2019.RECORDED.replace(lr=lr), steps=T, checkpoints=range(1, T + 1),
+                       running=True)  # fmt: skip
     x = np.vstack([np.ones(3), grid.x.values[0]])
     e, deltas, residuals = np.zeros(3), [], []
     for t in range(T):
         p = lr * np.array([0.5, 1.25, 2.0]) * x[t] + e
         deltas.append(np.abs(p).sum() ** 2 / (3.0 * p @ p))
-        e = p - (x[t] - x[t + 1])
         residuals.append(e @ e)
-    row = grid.state_final.isel(coordinate=0, seed=0)
-    assert float(row.sel(row="least_delta")) == pytest.approx(min(deltas), rel=1e-9)
-    assert float(row.sel(row="most_residual")) == pytest.approx(max(residuals), rel=1e-9)
+        e = p - (x[t] - x[t + 1])
+    assert grid.density_min.values[0] == pytest.approx(np.minimum.accumulate(deltas), rel=1e-9)
+    assert grid.residual_max.values[0] == pytest.approx(np.maximum.accumulate(residuals), rel=1e-9)
 
 
 def test_the_scaled_sign_by_hand() -> None:

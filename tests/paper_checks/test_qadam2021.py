@@ -114,7 +114,7 @@ def test_floor_of_one_coordinate_by_hand(k: int) -> None:
     # d = 1, c = a + h/4: visits in the ratio 3 : 1, mean square (3 (h/4)^2 + (3h/4)^2)/4 = 3 h^2/16.
     h = compressors.spacing(k)
     problem = quantized.quadratic(d=1, x0=0.0)
-    problem = replace(problem, constants={**problem.constants, "c_0": 0.25 * h}, family=None)
+    problem = replace(problem, constants={**problem.constants, "center": (0.25 * h,)}, family=None)
     grid = ts.simulate(problem, qadam2021_bias.FLOOR.optimizer.replace(**{"down.k": k}), steps=20_000,
                        checkpoints=(10_000, 20_000), running=True)  # fmt: skip
     assert qadam2021_bias.tail(grid.gradient_square_mean).item() == pytest.approx(

@@ -50,7 +50,8 @@ def test_kernels_are_compiled_strictly(name: str) -> None:
     kernel = build.compiled(SOURCES[name])
     if not build.jitting():
         return
-    options = kernel.call.targetoptions
+    # One that checks its indices is the dispatcher itself.
+    options = getattr(kernel, "call", kernel).targetoptions
     assert options["error_model"] == "numpy"
     assert options["nogil"]
     assert not options.get("fastmath")

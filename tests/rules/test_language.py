@@ -155,14 +155,14 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: problem(lambda x: x, measure=lambda x: x, measures=("gap", "distance")),
         "returns 1 number; it must return 2: gap, distance.",
     ),
-    "nothing": (lambda: problem(lambda x: None), "returns None; it must return real numbers."),
+    "nothing": (lambda: problem(lambda x: None), "uses or returns None on some branch; it must return numbers on all of them."),
     "a list": (lambda: problem(lazy_values), "Rule lazy_values of mine returns [0.5]; it must return real numbers."),
     "text": (lambda: problem(lambda x: "a"), "returns 'a'; it must return real numbers."),
     "a complex number": (lambda: problem(lambda x: 1j * x), "returns 0.5j; it must return real numbers."),
     # what cannot be called
     "an index": (lambda: problem(lambda x: x[0]), "Rule <lambda> of mine cannot be called: 'float' object is not subscriptable."),
     "no domain": (lambda: problem(lambda x: math.log(-abs(x) - 1.0)), "fails for every number tried: math domain error."),
-    "an undefined name": (lambda: problem(lambda x: x + nowhere), "name 'nowhere' is not defined"),  # noqa: F821
+    "an undefined name": (lambda: problem(lambda x: x + nowhere), "uses 'nowhere', which is not defined where it was written."),  # noqa: F821
     # no plain functions
     "a built-in": (lambda: optimizer(print), "<built-in function print> is no rule: give a plain Python function"),
     "a partial": (lambda: optimizer(functools.partial(heavy, beta=0.5)), "is no rule: give a plain Python function"),

@@ -187,7 +187,7 @@ def adam_settings(draw: st.DrawFn) -> Drawn:
     problem = quantized.bowl(round(draw(st.floats(0.0, 1.0)), 3), d=draw(st.sampled_from([2, 5, 8])))
     beta1, eps = draw(st.sampled_from([0.1, 0.5, 0.9])), draw(st.sampled_from([0.01, 0.1, 1.0, 10.0]))
     largest = largest_step(problem, beta1, eps)
-    axes = {"beta1": [0.0, beta1], "lr": [share * largest for share in SHARES]}
+    axes = {"beta1": sorted({0.0, beta1}), "lr": [share * largest for share in SHARES]}
     return problem, {"beta2": draw(st.sampled_from([0.0, 0.9, 0.999])), "eps": eps}, axes
 
 
@@ -195,14 +195,13 @@ def check_both(theorems: tuple[Theorem, Theorem], sweep: Sweep, plain: ts.Optimi
     """The bounds with the proven and the measured D, and the bound on D, hold in the cells of a recorded sweep."""
     proven, measured = theorems
     grid = sweep.run()
-    record = grid.state_final.isel(coordinate=0)
-    reach = record.sel(row="reach").max("seed", skipna=False).values
+    reach = grid.reach_max.max("seed", skipna=False).values if "reach_max" in grid else np.zeros(1)
     beta1, lr = np.meshgrid(grid.beta1, grid.lr, indexing="ij")
     values = proven.gather(sweep.problem, plain, **run_symbols(sweep))
     # The cell with the largest step and the most momentum stands for the conditions of all.
     assessment = proven.assess({**values, "beta1": beta1[-1, -1], "lr": lr[-1, -1], "reach": reach.max()})
     arrays = {**values, "beta1": beta1, "lr": lr}
-    D = record.sel(row="displacement").mean("seed", skipna=False).values / sweep.steps
+    D = grid.displacement_mean.mean("seed", skipna=False).values
     observed = grid.gradient_square_mean.mean("seed", skipna=False).values
     limit = measured.evaluate({**arrays, "D": D})
     assert (observed <= limit * SLACK).all()
