@@ -67,10 +67,10 @@ def _polynomial_measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: 
             half = half * x[0, lane] + slope
             slope = slope * x[0, lane] + value
             value = value * x[0, lane] + theta[1 + k, lane]
+        # Without a minimum there is no third row, and the last one is the curvature.
+        out[out.shape[0] - 1, lane] = value - theta[0, lane]
         out[0, lane] = abs(slope)
         out[1, lane] = 2.0 * abs(half)
-        if out.shape[0] > 2:
-            out[2, lane] = value - theta[0, lane]
 
 
 def _cosh_slope(x: float, b: float, scale: float) -> float:

@@ -137,7 +137,13 @@ def test_lanes_that_stop_being_finite_stop_at_the_same_step(
     domain: tuple[float, float] | None, dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = ts.Problem("grow", grow, {"rate": 1.0}, start=1.0, domain=domain, dim=dim)
-    rates = np.concatenate([1e30 * np.linspace(1.0, 1.001, 100), np.linspace(-1e-3, 1e-3, 101), 1e300 * np.linspace(1.0, 1.001, 100)])
+    rates = np.concatenate(
+        [
+            1e30 * np.linspace(1.0, 1.001, 100),
+            np.linspace(-1e-3, 1e-3, 101),
+            1e300 * np.linspace(1.0, 1.001, 100),
+        ]
+    )
     sweep = ts.Sweep(problem, ts.sgd(1.0), axes={"rate": rates}, steps=60, checkpoints=(20, 45))
     paired, general = both(sweep, monkeypatch)
     assert paired.identical(general)

@@ -47,7 +47,9 @@ def test_another_optimizer_fails(runs: Runs) -> None:
     # A step that is too long for its threshold overshoots.
     grids = [runs.grid(sweep) for sweep in paper.CERTIFICATES]
     sweep = paper.CERTIFICATES[0].at("quick")
-    grids[0] = replace(sweep, optimizer=clipped_gd(), axes={**sweep.axes, "lr": [2.0, 2.001, 2.002, 2.003, 2.004]}).run()
+    grids[0] = replace(
+        sweep, optimizer=clipped_gd(), axes={**sweep.axes, "lr": [2.0, 2.001, 2.002, 2.003, 2.004]}
+    ).run()
     assert status("zhang2020clipping.Z7", grids) is Outcome.FAIL
     # Not clipped at all: no bias.
     bias = paper.BIAS.at("quick")

@@ -85,7 +85,9 @@ def advance(
     many = row.shape[0]
     index = -1
     done = 0
-    dead = 0
+    dead = 0  # lanes that fill up a tile are dead from the start
+    for lane in range(lanes):
+        dead += stopped[lane] > 0
     saved = 0
 
     if limits.begins:
@@ -109,18 +111,7 @@ def advance(
         if limits.paired:
             while begin <= edge and dead < lanes:
                 begin = pair(
-                    measure,
-                    watch,
-                    schedule,
-                    sampler,
-                    uniform,
-                    tile,
-                    limits,
-                    record,
-                    begin,
-                    edge,
-                    dead,
-                    accumulate,
+                    measure, schedule, sampler, uniform, tile, limits, record, begin, edge, dead, accumulate
                 )
                 if begin == 0:
                     break
@@ -151,7 +142,10 @@ def advance(
                         lr[lane] = lr0[lane] * factor[lane]
             gradient(x, t, idx, noise, theta, g, work)
             if accumulate:
-                observe(measure, watch, t, tile, limits, record)
+                measure(x, t, idx, noise, theta, row[:own], work)
+                if own < many:
+                    watch(g, t, lr, hyper, state, x, row[own:], work)
+                observe(t, row, total, record.low, record.high, limits.running, watched, target, path, hits)
             if averaged:
                 for i in range(d):
                     for lane in range(lanes):

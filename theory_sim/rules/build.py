@@ -210,7 +210,7 @@ def signature(kind: str) -> Any:
     uniform = types.void(integer, integer, types.Array(types.uint64, 1, "C"), matrix)
     measure = types.void(*evaluate, matrix, matrix)
     watch = types.void(cube, integer, vector, matrix, cube, matrix, matrix, matrix)
-    called = (types.FunctionType(one) for one in (measure, watch, schedule, sampler, uniform))
+    called = (types.FunctionType(one) for one in (measure, schedule, sampler, uniform))
     return {
         "step": types.void(cube, integer, vector, matrix, matrix, cube, matrix, *message, *message, matrix),
         "gradient": types.void(*evaluate, cube, matrix),

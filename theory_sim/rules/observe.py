@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from theory_sim.rules.build import Limits, Record, Tile
 
+def observe(
+    t: int, row: Any, total: Any, low: Any, high: Any, running: int,
+    watched: int, target: float, path: Any, hits: Any,
+) -> None:  # fmt: skip
+    """Add the measures ``row`` (k, L) at x_t to the sums of the present window, and note first hits.
 
-def observe(measure: Any, watch: Any, t: int, tile: Tile, limits: Limits, record: Record) -> None:
-    """Add the measures at x_t to the sums of the present window, and note first hits."""
-    row, total, path, hits = record.row, record.total, record.path, record.hits
-    own, watched = limits.measures, limits.watched
+    Arrays of `theory_sim.rules.build.Record`, one by one: a tuple of all of them costs more to pass than to fill.
+    """
     many, lanes = row.shape
-    measure(tile.x, t, tile.idx, tile.noise, tile.theta, row[:own], tile.work)
-    if own < many:
-        watch(tile.g, t, tile.lr, tile.hyper, tile.state, tile.x, row[own:], tile.work)
     for k in range(many):
         for lane in range(lanes):
             total[k, lane] += row[k, lane]
-    if limits.running:
+    if running:
         for k in range(many):
             for lane in range(lanes):
                 value = row[k, lane]
                 # 0 * (value - value) keeps a NaN, which min and max of compiled code lose
-                record.low[k, lane] = min(record.low[k, lane], value) + (value - value)
-                record.high[k, lane] = max(record.high[k, lane], value) + (value - value)
+                low[k, lane] = min(low[k, lane], value) + (value - value)
+                high[k, lane] = max(high[k, lane], value) + (value - value)
     if watched >= 0:
         for lane in range(lanes):
             path[lane] += row[watched, lane]
-            if hits[0, lane] < 0 and row[watched, lane] <= limits.target:
+            if hits[0, lane] < 0 and row[watched, lane] <= target:
                 hits[0, lane] = t - 1
-            if hits[1, lane] < 0 and path[lane] <= limits.target * t:
+            if hits[1, lane] < 0 and path[lane] <= target * t:
                 hits[1, lane] = t - 1

@@ -40,7 +40,7 @@ HEADS = {
     "compress": "p, u, hyper, out",
     "sampler": "t, size, u, table, idx",
     "uniform": "t, slot, key, out",
-    "pair": "measure, watch, schedule, sampler, uniform, tile, limits, record, first, last, dead, accumulate",
+    "pair": "measure, schedule, sampler, uniform, tile, limits, record, first, last, dead, accumulate",
 }
 _MESSAGES = "Message(up, up_hyper, up_noise), Message(down, down_hyper, down_noise)"
 RAW = {
@@ -473,6 +473,9 @@ class Layout:
 
 _PAIR = """\
 block, stopped, idx, size, factor = tile.block, tile.stopped, tile.idx, tile.size, tile.factor
+x, noise, theta, work = tile.x, tile.noise, tile.theta, tile.work
+row, total, lowest, highest = record.row, record.total, record.low, record.high
+path, hits, running, watched, target = record.path, record.hits, limits.running, limits.watched, limits.target
 low, high = limits.low, limits.high
 boxed = low > -math.inf or high < math.inf
 index = (first - 1) % size[0]
@@ -483,7 +486,8 @@ for t in range(first, last + 1):
     {draws}
     if accumulate:
         {shown}
-        observe(measure, watch, t, tile, limits, record)
+        measure(x, t, idx, noise, theta, row, work)
+        observe(t, row, total, lowest, highest, running, watched, target, path, hits)
     if limits.varying or t == first:
         schedule(t, tile.parameters, factor)
     {rates}
