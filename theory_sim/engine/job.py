@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,19 @@ from theory_sim.engine import grid, loop, memory, run
 from theory_sim.engine.lanes import Lanes, expand
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import uniforms
+from theory_sim.rules import tile
 from theory_sim.rules.digest import digest
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from theory_sim.nouns.sweep import Sweep
+
+
+@cache
+def _engine(name: str) -> str:
+    """Return the digest of what every run in this sampling order goes through."""
+    return digest(loop.advance, random.uniform, order(name).kernel)
 
 
 class Job:
@@ -78,7 +85,7 @@ class Job:
         sources = [one for one, _ in (optimizer.source, optimizer.watch, *problem.source)]
         texts = [one.digest for one in (*sources, optimizer.schedule.source)]
         messages = [
-            (side.kernel, tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
+            (tile.raw("compress", side.kernel).digest, tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
             for variant in lanes.variants
             for side in (variant.up, variant.down)
             if side is not None
@@ -103,8 +110,7 @@ class Job:
             problem.online,
         )
         plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
-        engine = (loop.advance, random.uniform, order(sweep.order).kernel)
-        return digest(texts, messages, arrays, shape, names, structure, plans, engine)
+        return digest(texts, messages, arrays, shape, names, structure, plans, _engine(sweep.order))
 
     def run(
         self,
