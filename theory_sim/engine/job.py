@@ -85,7 +85,11 @@ class Job:
         sources = [one for one, _ in (optimizer.source, optimizer.watch, *problem.source)]
         texts = [one.digest for one in (*sources, optimizer.schedule.source)]
         messages = [
-            (tile.raw("compress", side.kernel).digest, tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
+            (
+                tile.raw("compress", side.kernel).digest,
+                tuple(side.hyper.values()),
+                variant.draws_of_messages(problem.dim, 1),
+            )
             for variant in lanes.variants
             for side in (variant.up, variant.down)
             if side is not None
