@@ -10,11 +10,20 @@ from theory_sim.rules.build import Limits, Record, Tile
 def observe(measure: Any, watch: Any, t: int, tile: Tile, limits: Limits, record: Record) -> None:
     """Add the measures at x_t to the sums of the present window, and note first hits."""
     row, total, path, hits = record.row, record.total, record.path, record.hits
-    own, watched = limits.measures, limits.watched
+    own, watched, stopped = limits.measures, limits.watched, tile.stopped
     many, lanes = row.shape
     measure(tile.x, t, tile.idx, tile.noise, tile.theta, row[:own], tile.work)
     if own < many:
-        watch(tile.g, t, tile.lr, tile.hyper, tile.state, tile.x, row[own:], tile.work)
+        watch(
+            tile.mean if limits.averaged else tile.g,
+            t,
+            tile.lr,
+            tile.hyper,
+            tile.state,
+            tile.x,
+            row[own:],
+            tile.work,
+        )
     for k in range(many):
         for lane in range(lanes):
             total[k, lane] += row[k, lane]
@@ -28,7 +37,8 @@ def observe(measure: Any, watch: Any, t: int, tile: Tile, limits: Limits, record
     if watched >= 0:
         for lane in range(lanes):
             path[lane] += row[watched, lane]
-            if hits[0, lane] < 0 and row[watched, lane] <= limits.target:
+            gone = stopped[lane] > 0  # a measure may turn the NaN of such a lane into a number
+            if not gone and hits[0, lane] < 0 and row[watched, lane] <= limits.target:
                 hits[0, lane] = t - 1
-            if hits[1, lane] < 0 and path[lane] <= limits.target * t:
+            if not gone and hits[1, lane] < 0 and path[lane] <= limits.target * t:
                 hits[1, lane] = t - 1
