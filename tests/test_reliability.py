@@ -494,3 +494,21 @@ def test_the_table_of_bad_input_does_not_hide_good_input() -> None:
     grid = sweep(axes={"lr": [0.1, 0.2]}, checkpoints=[1, 3], running=True, x0=2, entropy=2**200 + 1).run()
     assert json.dumps(grid.attrs)
     assert (grid.status == "FINITE").all()
+
+
+def test_a_dead_lane_hits_nothing_whatever_its_neighbours() -> None:
+    """|x| has gradients of size 1 away from 0, and a comparison turns the NaN of a dead lane into 0."""
+
+    def step(x: float, t: int) -> float:
+        return math.log(-1.0) if x < 0.0 and t == 3 else x
+
+    problem = ts.Problem(
+        "absolute", lambda x: math.copysign(1.0, x), measure=lambda x: 1.0 if abs(x) > 0.0 else 0.0,
+        measures=("gradient_norm",),
+    )  # fmt: skip
+    for starts in ([-1.0], [-1.0, 1.0]):
+        axes = {"x0": starts}
+        run = ts.Sweep(problem, ts.Optimizer("own", step), axes, steps=8, first_hit=0.5).run()
+        assert run.nonfinite_step.values[0, 0] == 3
+        assert (run.first_hit == -1).all()
+        assert (run.first_hit_mean == -1).all()

@@ -178,6 +178,25 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "fold": (lambda: Reduction("product", lambda g: g), "Unknown fold 'product'"),
     "over": (lambda: Reduction("sum", lambda g: g, "lanes"), "Unknown range of a reduction 'lanes'"),
     "shared": (lambda: optimizer(shared=("v",)), "Unknown state row of own 'v'"),
+    "shared without a rule": (
+        lambda: optimizer(lambda g, lr, beta, x: x, shared=("m",)),
+        "shared = ('m',) of own are written by the rule once, which it lacks; give it.",
+    ),
+    "a measure named as an output": (
+        lambda: optimizer(reductions={"s": total(lambda m: m)}, measure=lambda s: s, measures=("x",)),
+        "Measure 'x' of own is taken; give it another name.",
+    ),
+    "a reduction of itself": (
+        lambda: optimizer(reductions={"s": total(lambda m, s: m + s)}),
+        "Reduction 's' of own names itself; give its term another argument.",
+    ),
+    "an axis and a measure": (
+        lambda: ts.Sweep(
+            problem(lambda x, gap: gap * x, constants={"gap": 1.0}, measure=lambda x: x, measures=("gap",)),
+            optimizer(), {"gap": [1.0, 2.0]}, checkpoints=2,
+        ),
+        "'gap' is an axis and a measure with checkpoints; rename the parameter.",
+    ),
     "measure without names": (lambda: problem(lambda x: x, measure=lambda x: x), "give both."),
     "constants of another length": (
         lambda: problem(lambda x, a: a * x, constants={"a": (1.0, 2.0)}, dim=3),
@@ -224,3 +243,42 @@ def test_steps_are_taken_in_binary64(value: Any, lanes: int) -> None:
     assert grid.x_final.dtype == np.float64
     assert (grid.x_final.values == x).all()
     assert (grid.state_final.values == g).all()
+
+
+def test_a_name_after_a_default_value_is_bound() -> None:
+    def step(g: float, lr: float, x: float, scale: float = 1.0, shift: float = 0.0) -> float:
+        return x - lr * scale * (g + shift)
+
+    own = ts.Optimizer("own", step, 1.0, {"shift": 0.0})
+    sweep = ts.Sweep(problem(lambda x: 0.0 * x), own, {"shift": [0.0, 1.0, 2.0]}, steps=3)
+    assert sweep.run().x_final.values.ravel().tolist() == [0.0, -3.0, -6.0]
+
+
+def test_the_term_of_a_reduction_may_have_any_name() -> None:
+    def term(x: float) -> tuple[float, float]:
+        return x, x * x
+
+    own = problem(
+        lambda x: x, dim=2, start=(1.0, 3.0), reductions={("a", "b"): total(term)},
+        measure=lambda a, b: (a, b), measures=("sum", "squares"), 
+    )  # fmt: skip
+    run = ts.simulate(own, ts.gd(1e-300), steps=1)
+    assert (run.sum_final.item(), run.squares_final.item()) == (4.0, 10.0)
+
+
+def test_a_rule_may_name_only_some_of_the_points() -> None:
+    def gradient(x1: float) -> tuple[float, float]:
+        return 1.0, x1
+
+    run = ts.simulate(problem(gradient, dim=2, start=1.0), ts.gd(0.5), steps=1, seeds=20)
+    assert run.x_final.values.tolist() == [[0.5, 0.5]] * 20
+
+
+def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:
+    """Worker j has the gradient j, so the mean of 4 workers is 1.5."""
+    own = ts.Optimizer(
+        "own", descend, 0.1, reductions={"slope": total(lambda g: g)}, measure=lambda slope: slope,
+        measures=("slope",),
+    )  # fmt: skip
+    run = ts.simulate(problem(lambda x, j: 0.0 * x + j), own, steps=3, workers=4, running=True)
+    assert run.slope_mean.item() == 1.5

@@ -78,7 +78,8 @@ def advance(
     own = limits.measures
     d, lanes = x.shape
     workers = g.shape[0]
-    averaged = mean.shape[0] == 1 and workers > 1
+    averaged = limits.averaged > 0
+    seen = mean if averaged else g
     boxed = low > -math.inf or high < math.inf
     slot = workers + noise.shape[0]
     messages = slot + own_noise.shape[0]
@@ -97,7 +98,7 @@ def advance(
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
     if many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
-        watch(g, 1, lr, hyper, state, x, row[own:], work)
+        watch(seen, 1, lr, hyper, state, x, row[own:], work)
         record.first[:, :] = row
 
     for s in range(record.stops.shape[0]):
@@ -141,11 +142,6 @@ def advance(
                     for lane in range(lanes):
                         lr[lane] = lr0[lane] * factor[lane]
             gradient(x, t, idx, noise, theta, g, work)
-            if accumulate:
-                measure(x, t, idx, noise, theta, row[:own], work)
-                if own < many:
-                    watch(g, t, lr, hyper, state, x, row[own:], work)
-                observe(t, row, total, record.low, record.high, limits.running, watched, target, path, hits)
             if averaged:
                 for i in range(d):
                     for lane in range(lanes):
@@ -155,13 +151,29 @@ def advance(
                             mean[0, i, lane] += g[j, i, lane]
                     for lane in range(lanes):
                         mean[0, i, lane] /= workers
+            if accumulate:
+                measure(x, t, idx, noise, theta, row[:own], work)
+                if own < many:
+                    watch(seen, t, lr, hyper, state, x, row[own:], work)
+                observe(
+                    t,
+                    row,
+                    total,
+                    record.low,
+                    record.high,
+                    limits.running,
+                    watched,
+                    target,
+                    path,
+                    hits,
+                    stopped,
+                )
             if own_noise.shape[0] > 0:
                 uniform(t, slot, key, own_noise)
             if up_noise.shape[0] > 0:
                 uniform(t, messages, key, up_noise)
             if down_noise.shape[0] > 0:
                 uniform(t, messages + up_noise.shape[0], key, down_noise)
-            seen = mean if averaged else g
             step(
                 seen, t, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work
             )  # fmt: skip
@@ -201,7 +213,7 @@ def advance(
         if record.kept[s]:
             if many > 0:
                 measure(x, edge + 1, idx, noise, theta, row[:own], work)
-                watch(g, edge + 1, lr, hyper, state, x, row[own:], work)
+                watch(seen, edge + 1, lr, hyper, state, x, row[own:], work)
             for i in range(d):
                 for lane in range(lanes):
                     record.x[saved, i, lane] = x[i, lane]

@@ -17,7 +17,7 @@ from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import WATCHED, Plan
 from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.build import Limits, Record, Tile
-from theory_sim.rules.language import Source, Stage
+from theory_sim.rules.language import Source, Stage, names
 
 TILE = 256
 WORTH = 1 << 29  # updates from which a run gains about as much as compiling a pair takes
@@ -71,7 +71,7 @@ def pair_of(lanes: Lanes, width: int) -> Pair | None:
         return None
     if (lanes.workers != 1).any():
         return None
-    if problem.dim > 1 and "x0" in tile.reached(problem.gradient, {}):
+    if set(names(problem.gradient)) & tile.points(problem.dim).keys():
         return None
     known = optimizer.known
     layout = tile.Layout(
@@ -199,6 +199,7 @@ def run_tile(
         begins=int(optimizer.begins),
         paired=int(pair is not None),
         running=int(plan.running),
+        averaged=int(w > 1 and not optimizer.sees_workers),
         measures=own,
     )
     kept = [stop in plan.checkpoints for stop in plan.stops]

@@ -11,6 +11,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
 from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import (
@@ -153,8 +154,13 @@ class Optimizer:
         rows = (*self.rows, *self.worker_rows)
         require_names("State row", rows, (*taken, *self.hyper), self.name)
         require_names("Reduction", reduced, (*taken, *self.hyper, *rows), self.name)
+        require_names("Measure", self.measures, OUTPUTS, self.name)
         for name in (*self.shared, *self.stored):
             checks.known(f"state row of {self.name}", name, self.rows)
+        if self.shared and self.once is None and self.is_rule:
+            raise ValueError(
+                f"shared = {self.shared} of {self.name} are written by the rule once, which it lacks; give it."
+            )
         checks.number("lr", self.lr, 0.0, open_low=True)
         if not isinstance(self.schedule, Schedule):
             raise TypeError(
@@ -337,7 +343,7 @@ def _step(
     for kind in ("step", "exchange"):
         if not isinstance(step, Round) and build.is_raw(kind, step):
             return tile.raw(kind, step), 0
-    _check_reductions(known)
+    tile.require_reductions(known.reductions, known.owner)
     first = None if once is None else Stage(once, known.shared)
     if once is not None:
         require_results(once, known.shared, known.owner)
@@ -359,13 +365,7 @@ def _step(
 def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -> tuple[Source, int]:
     if measure is None:
         return tile.empty("watch"), 0
-    _check_reductions(known)
+    tile.require_reductions(known.reductions, known.owner)
     made = tile.watch(known, measure, len(measures))
     require_results(measure, measures, known.owner)
     return made
-
-
-def _check_reductions(known: tile.Names) -> None:
-    """Raise ValueError unless every reduction has a term for each of its names."""
-    for key, one in known.reductions:
-        require_results(one.term, (key,) if isinstance(key, str) else key, known.owner)

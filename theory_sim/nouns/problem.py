@@ -246,11 +246,6 @@ def _constants(shape: _Shape) -> dict[str, Any]:
     return {name: (0.0,) * length if length else 0.0 for name, length in shape}
 
 
-def _check_reductions(reductions: _Reductions, owner: str) -> None:
-    for key, one in reductions:
-        require_results(one.term, (key,) if isinstance(key, str) else key, owner)
-
-
 @lru_cache(1024)
 def _gradient(
     gradient: Function, owner: str, dim: int, shape: _Shape, noise: Noise | None, reductions: _Reductions
@@ -258,7 +253,7 @@ def _gradient(
     """Return the gradient kernel of what a problem declares, after checking its rules."""
     if build.is_raw("gradient", gradient):
         return tile.raw("gradient", gradient), 0
-    _check_reductions(reductions, owner)
+    tile.require_reductions(reductions, owner)
     rows = None if noise is None else tile.NoiseRows(noise.rule, noise.draws, noise.each)
     if noise is not None:
         require_results(noise.rule, ("the noise",), owner)

@@ -246,6 +246,11 @@ class Sweep:
         for name in self.quick:
             checks.known("field of Sweep", name, set(self.__dataclass_fields__) - {"quick", "name"})
         _ = self.plan  # checks the checkpoints
+        clash = {*self.axes} & {*self.problem.measures, *self.optimizer.measures}
+        if clash and np.any(self.checkpoints):
+            raise ValueError(
+                f"{min(clash)!r} is an axis and a measure with checkpoints; rename the parameter."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields only: an executor rebuilds the lanes."""

@@ -121,7 +121,7 @@ class Limits(NamedTuple):
 
     The box; the target of the first hit and the measure watched for it (-1: none); whether components are drawn, are
     the same in all lanes, whether the schedule varies, the optimizer sends messages first, gradient and step are one
-    kernel, the running statistics are kept; and how many of the measures are the problem's.
+    kernel, the running statistics are kept, the optimizer sees the mean of several workers; and how many of the measures are the problem's.
     """
 
     low: float
@@ -134,6 +134,7 @@ class Limits(NamedTuple):
     begins: int
     paired: int
     running: int
+    averaged: int
     measures: int
 
 
@@ -190,7 +191,7 @@ def tile_types() -> tuple[Any, Any, Any]:
     named: Any = types.NamedTuple
     return (
         named(tuple(of[kind] for kind in tile.split()), Tile),
-        named((types.float64,) * 3 + (types.int64,) * 8, Limits),
+        named((types.float64,) * 3 + (types.int64,) * 9, Limits),
         named(tuple(of[kind] for kind in record.split()), Record),
     )
 

@@ -160,17 +160,17 @@ def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
     ValueError
         For a name that is not in scope and has no default value.
     """
-    out = []
+    out, left = [], False
     for name in names(rule):
         if name in scope:
-            out.append(scope[name])
-            continue
-        if name in required(rule):
+            out.append(f"{name}={scope[name]}" if left else scope[name])
+        elif name in required(rule):
             raise ValueError(
                 f"Rule {rule.__name__} of {owner} names {name!r}, which is not declared: "
                 f"{checks.suggestion(name, scope)}"
             )
-        break
+        else:
+            left = True  # it has its default value, so what follows is given by name
     return out
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 def observe(
     t: int, row: Any, total: Any, low: Any, high: Any, running: int,
-    watched: int, target: float, path: Any, hits: Any,
+    watched: int, target: float, path: Any, hits: Any, stopped: Any,
 ) -> None:  # fmt: skip
     """Add the measures ``row`` (k, L) at x_t to the sums of the present window, and note first hits.
 
@@ -27,7 +27,8 @@ def observe(
     if watched >= 0:
         for lane in range(lanes):
             path[lane] += row[watched, lane]
-            if hits[0, lane] < 0 and row[watched, lane] <= target:
+            gone = stopped[lane] > 0  # a measure may turn the NaN of such a lane into a number
+            if not gone and hits[0, lane] < 0 and row[watched, lane] <= target:
                 hits[0, lane] = t - 1
-            if hits[1, lane] < 0 and path[lane] <= target * t:
+            if not gone and hits[1, lane] < 0 and path[lane] <= target * t:
                 hits[1, lane] = t - 1

@@ -24,6 +24,7 @@ from theory_sim.rules.language import (
     bind,
     indexes,
     names,
+    require_results,
 )
 from theory_sim.rules.observe import observe
 
@@ -126,7 +127,7 @@ class Writer:
         first, rule = FOLDS[one.fold]
 
         def lines(inner: Scope) -> str:
-            terms = [f"term_{k}" for k in range(len(key))]
+            terms = [f"term{k}" for k in range(len(key))]  # functions are named term_1 ...
             text = f"{', '.join(terms)} = {self.call(one.term, inner)}\n"
             pairs = zip(rows, terms, strict=True)
             return text + "".join(f"{row} = {rule.format(total=row, term=term)}\n" for row, term in pairs)
@@ -204,6 +205,15 @@ def reached(rule: Rule, reductions: Reductions) -> set[str]:
     return seen
 
 
+def require_reductions(reductions: Sequence[tuple[Any, Reduction]], owner: str) -> None:
+    """Raise ValueError unless every reduction has a term for each of its names, and needs itself nowhere."""
+    for key, one in reductions:
+        own = (key,) if isinstance(key, str) else key
+        require_results(one.term, own, owner)
+        if set(own) & reached(one.term, dict(reductions)):
+            raise ValueError(f"Reduction {key!r} of {owner} names itself; give its term another argument.")
+
+
 def of_constants(constants: Mapping[str, Any]) -> Scope:
     """Return the places of constants; a tuple has one value for each coordinate i."""
     scope, first = {}, 0
@@ -214,7 +224,8 @@ def of_constants(constants: Mapping[str, Any]) -> Scope:
     return scope
 
 
-def _points(dim: int) -> Scope:
+def points(dim: int) -> Scope:
+    """Return the places of ``x0``, ``x1``, ... where a rule may name all coordinates."""
     return {f"x{i}": f"x[{i}, lane]" for i in range(dim)} if 1 < dim <= 9 else {}
 
 
@@ -240,10 +251,10 @@ def gradient(
         "index": "idx[j, lane]",
         "workers": "workers",
     }
-    scope = {**_points(dim), **of_constants(constants), **own}
+    scope = {**points(dim), **of_constants(constants), **own}
     if noise is not None:
         scope["noise"] = noise.expression(writer, scope)
-    if set(names(rule)) & _points(dim).keys():
+    if set(names(rule)) & points(dim).keys():
         targets = ", ".join(f"out[j, {i}, lane]" for i in range(dim))
         each = writer.lanes(rule, scope, lambda inner: f"{targets} = {writer.call(rule, inner)}\n")
     else:
@@ -262,7 +273,7 @@ def measure(
     The rule sees reductions and scalar constants, and ``x`` in one dimension or ``x0``, ``x1``, ... in a few.
     """
     writer = Writer(owner, reductions, {"j": "j", "index": "idx[j, lane]"})
-    scope = {**_points(dim), **of_constants(constants), "t": "t", "d": "d", "workers": "workers"}
+    scope = {**points(dim), **of_constants(constants), "t": "t", "d": "d", "workers": "workers"}
     terms = {**scope, "x": "x[i, lane]", "i": "i"}
     # A rule at the lane itself sees no single coordinate; in one dimension that is the only one.
     place = {"x": "x[0, lane]"} if dim == 1 else {}
@@ -487,7 +498,7 @@ for t in range(first, last + 1):
     if accumulate:
         {shown}
         measure(x, t, idx, noise, theta, row, work)
-        observe(t, row, total, lowest, highest, running, watched, target, path, hits)
+        observe(t, row, total, lowest, highest, running, watched, target, path, hits, stopped)
     if limits.varying or t == first:
         schedule(t, tile.parameters, factor)
     {rates}
@@ -567,8 +578,8 @@ def pair(
         "i": coordinate,
     }
     rows, x = stage.writes[1:], of_step["x"]
-    lines = f"{', '.join(('point', *(f'new_{row}' for row in rows)))} = {writer.call(stage.rule, of_step)}\n"
-    lines += "".join(f"{of_step[row]} = new_{row}\n" for row in rows)
+    lines = f"{', '.join(('point', *(f'{row}_new' for row in rows)))} = {writer.call(stage.rule, of_step)}\n"
+    lines += "".join(f"{of_step[row]} = {row}_new\n" for row in rows)
     lines += f"point = np.float64(point)\nbad = not (abs(point) <= {HUGE})\n"
     # A box must not turn infinity into a clean corner; without one, infinity is kept for the record.  The operators
     # are those of bits, since a branch would keep the loop from being vectorised.
