@@ -302,7 +302,7 @@ def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
     from numba import njit
 
     # Nobody but compiled code calls it: without its wrappers it compiles in three quarters of the time.
-    bare = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return njit(boundscheck=bounded, **bare, **OPTIONS)(rebound_jitted(function, home, bounded))
 
 
