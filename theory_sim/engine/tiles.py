@@ -15,7 +15,7 @@ from theory_sim.engine.lanes import Lanes
 from theory_sim.engine.loop import compiled_advance
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import WATCHED, Plan
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import block, build, inspection, tile
 from theory_sim.rules.build import Limits, Record, Tile
 from theory_sim.rules.language import Source, Stage, names
 
@@ -74,7 +74,7 @@ def pair_of(lanes: Lanes, width: int) -> Pair | None:
     if set(names(problem.gradient)) & tile.points(problem.dim).keys():
         return None
     known = optimizer.known
-    layout = tile.Layout(
+    layout = block.Layout(
         len(known.hyper), len(problem.theta), problem.draws, len(known.rows), problem.dim, width
     )
     noise = problem.noise
@@ -82,7 +82,7 @@ def pair_of(lanes: Lanes, width: int) -> Pair | None:
     stage = Stage(optimizer.step, ("x", *known.rows))  # type: ignore[arg-type]  # a Round sees workers
     constants = dict(problem.constants)
     return Pair(
-        tile.pair(
+        block.pair(
             *(layout, _lockstep(lanes), lanes.schedule.shape[-1] > 1, known, stage),
             *(problem.gradient, problem.name, constants, drawn),
         ),
@@ -140,9 +140,9 @@ def run_tile(
         out[..., many:] = out[..., :1]
         return out
 
-    layout = tile.Layout(len(lanes.hyper), len(lanes.theta), w * problem.draws, rows, d, width)
-    block = _aligned((layout.height * width,))
-    parts, first = block.reshape(layout.height, width), layout.first
+    layout = block.Layout(len(lanes.hyper), len(lanes.theta), w * problem.draws, rows, d, width)
+    memory = _aligned((layout.height * width,))
+    parts, first = memory.reshape(layout.height, width), layout.first
     per_lane = lanes.schedule.shape[-1] > 1
     x = filled(parts[first["x"] : first["x"] + d], lanes.x0)
     x[:, many:] = np.nan
@@ -182,7 +182,7 @@ def run_tile(
         x=x,
         stopped=stopped,
         escaped=_aligned((width,), np.int64),
-        block=block,
+        block=memory,
         work=_aligned((work, width)),
         halt=np.zeros(2, np.int64) if halt is None else halt,
     )
