@@ -197,3 +197,13 @@ def test_few_lanes_are_not_worth_a_kernel(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(run, "WORTH", 0)
     assert run.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=15), threads=1) is None
     assert run.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=16), threads=1) is not None
+
+
+def test_the_first_lane_to_die_in_a_full_tile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 64 lanes fill tiles of 32 without padding, so that no lane is dead before these die.
+    rates = np.where(np.arange(64) % 7 == 3, 1e300, 1e-3) * np.linspace(1.0, 1.001, 64)
+    problem = ts.Problem("grow", grow, {"rate": 1.0}, start=1.0)
+    paired, general = both(ts.Sweep(problem, ts.sgd(1.0), {"rate": rates}, steps=60), monkeypatch)
+    assert paired.identical(general)
+    # x_{t+1} = (1 + rate) x_t: 1e300 overflows at the second step
+    assert paired.nonfinite_step.values[:, 0].tolist() == [2 if rate > 1.0 else -1 for rate in rates]
