@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim.rules.build import (
+    AHEAD,
     OPTIONS,
     Limits,
     Record,
@@ -94,7 +95,7 @@ def advance(
     if limits.begins:
         schedule(1, parameters, factor)
         for lane in range(lanes):
-            lr[lane] = lr0[lane] * factor[lane if factor.shape[0] > 1 else 0]
+            lr[lane] = lr0[lane] * factor[lane if limits.each else 0]
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
     if many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
@@ -133,14 +134,17 @@ def advance(
             if noise.shape[0] > 0:
                 uniform(t, workers, key, noise)
             if limits.varying or t == 1:
-                schedule(t, parameters, factor)
-                if factor.shape[0] == 1:
-                    common = factor[0]
-                    for lane in range(lanes):
-                        lr[lane] = lr0[lane] * common
-                else:
+                if limits.each:
+                    schedule(t, parameters, factor)
                     for lane in range(lanes):
                         lr[lane] = lr0[lane] * factor[lane]
+                else:
+                    place = (t - 1) % AHEAD
+                    if place == 0:
+                        schedule(t, parameters, factor)
+                    common = factor[place]
+                    for lane in range(lanes):
+                        lr[lane] = lr0[lane] * common
             gradient(x, t, idx, noise, theta, g, work)
             if averaged:
                 for i in range(d):

@@ -41,8 +41,13 @@ class Schedule:
 
     @cached_property
     def source(self) -> Source:
-        """The kernel of the rule."""
-        return _source(self.rule, self.name, tuple(self.parameters))
+        """The kernel that gives the factor of every lane at one step."""
+        return _source(self.rule, self.name, tuple(self.parameters), False)
+
+    @cached_property
+    def ahead(self) -> Source:
+        """The kernel that gives the factors that all lanes share at the next steps."""
+        return _source(self.rule, self.name, tuple(self.parameters), True)
 
     @property
     def varies(self) -> bool:
@@ -73,10 +78,10 @@ class Schedule:
 
 
 @cache
-def _source(rule: Rule, name: str, parameters: tuple[str, ...]) -> Source:
+def _source(rule: Rule, name: str, parameters: tuple[str, ...], ahead: bool) -> Source:
     if build.is_raw("schedule", rule):
-        return tile.raw("schedule", rule)
-    made = tile.schedule(rule, f"schedule {name}", parameters)
+        return tile.raw_schedule_ahead(rule) if ahead else tile.raw("schedule", rule)
+    made = tile.schedule(rule, f"schedule {name}", parameters, ahead)
     require_results(rule, ("the factor",), f"schedule {name}")
     return made
 

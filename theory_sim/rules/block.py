@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from theory_sim.rules.build import AHEAD
 from theory_sim.rules.language import Rule, Source, Stage
 from theory_sim.rules.observe import observe
 from theory_sim.rules.tile import HUGE, Names, NoiseRows, Writer, finished, indented, of_constants
@@ -67,8 +68,7 @@ for t in range(first, last + 1):
         measure(x, t, idx, noise, theta, row, work)
         observe(t, row, total, lowest, highest, running, watched, target, path, hits, stopped)
     if limits.varying or t == first:
-        schedule(t, tile.parameters, factor)
-    {rates}
+        {rates}
     fresh = 0
     if dead > 0:
 {some}
@@ -161,13 +161,13 @@ def pair(
     draws = "" if lockstep else "if tile.u.shape[0] > 0:\n    uniform(t, 0, tile.key, tile.u)\n"
     draws += "" if lockstep else "if limits.sampled:\n    sampler(t, size, tile.u, tile.table, idx)\n"
     draws += "" if noise is None else "uniform(t, 1, tile.key, tile.noise)\n"
-    rates = (
-        f"for lane in range({w}):\n    {at('lr', '0')} = {at('lr0', '0')} * factor[lane]\n"
-        if each
-        else "common = factor[0]"
-    )
+    rates = "schedule(t, tile.parameters, factor)\n"
+    rates += f"for lane in range({w}):\n    {at('lr', '0')} = {at('lr0', '0')} * factor[lane]\n"
+    if not each:
+        rates = f"place = (t - 1) % {AHEAD}\nif place == 0 or t == first:\n"
+        rates += "    schedule(t - place, tile.parameters, factor)\ncommon = factor[place]\n"
     body = _PAIR.format(
-        draws=indented(draws).strip(), rates=indented(rates).strip(),
+        draws=indented(draws).strip(), rates=indented(rates, 2).strip(),
         some=indented(loop(lines + some), 2), none=indented(loop(lines + none), 2),
         shown="idx[:, :] = index" if lockstep else "pass",
         following="index = index + 1 if index + 1 < size[0] else 0" if lockstep else "",

@@ -12,7 +12,7 @@ step       (g, t, lr, hyper, noise, state, x)                  state (s, d, L) a
 exchange   step + (up, down)                                   the same; up and down are messages
 gradient   (x, t, idx, noise, theta, out)                      out (w, d, L), one gradient per worker
 measure    (x, t, idx, noise, theta, out)                      out (k, L), one row per named measure
-schedule   (t, parameters, factor)                             factor (F,), lr_t = lr * factor; F is 1 or L
+schedule   (t, parameters, factor)                             factor (L,), lr_t = lr * factor
 sampler    (t, size, u, table, idx)                            idx (w, L), the component each worker draws
 uniform    (t, slot, key, out)                                 out (q, L), uniforms in [0, 1)
 compress   (p, u, hyper, out)                                  out (d, L), what the receiver of p decodes
@@ -36,7 +36,7 @@ import sys
 import tempfile
 import types as python_types
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import RLock
@@ -60,6 +60,7 @@ ARGUMENTS = {
     "uniform": ("t", "slot", "key", "out"),
     "compress": ("p", "u", "hyper", "out"),
 }
+AHEAD = 64  # steps for which a schedule that all lanes share is asked at once: a call costs more than a factor
 _LOCK = RLock()
 
 
@@ -79,8 +80,8 @@ def is_raw(kind: str, function: Rule) -> bool:
 class Tile(NamedTuple):
     """The arrays of one tile of L lanes; float64 unless said otherwise.
 
-    ``lr0``, ``lr`` (L,) step sizes before and after the schedule; ``parameters`` (s, 1 or L), ``factor`` (1 or L,) of
-    the schedule; ``hyper`` (h, L); ``theta`` (p, L); ``size`` (L,) int64 components; ``key`` (L,) uint64; ``u``, ``table``,
+    ``lr0``, ``lr`` (L,) step sizes before and after the schedule; ``parameters`` (s, 1 or L) of the schedule and its
+    ``factor``, (L,) of this step or (AHEAD,) of this step and the next ones, the same in all lanes; ``hyper`` (h, L); ``theta`` (p, L); ``size`` (L,) int64 components; ``key`` (L,) uint64; ``u``, ``table``,
     ``idx`` (w, L) of the sampling order; ``noise``, ``own_noise`` uniforms; rows and uniforms of the messages; ``g``
     (w, d, L); ``mean`` (1, d, L), or (0, d, L) for an optimizer that sees every worker; ``state`` (s, d, L); ``x`` (d, L);
     ``stopped`` (L,) int64, the first step whose iterate is not finite (0: none), from which on the lane is NaN;
@@ -120,7 +121,7 @@ class Limits(NamedTuple):
     """What is the same for all lanes of a tile.
 
     The box; the target of the first hit and the measure watched for it (-1: none); whether components are drawn, are
-    the same in all lanes, whether the schedule varies, the optimizer sends messages first, gradient and step are one
+    the same in all lanes, whether the schedule varies, whether each lane has one of its own, the optimizer sends messages first, gradient and step are one
     kernel, the running statistics are kept, the optimizer sees the mean of several workers; and how many of the measures are the problem's.
     """
 
@@ -131,6 +132,7 @@ class Limits(NamedTuple):
     sampled: int
     lockstep: int
     varying: int
+    each: int
     begins: int
     paired: int
     running: int
@@ -191,7 +193,7 @@ def tile_types() -> tuple[Any, Any, Any]:
     named: Any = types.NamedTuple
     return (
         named(tuple(of[kind] for kind in tile.split()), Tile),
-        named((types.float64,) * 3 + (types.int64,) * 9, Limits),
+        named((types.float64,) * 3 + (types.int64,) * 10, Limits),
         named(tuple(of[kind] for kind in record.split()), Record),
     )
 
@@ -377,7 +379,16 @@ def compiled(source: Source) -> Any:
 def is_cached(source: Source) -> bool:
     """Return whether a kernel is compiled in this process or on disk."""
     key = source.digest
-    return key in _COMPILED or any((_folder() / "__pycache__").glob(f"{source.kind}_{key}.kernel-*.nbi"))
+    if key in _COMPILED:
+        return True
+    kept = _folder() / "__pycache__"
+    return kept.exists() and f"{source.kind}_{key}.kernel" in _on_disk(kept, kept.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _on_disk(folder: Path, changed: int) -> frozenset[str]:
+    """Return the kernels with compiled code in a folder, which was last changed at that time."""
+    return frozenset(path.name.rpartition("-")[0] for path in folder.glob("*.nbi"))
 
 
 def _compile(source: Source, key: str) -> Any:
@@ -388,7 +399,8 @@ def _compile(source: Source, key: str) -> Any:
         setattr(module, name, jitted(function, module.__name__, source.bounded))
     sig = signature(source.kind)
     try:
-        made = njit(sig, cache=True, **OPTIONS)(module.kernel)
+        # Python itself never calls a pair: without that door it compiles an eighth faster.
+        made = njit(sig, cache=True, no_cpython_wrapper=source.kind == "pair", **OPTIONS)(module.kernel)
     except Exception as error:  # numba raises what its passes meet, AssertionError among them
         rules = " or ".join(function.__name__ for function in source.functions.values())
         raise ValueError(
