@@ -60,7 +60,9 @@ ARGUMENTS = {
     "uniform": ("t", "slot", "key", "out"),
     "compress": ("p", "u", "hyper", "out"),
 }
-AHEAD = 64  # steps for which a schedule that all lanes share is asked at once: a call costs more than a factor
+AHEAD = (
+    64  # steps for which a schedule that all lanes share is asked at once: a call costs more than a factor
+)
 _LOCK = RLock()
 
 
@@ -400,7 +402,8 @@ def _compile(source: Source, key: str) -> Any:
     sig = signature(source.kind)
     try:
         # Python itself never calls a pair: without that door it compiles an eighth faster.
-        made = njit(sig, cache=True, no_cpython_wrapper=source.kind == "pair", **OPTIONS)(module.kernel)
+        closed: dict[str, Any] = {"no_cpython_wrapper": True} if source.kind == "pair" else {}
+        made = njit(sig, cache=True, **closed, **OPTIONS)(module.kernel)
     except Exception as error:  # numba raises what its passes meet, AssertionError among them
         rules = " or ".join(function.__name__ for function in source.functions.values())
         raise ValueError(
