@@ -70,6 +70,7 @@ def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Proble
     rows = MODELS[model]
     return Problem(
         name="linear.linear",
+        unjudged="A linear function has no minimiser.",
         gradient=linear_gradient,
         constants=rows,
         dim=checks.count("d", d),

@@ -26,6 +26,8 @@ PAPER = "qadam2021"
 
 MEASURES = ("gap", "gradient_square", "offset")
 
+_FLOOR = "Noise and quantized weights leave a floor that depends on the optimizer; its claims compare floors."
+
 
 def _bowl_slope(x: float, noise: float) -> float:
     return bowl_slope(x) + noise
@@ -90,6 +92,7 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     bound = 3.0 * math.sqrt(3.0) / 8.0 + sigma
     return Problem(
         name="quantized.bowl",
+        unjudged=_FLOOR,
         gradient=_bowl_slope,
         constants={"sigma": sigma},
         dim=d,
@@ -160,6 +163,7 @@ def quadratic(
     variance = p / (1.0 - p) if p else 1.0
     return Problem(
         name="quantized.quadratic",
+        unjudged=_FLOOR,
         gradient=_quadratic_slope,
         constants={
             "sigma": sigma,
@@ -252,6 +256,7 @@ def different_workers(
     optimum = float(np.dot(curvatures, centers) / np.sum(curvatures))
     return Problem(
         name="quantized.different_workers",
+        unjudged="Local moments settle beside the minimiser; its claims compare by how much.",
         gradient=_different_gradient,
         constants={
             f"{name}_{j}": float(value)
@@ -338,6 +343,7 @@ def three_quadratics() -> Problem:
     """
     return Problem(
         name="quantized.three_quadratics",
+        unjudged="Its claims compare rates of methods, of which some diverge and none has a threshold in the paper.",
         gradient=_three_slope,
         dim=3,
         measure=_three_measures,
@@ -369,6 +375,7 @@ def consensus(nodes: int = 9, *, d: int = 50, instance: int = 0) -> Problem:
     start = np.arange(nodes)[:, None] * rng.normal(size=(nodes, d))
     return Problem(
         name="quantized.consensus",
+        unjudged="It has no objective; its claims measure how far the nodes disagree.",
         gradient=_still,
         dim=nodes * d,
         start=tuple(start.ravel().tolist()),

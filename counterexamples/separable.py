@@ -218,6 +218,7 @@ def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Pr
     checks.count("d", d)
     return Problem(
         name="separable.box_quadratic",
+        unjudged="Its claims compare the end with the minimiser in the box that the optimizer's decay imposes.",
         gradient=_box_slope,
         constants={
             "coupling": checks.number("coupling", coupling, 0.0),

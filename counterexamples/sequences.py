@@ -36,6 +36,7 @@ def geometric(ratio: float) -> Problem:
     """
     return Problem(
         name="sequences.geometric",
+        unjudged="A sequence of gradients has no minimiser.",
         gradient=geometric_gradient,
         constants={"ratio": checks.number("ratio", ratio, 0.0, open_low=True)},
         paper=PAPER,
@@ -55,6 +56,7 @@ def heavy_tailed(tail: float, offset: float = 0.0) -> Problem:
     """
     return Problem(
         name="sequences.heavy_tailed",
+        unjudged="A sequence of gradients has no minimiser.",
         gradient=heavy_tailed_gradient,
         constants={"tail": checks.number("tail", tail, 0.0), "offset": checks.number("offset", offset)},
         noise=noise.PARETO,

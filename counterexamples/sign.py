@@ -20,10 +20,16 @@ from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.verdict import Rule
 from theory_sim.rules.language import total
 
 PAPER = "karimireddy2019"
 TIES = (-1.0, 0.0, 1.0)
+# Signs cannot leave the line through the start on which the gap is constant; half of it is far from its end.
+_STUCK = Rule("gap", converged=0.1, diverged=0.5, relative=True)
+_FLOOR = (
+    "Noise leaves a floor whose height depends on the step size; its claims compare averages over the path."
+)
 
 
 def _subgradient(z: float, tie: float) -> float:
@@ -199,6 +205,7 @@ def kink(eps: float = 0.5, tie: float = 1.0) -> Problem:
         measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
+        rule=_STUCK,
         facts={"floor": 2.0 * eps},
         paper=PAPER,
     )
@@ -230,6 +237,7 @@ def pair(eps: float = 0.5) -> Problem:
         measures=("gap", "total"),
         start=1.0,
         optimum=0.0,
+        rule=_STUCK,
         facts={"floor": 8.0 * eps * eps},
         paper=PAPER,
     )
@@ -273,6 +281,7 @@ def common_signs(instance: int = 0, n: int = 20, d: int = 10) -> Problem:
         components=n,
         measure=_regression_measure,
         measures=("gap",),
+        unjudged="Where signs stop depends on the start; its claims compare the gap with the floor of the span.",
         start=tuple(start.tolist()),
         facts={**{f"s{k}": float(v) for k, v in enumerate(s)}, "floor": float(0.5 * np.mean(rest**2))},
         paper=PAPER,
@@ -315,6 +324,7 @@ def private_features(instance: int = 0, n: int = 100, p: float = 0.5) -> Problem
         dim=12 * n,
         measure=_private_features_measure,
         measures=("train", "test"),
+        unjudged="Every method fits the training half; its claims compare the losses on the other half.",
         paper=PAPER,
     )
 
@@ -376,6 +386,7 @@ def quadratic(
         reductions={("gap", "gradient_l1", "gradient_square"): total(_quadratic_term)},
         measure=_quadratic_measures,
         measures=("gap", "gradient_l1", "gradient_square"),
+        unjudged=_FLOOR,
         start=1.0,
         optimum=0.0,
         facts={
@@ -445,6 +456,8 @@ def skewed(large: float = 4.0, p: float = 0.2, *, d: int = 1) -> Problem:
         measure=_skewed_measures,
         measures=("gap", "gradient_l1"),
         optimum=0.0,
+        # Every method starts at the minimiser; one that is driven away leaves it for ever.
+        rule=Rule("gap", 0.1 * d, 1.0 * d),
         facts={"small": small, "L": 1.0},
         paper="bernstein2018",
     )

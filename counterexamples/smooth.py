@@ -14,6 +14,8 @@ from theory_sim.rules.language import total
 
 PAPER = ""
 
+_AVERAGE = "Its theorems bound averages over the path, which no single level decides."
+
 
 def quadratic_gradient(x: float, noise: float) -> float:
     """Return x + noise."""
@@ -112,6 +114,7 @@ def bounded(d: int = 5, width: float = 1.0, *, x0: float = 1.0) -> Problem:
     """
     return Problem(
         name="smooth.bounded",
+        unjudged=_AVERAGE,
         gradient=bounded_gradient,
         constants={"width": checks.number("width", width, 0.0)},
         dim=checks.count("d", d),
@@ -144,6 +147,7 @@ def logcosh(d: int = 4, width: float = 1.0, *, x0: float = 1.0) -> Problem:
     """
     return Problem(
         name="smooth.logcosh",
+        unjudged=_AVERAGE,
         gradient=logcosh_gradient,
         constants={"width": checks.number("width", width, 0.0)},
         dim=checks.count("d", d),

@@ -58,6 +58,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
         raise ValueError("k = 0 makes X constant; give k != 0.")
     return Problem(
         name="twopoint.two_point",
+        unjudged="Every method settles beside the minimiser; its claims compare by how much.",
         gradient=two_point_gradient,
         constants={"k": k, "p": p},
         noise=X,
@@ -81,6 +82,7 @@ def frozen(k: float, p: float, point: float) -> Problem:
     base = two_point(k, p)
     return Problem(
         name="twopoint.frozen",
+        unjudged="It only serves to observe moments at a fixed point.",
         gradient=frozen_gradient,
         constants={"k": k, "p": p, "point": checks.number("point", point)},
         noise=X,

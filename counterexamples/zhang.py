@@ -17,7 +17,7 @@ from theory_sim.nouns.verdict import Rule
 PAPER = "zhang2022"
 
 # The slope is constant far from x*, so approaching and receding are the two long-run behaviours.
-RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True)
+RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True, settled=0.1)
 
 
 def piecewise_shape(x: float) -> float:

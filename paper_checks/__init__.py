@@ -37,15 +37,16 @@ from paper_checks.theorems import clipping, compression, momentum, sign
 from paper_checks.wang2024separability import deterministic, stochastic, variations
 from paper_checks.zhang2022 import claims as zhang2022
 from paper_checks.zhang2022 import theorems as of_zhang2022
+from paper_checks.zhang2022 import verdicts
 from paper_checks.zou2019 import claims as zou2019
 from paper_checks.zou2019 import theorems as of_zou2019
 
 _CLAIMS = (
-    *(theory, experiment, zou2019, shi2021, chen2022, zhang2022, zhang2026, defossez2022, wang2022divergence),
-    *(dereich2024, taniguchi2024, orvieto2025, zhang2020clipping, wang2022, deterministic, variations),
-    *(stochastic, bernstein2018, karimireddy2019, sun2023, crawshaw2022, chen2023lion, chen2023lionk),
-    *(constants, bias, feedback, quantizers, speed, compression_bounds, compams2022, onebitadam2021),
-    *(ef21, choco2019, dettmers2022),
+    *(theory, experiment, zou2019, shi2021, chen2022, zhang2022, verdicts, zhang2026, defossez2022),
+    *(wang2022divergence, dereich2024, taniguchi2024, orvieto2025, zhang2020clipping, wang2022),
+    *(deterministic, variations, stochastic, bernstein2018, karimireddy2019, sun2023, crawshaw2022),
+    *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
+    *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),

@@ -249,7 +249,7 @@ def node_average(grids: Sequence[xr.Dataset]) -> Array:
 
 def node_tail(grid: xr.Dataset) -> Array:
     """Return its average over the second half of the run and the seeds, per heterogeneity."""
-    return np.asarray(grid.gradient_norm_window.values[..., 1].mean(axis=-1))
+    return np.asarray(grid.gradient_norm_window.values[..., -1].mean(axis=-1))
 
 
 _ALL_NODES = (*AVERAGED, *GOSSIP, EXCHANGE, SILENCE)

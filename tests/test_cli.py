@@ -1,6 +1,7 @@
 """The command line, through click's runner."""
 
 import json
+import re
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def test_simulate_prints_where_a_run_ends() -> None:
         "adam:lr=0.5,beta1=0,beta2=0.5",
     ]
     arguments += ["--schedule", "power:s=0.5", "--steps", "2000", "--seeds", "2"]
-    assert run(*arguments).output.count("DIVERGED") == 2
+    output = run(*arguments).output
+    assert output.count(" DIVERGED ") == 2
+    assert output.endswith("\n2 DIVERGED\n")
     record = json.loads(run(*arguments, "--json").output)
     assert record["verdict"] == ["DIVERGED", "DIVERGED"]
     assert record["x_final"][0] == pytest.approx(1.0, abs=0.1)
@@ -185,9 +188,30 @@ def test_the_entropy_is_any_integer_of_a_seed_sequence() -> None:
 def test_sweep_counts_its_verdicts(tmp_path: Path) -> None:
     output = run("sweep", "zhang2022.phase", "--tier", "quick", "--out", str(tmp_path)).output
     (line,) = (line for line in output.splitlines() if line.startswith("  verdicts"))
-    counts = dict(reversed(part.split()) for part in line.replace("verdicts", "").split(","))
+    said, _, still = line.replace("verdicts", "").partition(";")
+    counts = dict(reversed(part.split()) for part in said.split(","))
     assert sum(map(int, counts.values())) == 2400
     assert set(counts) <= {"CONVERGED", "DIVERGED", "UNDECIDED"}
+    assert re.fullmatch(
+        r" \d+ of the undecided still move, half of them would be decided by \S+ steps", still
+    )
+
+
+def test_a_verdict_needs_a_rule_and_takes_one() -> None:
+    command = ["simulate", "--problem", "smooth.bounded", "--optimizer", "gd:lr=0.1", "--steps", "2000"]
+    silent = " ".join(run(*command).output.split())
+    assert "UNJUDGED: Its theorems bound averages" in silent
+    assert "--rule, among gradient_square, gradient_43, gap" in silent
+    assert json.loads(run(*command, "--json").output)["verdict"] == ["UNJUDGED"]
+    judged = run(*command, "--rule", "gap:converged=0.1,diverged=2,relative=true").output
+    assert "1 CONVERGED" in judged
+    for rule, words in {
+        "gap": "lacks converged and diverged; write for instance gap:converged=0.1",
+        "gap:converged=2,diverged=1": "diverged = 1",
+        "gapp:converged=0.1,diverged=1": "did you mean gap",
+        "gap:converged=0.1,diverged=2,windw=0.1": "did you mean window",
+    }.items():
+        assert words in " ".join(run(*command, "--rule", rule, code=2).output.split())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Axes of every kind, coupled rows, tiers, digests, and one sentence for each mistake."""
 
+import inspect
 import re
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from counterexamples import reddi, shi, zhang
+from counterexamples import PROBLEMS, reddi, shi, zhang
 from theory_sim.nouns.optimizer import Optimizer
 
 
@@ -159,11 +160,22 @@ def test_an_ambiguous_axis_is_refused() -> None:
         _ = ts.Sweep(clash, adam(), {"beta2": [0.5]}).job.lanes
 
 
-def test_a_problem_without_a_rule_is_undecided() -> None:
+def test_a_problem_without_a_rule_is_unjudged() -> None:
     silent = replace(zhang.piecewise(5), rule=None)
     grid = ts.simulate(silent, adam(), steps=5)
-    assert grid.verdict.item() == "UNDECIDED"
+    assert grid.verdict.item() == "UNJUDGED"
     assert grid.status.item() == "FINITE"
+    assert np.isnan([grid.diverged_fraction, grid.diverged_low, grid.diverged_high]).all()
+
+
+@pytest.mark.parametrize("name", sorted(PROBLEMS))
+def test_every_problem_has_a_rule_or_says_why_not(name: str) -> None:
+    values = {"C": 10, "eps": 0.1, "N": 10, "B": 2, "ratio": 0.5, "tail": 2.5}
+    parameters = inspect.signature(PROBLEMS[name]).parameters.values()
+    given: dict[str, Any] = {one.name: values[one.name] for one in parameters if one.default is one.empty}
+    problem = PROBLEMS[name](**given, **({"delta": 0.5} if name == "reddi.stochastic" else {}))
+    assert (problem.rule is None) == bool(problem.unjudged)
+    assert problem.rule is not None or problem.unjudged.endswith(".")
 
 
 def test_verdicts_compare_with_names_and_members() -> None:

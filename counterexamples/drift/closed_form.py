@@ -10,6 +10,10 @@ of the phase diagram.  The formulas below are derived from the recursions of Ada
 
 Everything here is Adam without bias correction; the correction multiplies the step by a factor that tends
 to 1, and so changes no sign.
+
+D < 0 does not imply divergence everywhere.  The moments see one slope while x moves little within a period; where
+beta1 >= sqrt(beta2) the steps are not bounded (`update_bound`), and at the minimiser, where the slope changes within
+a step or two, an orbit with D < 0 can stay trapped.  `theory_sim.Rule` judges such a run by what it does.
 """
 
 import math
@@ -216,6 +220,9 @@ def first_order_beta2(beta1: ArrayLike, n: ArrayLike, C: ArrayLike, order: str) 
 
 def diverging_area(n: int, C: float, cells: int = 200, safe: bool = False) -> float:
     """Share of the (beta1, beta2) unit square where Adam goes the wrong way: D < 0 although S > 0.
+
+    Some of these cells, nearly all of them with beta1 >= sqrt(beta2), have orbits that stay trapped at the minimiser
+    all the same; `safe` leaves that part out.
 
     Parameters
     ----------

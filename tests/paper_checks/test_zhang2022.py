@@ -6,8 +6,16 @@ import pytest
 from counterexamples import zhang
 from counterexamples.drift import quadratics_bias
 from paper_checks.zhang2022 import claims as zhang2022
-from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, flipped, nan
+from tests.tampering import (
+    fails_on_tampered_grids,
+    fails_with_other_sweeps,
+    flipped,
+    grids_of,
+    nan,
+    status,
+)
 from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 from theory_sim.nouns.sweep import simulate
 from theory_sim.nouns.verdict import Verdict
 
@@ -28,6 +36,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("Z1a", "phase", "verdict", one_in_thirteen_undecided),
     ("Z1a", "phase", "verdict", left_branch_flipped),
     ("Z1b", "reshuffled", "verdict", flipped),
+    ("V1", "random_plain", "verdict", flipped),
+    ("V1", "random_corrected", "verdict", flipped),
+    ("V1", "random_warm", "verdict", lambda verdict: np.full_like(verdict, "UNDECIDED")),
     ("Z1b", "frozen", "x", np.negative),
     ("Z4", "realizable", "distance", nan),
     ("Z4", "realizable", "distance", lambda x: np.ones_like(x)),
@@ -83,3 +94,15 @@ def test_sawtooth_by_hand() -> None:
     assert zhang2022.sawtooth(0.0) == pytest.approx(15.0)
     # Equal weights, beta1 -> 1: no step moves x.
     assert zhang2022.sawtooth(1.0 - 1e-9) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_verdict_by_level_alone_contradicts_the_drift(runs: Runs) -> None:
+    # What the rule was before it looked at the trend.
+    grids = grids_of("zhang2022.V1", runs)
+    half, full = (grids[0].distance_window.isel(window_end=k) for k in (1, 2))
+    start = 2.0  # |x_1 - x*|
+    low, high = 0.9 * start, 1.1 * start
+    verdict = grids[0].verdict.copy(deep=True)
+    verdict = verdict.where(~((half < low) & (full < low)), "CONVERGED")
+    grids[0]["verdict"] = verdict.where(~((half > high) & (full > high)), "DIVERGED")
+    assert status("zhang2022.V1", grids) is Outcome.FAIL

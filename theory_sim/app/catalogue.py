@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from theory_sim import checks
+from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -179,6 +180,21 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
         raise ValueError(f"{argument} of {name} has an option of its own; leave it out of {text!r}.")
     optimizer: Optimizer = _build("optimizer", name, OPTIMIZERS, {**given, **extra})
     return optimizer
+
+
+def build_rule(text: str) -> Rule:
+    """Build a verdict rule from ``measure:argument=value,...``, for instance ``gap:converged=0.1,diverged=2``."""
+    measure, _, rest = text.partition(":")
+    given = arguments(rest, "a rule", [*inspect.signature(Rule).parameters][1:])
+    missing = {"converged", "diverged"} - given.keys()
+    if missing:
+        raise ValueError(
+            f"The rule {text!r} lacks {' and '.join(sorted(missing))}; write for instance "
+            f"{measure or 'gap'}:converged=0.1,diverged=2,relative=true."
+        )
+    for name in given:
+        checks.known("argument of a rule", name, set(inspect.signature(Rule).parameters) - {"measure"})
+    return Rule(measure, **given)
 
 
 def build_schedule(text: str) -> Schedule:

@@ -38,11 +38,12 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         - with messages, ``bits_up`` and ``bits_down`` (cells[, checkpoint]): bits one worker sent and received;
         - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1; an
           overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
-        - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule;
+        - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule, UNJUDGED without one;
+        - ``decides_at`` (cells): extrapolated steps that decide an UNDECIDED run that still moves, else NaN;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells[, checkpoint]) over x_1 ... x_c;
         - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
-        - ``<rule measure>_window`` (cells, window_end): the window means that the rule judged, at T/2 and T;
+        - ``<rule measure>_window`` (cells, window_end): the window means that the rule judged, at T/4, T/2 and T;
         - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
     """
     import xarray as xr
@@ -93,21 +94,21 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     if plan.first_hit is not None:
         data["first_hit"] = (cells, folded(records["hits"][:, 0]))
         data["first_hit_mean"] = (cells, folded(records["hits"][:, 1]))
-    verdict = np.full(len(finite), Verdict.UNDECIDED.value, dtype="<U9")
     rule = sweep.judged
-    if rule is not None:
-        k = problem.measures.index(rule.measure)
-        windows = records["windows"][..., k]
-        verdict = rule.judge(
-            windows[:, 0], windows[:, 1], records["first"][:, k], finite, records["escaped"] > 0
-        )
-        data[f"{rule.measure}_window"] = ((*cells, "window_end"), folded(windows))
-    data["verdict"] = (cells, folded(verdict))
-    diverged = (folded(verdict) == Verdict.DIVERGED.value).sum(axis=-1)
-    # Lanes without randomness are one observation, however many seeds repeat it.
-    trials = sweep.seeds if sweep.job.random else 1
-    low, high = wilson(diverged * trials / sweep.seeds, trials)
-    data["diverged_fraction"] = (axes, diverged / sweep.seeds)
+    if rule is None:
+        data["verdict"] = (cells, np.full(shape, Verdict.UNJUDGED.value, dtype="<U9"))
+        share = low = high = np.full(shape[:-1], np.nan)
+    else:
+        k, first, escaped = problem.measures.index(rule.measure), records["first"], records["escaped"] > 0
+        judged = rule.judge(records["windows"][..., k], sweep.steps, first[:, k], finite, escaped)
+        data["verdict"] = (cells, folded(judged.verdict))
+        data["decides_at"] = (cells, folded(judged.decides_at))
+        data[f"{rule.measure}_window"] = ((*cells, "window_end"), folded(judged.means))
+        diverged = (folded(judged.verdict) == Verdict.DIVERGED.value).sum(axis=-1)
+        # Lanes without randomness are one observation, however many seeds repeat it.
+        trials = sweep.seeds if sweep.job.random else 1
+        share, (low, high) = diverged / sweep.seeds, wilson(diverged * trials / sweep.seeds, trials)
+    data["diverged_fraction"] = (axes, share)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
     coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
     if names:
@@ -115,7 +116,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     if many:
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
-        coords["window_end"] = [sweep.steps // 2, sweep.steps]
+        coords["window_end"] = [sweep.steps // 4, sweep.steps // 2, sweep.steps]
     return xr.Dataset(data, coords, attrs=provenance(sweep))
 
 

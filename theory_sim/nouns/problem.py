@@ -32,7 +32,7 @@ OUTPUTS = frozenset(
         "state_final",
         "status",
     }
-    | {"nonfinite_step", "verdict", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
+    | {"nonfinite_step", "verdict", "decides_at", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
     | {"diverged_fraction", "diverged_low", "diverged_high"}
 )
 
@@ -74,7 +74,9 @@ class Problem:
     optimum : float, optional
         A minimiser, in every coordinate.
     rule : Rule, optional
-        How a run of this problem is judged; without one every verdict is UNDECIDED.
+        How a run of this problem is judged; without one every verdict is UNJUDGED.
+    unjudged : str
+        Why there is no rule, as a sentence.
     facts : mapping of str to float
         Constants that theorems read: L, D0, D1, G, ...
     paper : str
@@ -101,6 +103,7 @@ class Problem:
     start: float | tuple[float, ...] = 0.0
     optimum: float | None = None
     rule: Rule | None = None
+    unjudged: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
     paper: str = ""
     family: Callable[..., Problem] | None = None

@@ -308,8 +308,7 @@ class Sweep:
                     f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}."
                 )
         rule = self.judged
-        horizons = () if rule is None else (self.steps // 2, self.steps)
-        windows = tuple((h - max(int(h * rule.window), min(h, 1)), h) for h in horizons if rule is not None)
+        windows = () if rule is None else rule.windows(self.steps)
         return Plan(self.steps, tuple(sorted({*points, self.steps})), self.running, windows, self.first_hit)
 
     def at(self, tier: str) -> Sweep:

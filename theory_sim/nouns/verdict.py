@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Verdict(StrEnum):
     CONVERGED = "CONVERGED"
     DIVERGED = "DIVERGED"
     UNDECIDED = "UNDECIDED"
+    UNJUDGED = "UNJUDGED"  # nobody said what would be a failure: neither the problem nor the sweep has a rule
 
 
 class Status(StrEnum):
@@ -27,12 +29,39 @@ class Status(StrEnum):
     NONFINITE = "NONFINITE"
 
 
+_SHARES = (4, 2, 1)  # the windows end at T/4, T/2 and T
+_PARTS = 4  # of a window, whose scatter about a straight line tells noise from movement
+# A change by that many standard deviations of a part is movement; of lanes with white noise 1 in 200 is taken so.
+_NOISE = 4.0
+_ROUNDING = 1e-8  # relative; what the mean of 10^8 floats may be off by
+# Steps lr/t^s bring a run to its limit by a factor 2^-s per doubling; one on its way goes on by 2^(1-s) >= 1.
+_SLOWING = 0.9
+
+
+class Judgement(NamedTuple):
+    """Of N lanes: verdicts, window means (N, 3), and the steps that would decide the open ones."""
+
+    verdict: np.ndarray[Any, Any]
+    means: np.ndarray[Any, Any]
+    decides_at: np.ndarray[Any, Any]
+
+
 @dataclass(frozen=True)
 class Rule:
     """When a run counts as converged or diverged.
 
-    The quantity is the mean of one measure over the last `window` of the run.  A verdict needs the same
-    answer at half the horizon and at the horizon; anything else is UNDECIDED.
+    The quantity is the mean of one measure over windows that end at a quarter of the horizon T, at its
+    half, and at T.  A verdict rests on three things.
+
+    - **Level.**  The means at T/2 and at T are both below `converged`, or both above `diverged`.
+    - **Trend.**  A mean that changes between T/2 and T by more than its scatter within the windows is still
+      moving.  If its changes shrink from one doubling of T to the next, it has a limit, which is
+      extrapolated; else it goes on in its direction.  A run that is above `diverged` but on its way back, or
+      below `converged` but on its way out, is UNDECIDED.
+    - **End.**  A run that is CONVERGED is either still on its way to zero or has its limit below `settled`.
+
+    Everything else is UNDECIDED; where such a run is still moving, `decides_at` extrapolates the number of
+    steps after which it will have passed a threshold.
 
     Parameters
     ----------
@@ -43,9 +72,12 @@ class Rule:
     diverged : float
         DIVERGED above this value, >= converged.
     relative : bool
-        Whether both thresholds are multiples of the measure at the start.
+        Whether the thresholds are multiples of the measure at the start.
     window : float
-        Share of the run that is averaged, in (0, 0.5]; it should span several periods of the problem.
+        Share of the run that is averaged, in (0, 0.5]; a quarter of it should span several periods of the
+        problem.
+    settled : float, optional
+        Below which a converged run that no longer moves must be, <= converged; default: `converged`.
     """
 
     measure: str
@@ -53,32 +85,88 @@ class Rule:
     diverged: float
     relative: bool = False
     window: float = 0.05
+    settled: float | None = None
 
     def __post_init__(self) -> None:
         checks.flag("relative", self.relative)
         checks.number("converged", self.converged, 0.0)
         checks.number("diverged", self.diverged, self.converged)
         checks.number("window", self.window, 0.0, 0.5, open_low=True)
+        if self.settled is not None:
+            checks.number("settled", self.settled, 0.0, self.converged)
 
-    def judge(self, half: Any, full: Any, start: Any, finite: Any, escaped: Any) -> np.ndarray[Any, Any]:
-        """Return the verdict of each lane.
+    def windows(self, steps: int) -> tuple[tuple[int, int], ...]:
+        """Return the parts (a, b] of the windows, in updates: four for each of the ends T/4, T/2 and T."""
+        parts: list[tuple[int, int]] = []
+        for share in _SHARES:
+            end = steps // share
+            length = max(int(end * self.window), min(end, 1))
+            edges = [end - length + length * k // _PARTS for k in range(_PARTS + 1)]
+            parts += pairwise(edges)
+        return tuple(parts)
+
+    def judge(self, parts: Any, steps: int, start: Any, finite: Any, escaped: Any) -> Judgement:
+        """Judge every lane.
 
         Parameters
         ----------
-        half, full : ndarray
-            Window means at half the horizon and at the horizon; NaN once a lane is not finite.
-        start : ndarray
+        parts : ndarray, shape (N, 12)
+            Means over the parts that `windows` gives; NaN once a lane is not finite, and for an empty part.
+        steps : int
+            The horizon T.
+        start : ndarray, shape (N,)
             The measure at x_1.
-        finite, escaped : ndarray of bool
+        finite, escaped : ndarray of bool, shape (N,)
             A lane that is not finite is never CONVERGED: it is DIVERGED if it escaped (an unconstrained
             iterate grew beyond every float), and UNDECIDED otherwise, since 0/0 shows nothing.
+
+        Returns
+        -------
+        Judgement
         """
+        parts = np.reshape(parts, (-1, len(_SHARES), _PARTS))
+        lengths = np.diff(self.windows(steps)).reshape(len(_SHARES), _PARTS)
+        with np.errstate(all="ignore"):
+            means = np.where(lengths > 0, parts * lengths, 0.0).sum(axis=-1) / lengths.sum(axis=-1)
+            limit, growth = _trend(parts, means)
         scale = start if self.relative else 1.0
         low, high = self.converged * scale, self.diverged * scale
-        verdict = np.full(np.shape(full), Verdict.UNDECIDED.value, dtype="<U9")
-        verdict[finite & (half < low) & (full < low)] = Verdict.CONVERGED.value
-        verdict[(finite & (half > high) & (full > high)) | escaped] = Verdict.DIVERGED.value
-        return verdict
+        end = low if self.settled is None else self.settled * scale
+        half, full = means[:, 1], means[:, 2]
+        verdict = np.full(len(parts), Verdict.UNDECIDED.value, dtype="<U9")
+        verdict[finite & (half < low) & (full < low) & (limit < end)] = Verdict.CONVERGED.value
+        above = (half > high) & (full > high) & (limit > high)
+        verdict[(finite & above) | escaped] = Verdict.DIVERGED.value
+        open_ = finite & (verdict == Verdict.UNDECIDED.value)
+        decides_at = np.where(open_, _horizon(full, full - half, growth, low, high, steps), np.nan)
+        return Judgement(verdict, means, decides_at)
+
+
+def _trend(parts: Any, means: Any) -> tuple[Any, Any]:
+    """Return where window means go, and by which factor their change grows per doubling (NaN: they stay)."""
+    place = np.arange(_PARTS) - (_PARTS - 1) / 2.0
+    slope = (parts * place).sum(axis=-1, keepdims=True) / (place @ place)
+    scatter = parts - parts.mean(axis=-1, keepdims=True) - slope * place
+    noise = np.sqrt((scatter[:, 1:] ** 2).sum(axis=(1, 2)) / (2 * (_PARTS - 2)))
+    full, change = means[:, 2], means[:, 2] - means[:, 1]
+    ratio = change / (means[:, 1] - means[:, 0])
+    # Empty parts, of a horizon of a few steps, show no scatter: every change counts.
+    moving = np.abs(change) > _NOISE * np.nan_to_num(noise) + _ROUNDING * np.abs(full)
+    slowing = (ratio > 0.0) & (ratio < _SLOWING)
+    limit = np.where(slowing, full + change * ratio / (1.0 - ratio), np.copysign(np.inf, change))
+    # The path of a step size that does not vanish doubles with T; no change grows faster for long.
+    growth = np.where(moving & ~slowing, np.clip(np.where(ratio > 0.0, ratio, 1.0), 1.0, 2.0), np.nan)
+    return np.where(moving, limit, full), growth
+
+
+def _horizon(full: Any, change: Any, growth: Any, low: Any, high: Any, steps: int) -> Any:
+    """Return after how many steps moving means will have passed a threshold for one doubling, or NaN."""
+    found, level = np.full(np.shape(full), np.nan), np.array(full, dtype=float)
+    for doublings in range(1, 64):
+        passed = (change < 0.0) & (level < low) | (change > 0.0) & (level > high)
+        found = np.where(np.isnan(found) & passed & ~np.isnan(growth), steps * 2.0**doublings, found)
+        level = level + change * growth**doublings
+    return found
 
 
 def wilson(successes: Any, trials: Any, confidence: float = 0.95) -> tuple[Any, Any]:

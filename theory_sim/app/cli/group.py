@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from theory_sim import checks
 from theory_sim.nouns.sweep import TIERS, Sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class _Group(click.Group):
@@ -120,6 +124,32 @@ def main() -> None:
     theory-sim distributed --workers 4   quantized Adam over real processes, packed messages on the wire
     theory-sim reproduce --tier quick    everything, in one folder
     """
+
+
+rule_option = click.option(
+    "--rule",
+    help="Verdict rule, for instance gap:converged=0.1,diverged=2,relative=true; default: the problem's.",
+)
+
+
+def judged(sweep: Sweep, grid: xr.Dataset) -> str:
+    """Return the verdicts of a sweep in words: how many of each, and what would decide the open ones."""
+    if sweep.judged is None:
+        reason = sweep.problem.unjudged or f"{sweep.problem.name} has no verdict rule."
+        return f"UNJUDGED: {reason}  Say what would be a failure with --rule, among {_choices(sweep)}."
+    found, counts = np.unique(grid.verdict.values, return_counts=True)
+    said = ", ".join(f"{count} {verdict}" for verdict, count in zip(found, counts, strict=True))
+    needed = grid.decides_at.values[np.isfinite(grid.decides_at.values)]
+    if needed.size:
+        said += f"; {needed.size} of the undecided still move, "
+        said += f"half of them would be decided by {np.median(needed):.2g} steps"
+    return said
+
+
+def _choices(sweep: Sweep) -> str:
+    return (
+        ", ".join(name for name in sweep.problem.measures if name not in sweep.problem.online) or "no measure"
+    )
 
 
 def describe(sweep: Sweep) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from theory_sim import checks
 from theory_sim.app import catalogue, terminal
@@ -17,9 +17,11 @@ from theory_sim.app.cli.group import (
     describe,
     file_option,
     folder_option,
+    judged,
     main,
     out_option,
     processes_option,
+    rule_option,
     tier_option,
 )
 from theory_sim.app.runs import Runs
@@ -44,6 +46,7 @@ from theory_sim.nouns.sweep import TIERS, Sweep
 @click.option(
     "--x0", help="Start: one number, or one per coordinate with commas between; default: the problem's."
 )
+@rule_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option(
     "--tier", type=click.Choice(TIERS), default="full", show_default=True, help="quick: a tenth of the steps."
@@ -59,6 +62,7 @@ def simulate(
     order: str,
     workers: int,
     x0: str | None,
+    rule: str | None,
     as_json: bool,
     tier: str,
     out: Path | None,
@@ -74,6 +78,7 @@ def simulate(
         order=order,
         workers=workers,
         x0=None if x0 is None else _numbers(x0),
+        rule=None if rule is None else catalogue.build_rule(rule),
         name="simulate",
         quick={"steps": max(1, steps // 10)},
     ).at(tier)
@@ -92,6 +97,7 @@ def simulate(
     click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
     terminal.show("", ["seed", *map(str, names)], rows)
+    click.echo(judged(sweep, grid))
 
 
 def _numbers(text: str) -> float | list[float]:
@@ -110,14 +116,17 @@ def _cell(value: Any) -> str:
 @main.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, from a timed pilot, and stop.")
+@rule_option
 @tier_option
 @out_option
-def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
+def sweep(name: str, dry_run: bool, rule: str | None, tier: str, out: Path) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
     from theory_sim.engine import run as execute
 
     checks.known("sweep", name, catalogue.sweeps())
     chosen = catalogue.sweeps()[name].at(tier)
+    if rule is not None:
+        chosen = replace(chosen, rule=catalogue.build_rule(rule))
     if dry_run:
         click.echo(describe(chosen))
         work = chosen.size * chosen.steps
@@ -130,9 +139,7 @@ def sweep(name: str, dry_run: bool, tier: str, out: Path) -> None:
         grid = Runs(tier, out / "sweeps", progress).grid(chosen)
     path = out / "sweeps" / f"{name}.{tier}.nc"
     save(grid, path)
-    verdicts, counts = np.unique(grid.verdict.values, return_counts=True)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in zip(verdicts, counts, strict=True))
-    click.echo(f"{describe(chosen)}\n  verdicts   {said}\n  written    {path}")
+    click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}\n  written    {path}")
 
 
 @main.command()
