@@ -108,19 +108,23 @@ def test_a_wrong_theorem_is_contradicted() -> None:
     assert trial.conclusion()[-1] == "the run CONTRADICTS the theorem"
 
 
-def test_a_run_that_is_too_short_contradicts_no_verdict() -> None:
+def test_a_verdict_is_contradicted_by_the_settled_opposite_only() -> None:
     ends = replace(DESCENT, bound="", quantity="verdict", verdict=Verdict.CONVERGED, conditions=())
-    # (1 - .1)^20 = .12 is not below the rule's .1; at 50 steps it is .005.
-    assert put_on_trial(ends).respected is None
+    opposite = replace(ends, verdict=Verdict.DIVERGED)
+    # (1 - .1)^20 = .12 is not below the rule's .1; .35 at 10 and .12 at 20 go on to be below 0 at 40, half of 80.
+    # At 50 steps it is .005.
+    for theorem in (ends, opposite):
+        early = put_on_trial(theorem)
+        assert early.respected is None
+        assert early.note == "at its present pace it would be decided by 80 steps"
+        assert early.conclusion()[-1].startswith("the run is UNDECIDED, so it neither agrees")
     assert put_on_trial(ends, names={"steps": 50}).respected is True
-    other = put_on_trial(replace(ends, verdict=Verdict.DIVERGED), names={"steps": 50})
-    assert other.respected is None
-    assert (
-        other.conclusion()[-1] == "the run does not (yet) agree with the theorem, which is about the long run"
-    )
-    bounded = replace(DESCENT, verdict=Verdict.DIVERGED, conditions=())
-    assert put_on_trial(bounded, names={"steps": 50}).respected is None
-    assert put_on_trial(replace(bounded, bound="0"), names={"steps": 50}).respected is False
+    other = put_on_trial(opposite, names={"steps": 50})
+    assert other.respected is False
+    assert other.conclusion()[-1] == "the run CONTRADICTS the theorem"
+    both = replace(DESCENT, verdict=Verdict.DIVERGED, conditions=())
+    assert put_on_trial(both, names={"steps": 50}).respected is False
+    assert put_on_trial(replace(both, bound="0"), names={"steps": 50}).respected is False
 
 
 def test_a_problem_without_the_quantity_says_what_it_measures() -> None:

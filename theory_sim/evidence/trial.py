@@ -91,17 +91,18 @@ class Trial:
 
         A mean over seeds may be on the wrong side by the quantile of Student's t that has a false alarm in
         3.5e6 for normal values (5 standard errors of many seeds, 17 of eight); one random seed contradicts no
-        mean.  A verdict is about the long run, so a run that ended otherwise contradicts none.  Recalled
-        constants are never asserted.
+        mean.  A verdict is contradicted by a run whose seeds all settled on the opposite one, by level and
+        trend (`theory_sim.Rule`); a run that is not decided contradicts none.  Recalled constants are never
+        asserted.
         """
         theorem, bound = self.theorem, self.assessment.bound
         if self.applies is not Answer.HOLDS or self.observed is None or theorem.constants == "recalled":
             return None
         bounded = isinstance(self.observed, float) and not math.isnan(bound)
         kept = self._within() if bounded else (None if theorem.verdict is None else True)
-        if kept and theorem.verdict is not None and self.ended != theorem.verdict.value:
-            return None
-        return kept
+        if kept is False or theorem.verdict is None or self.ended == theorem.verdict.value:
+            return kept
+        return False if self.ended in (Verdict.CONVERGED.value, Verdict.DIVERGED.value) else None
 
     def _within(self) -> bool | None:
         """Whether the observed number is on the right side of the bound; None if it does not tell."""
@@ -151,7 +152,7 @@ class Trial:
         if self.respected is not None:
             lines.append(f"the run {'agrees with' if self.respected else 'CONTRADICTS'} the theorem")
         elif answer is Answer.HOLDS and self.ended and theorem.verdict not in (None, Verdict(self.ended)):
-            lines.append("the run does not (yet) agree with the theorem, which is about the long run")
+            lines.append(f"the run is {self.ended}, so it neither agrees with the theorem nor contradicts it")
         return lines
 
     def record(self) -> dict[str, Any]:
@@ -453,6 +454,10 @@ def _observe(theorem: Theorem, problem: Problem, grid: xr.Dataset) -> dict[str, 
     seen: dict[str, Any] = {"ended": verdicts[0] if len(same) == 1 else Verdict.UNDECIDED.value}
     if len(same) > 1:
         seen["note"] = f"{np.sum(verdicts == Verdict.DIVERGED.value)} of {verdicts.size} seeds diverged"
+    elif "decides_at" in grid and np.isfinite(grid["decides_at"].values).all():
+        seen["note"] = f"at its present pace it would be decided by {grid['decides_at'].values.max():.2g} steps"
+    elif seen["ended"] == Verdict.UNJUDGED.value and theorem.verdict is not None:
+        seen["note"] = problem.unjudged or f"{problem.name} has no verdict rule"
     if theorem.quantity in ("", "verdict"):
         return {**seen, "observed": seen["ended"]}
     if theorem.quantity in problem.facts:

@@ -45,6 +45,8 @@ def _pairs(words: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--optimizer", help="For instance adam:beta2=0.99; default: the theorem's. Keeps its schedule.")
 @click.option("--steps", type=int, help="Default: the theorem's.")
 @click.option("--seeds", type=int, help="Default: the theorem's.")
+@click.option("--order", help="cyclic, reshuffled or replacement; default: the theorem's.")
+@click.option("--x0", type=float, help="Start of the run; default: the problem's.")
 @click.option("--run/--no-run", default=True, help="Also run it and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--latex", is_flag=True, help="Print the conclusion as LaTeX and stop.")
@@ -55,13 +57,15 @@ def theorem(
     optimizer: str | None,
     steps: int | None,
     seeds: int | None,
+    order: str | None,
+    x0: float | None,
     run: bool,
     as_json: bool,
     latex: bool,
 ) -> None:
     """Ask the theorem NAME about a run: does it apply, what follows, and what does the run do?
 
-    Any other --SYMBOL VALUE is a hyperparameter of the optimizer, else a parameter of the problem, else a symbol.
+    Exit status 1 if the run contradicts it.  Any other --SYMBOL VALUE is a hyperparameter of the optimizer, else a parameter of the problem, else a symbol.
     """
     from theory_sim.evidence.trial import put_on_trial
 
@@ -72,7 +76,8 @@ def theorem(
         return
     if steps is not None:
         checks.count("steps", steps, high=checks.LARGEST)
-    settings = {key: value for key, value in (("steps", steps), ("seeds", seeds)) if value is not None}
+    chosen_run = {"steps": steps, "seeds": seeds, "order": order, "x0": x0}
+    settings = {key: value for key, value in chosen_run.items() if value is not None}
     extra: dict[str, Any] = {}
     if optimizer is not None and chosen.optimizer is not None:
         extra["schedule"] = chosen.optimizer().schedule
@@ -85,11 +90,12 @@ def theorem(
     )
     if as_json:
         click.echo(json.dumps(trial.record(), allow_nan=False))
-        return
+        sys.exit(trial.respected is False)
     click.echo(f"{chosen.id} ({chosen.where}; constants {chosen.constants})\n{chosen.statement}")
     if trial.sweep is not None:
         click.echo(
-            f"{trial.sweep.optimizer}\non {trial.sweep.problem}, {trial.sweep.steps} steps, {trial.sweep.seeds} seed(s)"
+            f"{trial.sweep.optimizer}\non {trial.sweep.problem}, order {trial.sweep.order}, "
+            f"{trial.sweep.steps} steps, {trial.sweep.seeds} seed(s)"
         )
     rows = [
         (
@@ -104,6 +110,7 @@ def theorem(
     terminal.show("", ("answer", "condition", "margin", "relation", "reason"), rows)
     for line in trial.conclusion():
         click.echo(line)
+    sys.exit(trial.respected is False)
 
 
 def _refuse(names: tuple[str, ...], beside: str) -> None:
