@@ -338,4 +338,5 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     space: dict[str, Any] = {**made, "where_": where, "abs_": abs}
     exec(compile(text, f"<{rule.__name__} of arrays>", "exec"), space)  # noqa: S102
     kernel: Callable[..., tuple[Any, ...]] = space["kernel"]
+    kernel.__defaults__ = rule.__defaults__
     return kernel
