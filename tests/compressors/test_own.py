@@ -74,8 +74,8 @@ def itself(p: float) -> float:
     return p
 
 
-def nearest(p: float, u: float, i: int) -> float:
-    return math.floor(p + u) if i > 0 else p
+def shifted(p: float, u: float, i: int) -> float:
+    return p + u if i > 0 else p
 
 
 def test_reductions_uniforms_places_and_blocks() -> None:
@@ -84,13 +84,11 @@ def test_reductions_uniforms_places_and_blocks() -> None:
     x = np.random.default_rng(0).normal(size=10)
     np.testing.assert_allclose(whole.quantize(x), rms_sign(word=64).quantize(x), rtol=1e-14)
     np.testing.assert_allclose(cut.quantize(x), rms_sign(4, 64).quantize(x), rtol=1e-14)
-    dither = Compressor("dither", nearest)
-    assert dither.draws(3) == 3
-    assert whole.draws(3) == 0
-    assert dither.quantize([0.5, 0.5, 0.5], uniforms=[0.9, 0.4, 0.6]).tolist() == [0.5, 0.0, 1.0]
-    assert Compressor("dither", nearest, {"block": 1.0}).quantize(
-        [0.5, 0.5], uniforms=[0.9, 0.9]
-    ).tolist() == [0.5, 0.5]
+    for block, lost in ((0.0, [0]), (3.0, [0, 3, 6, 9])):
+        one, u = Compressor("shifted", shifted, {"block": block}), np.linspace(0.1, 0.9, 10)
+        u_used = np.where(np.isin(np.arange(10), lost), 0.0, u)
+        assert (one.quantize(x, uniforms=u) == x + u_used).all()
+    assert (one.draws(10), whole.draws(10)) == (10, 0)
 
 
 def test_blocks_share_one_kernel() -> None:

@@ -210,6 +210,16 @@ def test_arrays_follow_single_lanes(name: str, library: str) -> None:
     assert compared > LANES / 20
 
 
+@pytest.mark.skipif("torch" not in LIBRARIES, reason='needs torch: pip install "theory-sim[torch]"')
+@pytest.mark.parametrize("name", sorted(RULES.keys() - TABLES))
+def test_numbers_join_tensors_of_any_device(name: str) -> None:
+    """The device without memory stands for every other one: what it computes with must be there too."""
+    for numbers in ((), names(RULES[name])[1:], names(RULES[name])[:-1]):
+        given = [0.5 if one in numbers else torch.ones(3, device="meta") for one in names(RULES[name])]
+        for one in trace.elementwise(RULES[name], torch)(*given):
+            assert not torch.is_tensor(one) or str(one.device) == "meta"
+
+
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_rules_that_read_a_table_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no arithmetic of its names"):

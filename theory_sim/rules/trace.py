@@ -322,16 +322,24 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     """
     text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
 
-    def arrays(*values: Any) -> tuple[Any, ...]:
-        return tuple(library.asarray(one, dtype=library.float64) if _plain(one) else one for one in values)
+    def arrays(device: Any, *values: Any) -> tuple[Any, ...]:
+        real = library.float64  # where torch would take 32 bits
+        return tuple(
+            library.asarray(one, dtype=real, device=device) if _plain(one) else one for one in values
+        )
 
     def where(condition: Any, yes: Any, no: Any) -> Any:
         if isinstance(condition, bool | np.bool_):
             return yes if condition else no
-        return library.where(condition, *(arrays(yes, no) if _plain(yes) and _plain(no) else (yes, no)))
+        sides = arrays(condition.device, yes, no) if _plain(yes) and _plain(no) else (yes, no)
+        return library.where(condition, *sides)
 
     def function(name: str) -> Callable[..., Any]:
-        return lambda *values: getattr(library, name)(*arrays(*values))
+        def call(*values: Any) -> Any:
+            device = next(value.device for value in values if not _plain(value))
+            return getattr(library, name)(*arrays(device, *values))
+
+        return call
 
     made = {f"{name}_": _total(getattr(math, name), getattr(np, name), function(name)) for name in FUNCTIONS}
     made |= {f"{one.__name__}_": _total(one, of_numpy, one) for one, of_numpy in _PARTIAL.values()}
