@@ -304,6 +304,7 @@ def _total(
     return call
 
 
+@cache
 def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]:
     """Return a rule as a function of arrays that returns a tuple of arrays.
 

@@ -7,7 +7,7 @@ one over the coordinates of a tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ except ImportError as error:
         'theory_sim.wire.torch_bridge needs torch; install it with pip install "theory-sim[torch]".'
     ) from error
 
+_names = cache(names)
 SCOPES = ("tensor", "group")
 _OF_TORCH = ("params", "param_names", "initial_lr")  # entries of a group that are no values of ours
 _FOLDS: Mapping[str, Callable[[Any], Any]] = {
@@ -46,22 +47,22 @@ def _full(value: Any, tensor: Any) -> Any:
 def _called(optimizer: Optimizer, rule: Rule, known: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the results of a rule, after the reductions over coordinates that it names."""
     inner, x = dict(known), known["x"]
-    if "i" in names(rule):
+    if "i" in _names(rule):
         inner["i"] = torch.arange(x.numel(), dtype=x.dtype, device=x.device).view_as(x)
     for key, one in optimizer.reductions.items():
         own = (key,) if isinstance(key, str) else key
-        if set(own) & set(names(rule)):
+        if set(own) & set(_names(rule)):
             terms = _called(optimizer, one.term, known)
             inner.update(zip(own, (_FOLDS[one.fold](_full(term, x)) for term in terms), strict=True))
-    return elementwise(rule, torch)(**{name: inner[name] for name in names(rule) if name in inner})
+    return elementwise(rule, torch)(**{name: inner[name] for name in _names(rule) if name in inner})
 
 
 def _require_rule(optimizer: Optimizer) -> None:
     """Raise ValueError unless an optimizer is a rule at one coordinate and reductions over coordinates."""
     step, reason = optimizer.step, ""
-    if optimizer.up is not None:
+    if optimizer.up is not None or isinstance(step, Round):
         reason = "it sends or stores compressed messages"
-    elif isinstance(step, Round) or not optimizer.is_rule:
+    elif not optimizer.is_rule:
         reason = "its step is a kernel over arrays, not a rule"
     elif optimizer.sees_workers:
         reason = "it needs the gradient of every worker"
@@ -74,7 +75,7 @@ def _require_rule(optimizer: Optimizer) -> None:
     terms = (one.term for one in optimizer.reductions.values())
     for rule in (optimizer.once, step, *terms):
         if rule is not None:
-            elementwise(rule, torch)  # type: ignore[arg-type]  # no Round here
+            elementwise(rule, torch)
 
 
 class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # Any where torch is not installed
