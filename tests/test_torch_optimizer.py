@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import inspect
+import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,11 +17,12 @@ import torch
 
 import theory_sim as ts
 from theory_sim import random
+from theory_sim.compressors import qsgd
 from theory_sim.engine import evaluate
 from theory_sim.nouns import noise
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules.language import largest, norm, total
-from theory_sim.wire.torch_bridge import torch_optimizer
+from theory_sim.wire.torch_bridge import QuantizedAdam, torch_optimizer
 
 STEPS = 200
 
@@ -167,6 +169,30 @@ def test_a_saved_state_continues_the_run(name: str, tmp_path: Any) -> None:
     rest = range(51, STEPS + 1)
     assert (follow(first, x, rest) == follow(second, y, rest)).all()
     assert (copy.deepcopy(x) == y).all()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_goes_its_own_way(copied: Callable[[Any], Any]) -> None:
+    for made in (
+        torch_optimizer(ts.adam(0.1)),
+        lambda params: QuantizedAdam(params, 0.1, compressor=qsgd(2), entropy=7),
+    ):
+        first = made([start()])
+        (x,) = first.param_groups[0]["params"]
+        follow(first, x, range(1, 11))
+        second = copied(first)
+        (y,) = second.param_groups[0]["params"]
+        assert (follow(first, x, range(11, 31)) == follow(second, y, range(11, 31))).all()
+
+
+def test_a_value_that_changes_in_every_step_is_not_kept() -> None:
+    x = start()
+    optimizer = torch_optimizer(ts.adam(0.1))([x])
+    for t in range(1, 150):
+        optimizer.param_groups[0]["beta1"] = 0.9 - 1e-3 * t
+        follow(optimizer, x, range(t, t + 1))
+    assert len(optimizer._made) <= 100
+    follow(QuantizedAdam([x], betas=[0.9, 0.99]), x, range(1, 3))  # type: ignore[arg-type]  # a list, as files have it
 
 
 def swapped(g: float, lr: float, x: float, before: float, older: float) -> tuple[float, float, float]:

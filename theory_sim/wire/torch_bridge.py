@@ -30,6 +30,8 @@ except ImportError as error:
     ) from error
 
 _names = cache(names)
+_OWN = ("_names", "optimizer", "entropy")  # what a copy keeps beside the attributes of torch
+_MOST_MADE = 100  # a scheduler may change a value in every step
 SCOPES = ("tensor", "group")
 _OF_TORCH = ("params", "param_names", "initial_lr")  # entries of a group that are no values of ours
 _FOLDS: Mapping[str, Callable[[Any], Any]] = {
@@ -86,6 +88,11 @@ class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # A
         self._names = tuple(defaults)  # torch adds more to its defaults
         super().__init__(params, defaults)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: torch keeps its own attributes only."""
+        own = {name: value for name, value in vars(self).items() if name in _OWN}
+        return {**super().__getstate__(), **own, "_made": {}}
+
     def build(self, values: Mapping[str, Any]) -> Optimizer:
         """Return the optimizer of the suite with the values of a group."""
         raise NotImplementedError
@@ -93,8 +100,10 @@ class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # A
     def of(self, group: Mapping[str, Any]) -> Optimizer:
         """Return the optimizer of a group, whatever its step size, which a scheduler may change in every step."""
         values = {name: group[name] for name in self._names if name != "lr"}
-        key = tuple(values.values())
+        key = tuple(tuple(value) if isinstance(value, list) else value for value in values.values())
         if key not in self._made:
+            if len(self._made) == _MOST_MADE:
+                self._made.clear()
             self._made[key] = self.build(values)
         return self._made[key]
 
