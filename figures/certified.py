@@ -83,16 +83,16 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         shapes = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in band]
         ax.add_collection(PolyCollection(shapes, facecolors="black", edgecolors="black", linewidths=0.4))
         beta1, beta2 = np.meshgrid(grid.beta1, grid.beta2, indexing="ij")
-        for verdict in Verdict:
-            chosen = grid.verdict.values[..., 0] == verdict.value
+        for verdict in VERDICT_COLORS:
+            chosen = grid.verdict.values[..., 0] == verdict
             ax.plot(
                 beta1[chosen],
                 beta2[chosen],
                 ls="",
                 marker="o",
                 ms=2.2,
-                color=VERDICT_COLORS[verdict.value],
-                label=f"simulated: {verdict.value.lower()}",
+                color=VERDICT_COLORS[verdict],
+                label=f"simulated: {verdict.lower()}",
             )
         share = float(content["area"]["share"])
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel=r"$\beta_1$", aspect="equal")
@@ -110,10 +110,10 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
             ls="",
             marker="o",
             ms=4,
-            color=VERDICT_COLORS[verdict.value],
-            label=f"simulated: {verdict.value.lower()}",
+            color=VERDICT_COLORS[verdict],
+            label=f"simulated: {verdict.lower()}",
         )
-        for verdict in Verdict
+        for verdict in VERDICT_COLORS
     ]
     axes[0].figure.legend(handles=handles, loc="outside lower center", ncol=3)
 

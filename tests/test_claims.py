@@ -25,7 +25,7 @@ NOT_REFUTED = {
 }
 # These read counts and verdicts, no numbers.
 COUNTS = {
-    *("zhang2022.Z1a", "zhang2022.Z1b", "crawshaw2022.C1"),
+    *("zhang2022.Z1a", "zhang2022.Z1b", "zhang2022.V1", "crawshaw2022.C1"),
     *(
         f"wang2024separability.H{label}"
         for label in ["1", "1b", "2", "3", "4", "4b", "5a", "5b", "5c", "6", "7", "8", "9", "10", "11"]

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from counterexamples import reddi, shi, smooth, zhang
-from theory_sim import exact
+from counterexamples import quantized, reddi, shi, smooth, zhang
+from theory_sim import compressors, exact
 from theory_sim.checks import rational
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam_rule
 from theory_sim.optimizers.parts import nonzero
+from theory_sim.rules.language import largest
 
 pytest.importorskip("flint")
 pytest.importorskip("mpmath")
@@ -52,6 +53,48 @@ def test_every_optimizer_runs_in_digits(name: str) -> None:
     engine = ts.simulate(smooth.quadratic(), optimizer, steps=40).x_final.values.ravel()
     digits = exact.run(smooth.quadratic(), optimizer, 40, exact.digits(60)).x
     np.testing.assert_allclose([float(value) for value in digits], engine, atol=1e-12)
+
+
+def size(p: float) -> float:
+    return abs(p)
+
+
+def thresholded(p: float, peak: float, cut: float) -> float:
+    return p if abs(p) >= cut * peak else 0.0 * p
+
+
+def survivor(p: float, u: float, chance: float) -> float:
+    return p / chance if u < chance else 0.0 * p
+
+
+WORDS = compressors.identity(64)
+KEPT = compressors.Compressor("survivors", survivor, {"chance": 0.6})
+CUT = compressors.Compressor("cut", thresholded, {"cut": 0.7}, {"peak": largest(size)})
+SENT = [
+    ts.ef_sgd(0.02, up=CUT, down=compressors.two_mean(64)),
+    ts.ef_sgd(0.02, up=compressors.l1_sign(2, 64), down=WORDS),
+    ts.qadam(0.02, up=compressors.l1_sign(word=64), down=WORDS, theta=0.5, schedule=ts.power(0.5)),
+    ts.efficient_adam(0.02, up=KEPT, down=KEPT.replace(chance=0.9)),
+]
+
+
+@pytest.mark.parametrize("optimizer", SENT, ids=str)
+def test_messages_of_rules_follow_the_engine(optimizer: ts.Optimizer) -> None:
+    problem = quantized.quadratic(d=5, decades=1.0, spread=0.5)
+    engine = ts.simulate(problem, optimizer, steps=60, workers=3)
+    found = exact.run(problem, optimizer, 60, exact.digits(60), workers=3)
+    np.testing.assert_allclose([float(one) for one in found.x], engine.x_final.values.ravel(), atol=1e-12)
+    rows = engine.state_final.squeeze()
+    for row, values in found.state.items():
+        np.testing.assert_allclose([float(one) for one in values], rows.sel(row=row), atol=1e-12, err_msg=row)
+
+
+def test_what_reads_bits_or_rounds_is_refused() -> None:
+    method = ts.ef_sgd(0.1, up=compressors.log_levels(2, word=64), down=WORDS)
+    with pytest.raises(exact.Undecidable, match="has no bits in"):
+        exact.run(smooth.quadratic(), method, 1, exact.balls())
+    with pytest.raises(ValueError, match="words of 64 bits; use another"):
+        exact.run(smooth.quadratic(), ts.ef_sgd(0.1, up=WORDS), 1, exact.balls())
 
 
 @pytest.mark.parametrize("case", CASES, ids=["corrected", "paper", "reshuffled", "workers", "noise"])

@@ -241,7 +241,7 @@ def test_a_nan_gradient_ends_its_own_lane_only(constructor: Callable[..., ts.Opt
     assert mixed.status.values[:, 0].tolist() == ["FINITE", "NONFINITE", "FINITE", "NONFINITE"]
     assert mixed.nonfinite_step.values[:, 0].tolist() == [-1, 7, -1, 20]
     assert np.isnan(mixed.x_final.values[[1, 3]]).all()
-    assert (mixed.verdict == "UNDECIDED").all()
+    assert (mixed.verdict == "UNJUDGED").all()
     for name in ("x", "state_final") if constructor().rows else ("x",):
         for lane in (0, 2):
             assert np.array_equal(mixed[name].values[lane], clean[name].values[0]), name

@@ -115,8 +115,9 @@ def _read(content: Any) -> tuple[int, Fraction, list[Box], list[Box]]:
         raise Mismatch(f"The file has a field of a wrong type ({error!r}).") from None
     except ValueError as error:
         raise Mismatch(str(error)) from None
-    if any(box.verdict is Verdict.UNDECIDED for box in boxes):
-        raise Mismatch("A box is UNDECIDED; such boxes belong to the band.")
+    for box in boxes:
+        if box.verdict not in (Verdict.CONVERGED, Verdict.DIVERGED):
+            raise Mismatch(f"A box is {box.verdict}; such boxes belong to the band.")
     return n, C, boxes, band
 
 

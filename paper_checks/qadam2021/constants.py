@@ -23,7 +23,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
-from theory_sim.rules import build, tile
+from theory_sim.rules import build
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,7 +37,7 @@ def images(compressor: Compressor, p: Array, rng: np.random.Generator) -> Array:
     uniforms = rng.random((compressor.draws(d), count))
     hyper = np.array([*compressor.hyper.values()], dtype=float)
     out = np.empty((d, count))
-    build.compiled(tile.raw("compress", compressor.kernel))(np.ascontiguousarray(p), uniforms, hyper, out)
+    build.compiled(compressor.source)(np.ascontiguousarray(p), uniforms, hyper, out)
     return out
 
 

@@ -33,7 +33,7 @@ from theory_sim.compressors import (
     weights,
 )
 from theory_sim.compressors.sparse import selection
-from theory_sim.rules import build, tile
+from theory_sim.rules import build
 
 Array = np.ndarray
 Reference = Callable[[Array, Array], Array]
@@ -151,9 +151,7 @@ def test_every_lane_follows_the_reference(compressor: Compressor, reference: Ref
     u = rng.random((compressor.draws(d), lanes))
     out = np.empty_like(p)
     with np.errstate(all="ignore"):  # plain Python warns, compiled code does not
-        build.compiled(tile.raw("compress", compressor.kernel))(
-            p, u, np.array([*compressor.hyper.values()], dtype=float), out
-        )
+        build.compiled(compressor.source)(p, u, np.array([*compressor.hyper.values()], dtype=float), out)
     for lane in range(lanes):
         # Sums of 60 terms in another order, the singular vectors by another factorization.
         expected = reference(p[:, lane], u[:, lane])

@@ -95,6 +95,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "beyond 1": (lambda c: c["boxes"][0].update(beta1=["0", "3/2"]), "no interval"),
     "reversed": (lambda c: c["boxes"][0]["beta1"].reverse(), "no interval"),
     "zero denominator": (lambda c: c["boxes"][0].update(beta1=["0", "1/0"]), "no exact number"),
+    "unjudged box": (lambda c: c["boxes"][0].update(verdict="UNJUDGED"), "belong to the band"),
     "undecided box": (lambda c: c["boxes"][0].update(verdict="UNDECIDED"), "belong to the band"),
     "unknown verdict": (lambda c: c["boxes"][0].update(verdict="true"), "not a valid Verdict"),
     "box with a sentence": (lambda c: c["boxes"][0].update(note="proved"), "'note' is not checked by anything"),

@@ -29,7 +29,7 @@ def every_source() -> dict[str, Source]:
     found |= {f"order {name}": tile.raw("sampler", order.kernel) for name, order in ORDERS.items()}
     found["uniform"] = tile.raw("uniform", random.uniform)
     for one in (compressors.l1_sign(), compressors.qsgd(4), compressors.low_rank(1), compressors.dynamic8()):
-        found[str(one)] = tile.raw("compress", one.kernel)
+        found[str(one)] = one.source
     found |= {str(one): one.source for one in (ts.constant(), ts.power(0.5), ts.linear(10))}
     for name in (
         "reddi.periodic:C=10",

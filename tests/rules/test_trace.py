@@ -5,6 +5,7 @@ and the loops of numpy may differ in the last digits of exp, log, cos, hypot or 
 bound; so other rules are called with numpy's functions, and the functions of the two compared on their own.
 """
 
+import importlib.util
 import inspect
 import math
 from collections.abc import Iterator
@@ -141,6 +142,22 @@ class Numpy:
 
 
 NUMPY = {"math": Numpy(), "np": Numpy(), "float": lambda value: np.asarray(value, dtype=float)}
+LIBRARIES: dict[str, Any] = {"numpy": np}
+if importlib.util.find_spec("torch") is not None:
+    import torch
+
+    LIBRARIES["torch"] = torch
+
+
+class Tensors:
+    """Stands for torch: its tensors and choices, with the functions of numpy, which its own follow to 2 ulp."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in trace.FUNCTIONS:
+            return getattr(torch, name)
+        return lambda *given: torch.asarray(getattr(np, name)(*(np.asarray(one) for one in given)))
+
+
 TABLES = {"counterexamples.quantized._three_slope"}  # reads a table by its worker: no arithmetic
 
 
@@ -159,13 +176,19 @@ def test_all_kinds_of_rules_are_here() -> None:
     } <= ends
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("name", sorted(RULES.keys() - TABLES))
-def test_arrays_follow_single_lanes(name: str) -> None:
+def test_arrays_follow_single_lanes(name: str, library: str) -> None:
     rule, rng = RULES[name], np.random.default_rng(len(name))
     given = [lanes(one, rng) for one in names(rule)]
     exact, compared = operations(rule) <= EXACT, 0
+    arrays, made, off = given, LIBRARIES[library], 0.0
+    if library == "torch":
+        arrays = [torch.asarray(one, dtype=torch.float64) for one in given]
+        made = torch if operations(rule) <= EXACT - {"sqrt"} else Tensors()
+        off = 1e-9 if "**" in operations(rule) else 0.0  # powers of torch are its own: 1 ulp, magnified
     with np.errstate(all="ignore"):
-        found = trace.elementwise(rule)(*given)
+        found = trace.elementwise(rule, made)(*arrays)
         columns = [np.broadcast_to(np.asarray(one, dtype=float), (LANES,)) for one in found]
         for lane in range(LANES):
             try:
@@ -182,9 +205,19 @@ def test_arrays_follow_single_lanes(name: str) -> None:
             many = out if isinstance(out, tuple) else (out,)
             assert len(many) == len(columns)
             for column, value in zip(columns, many, strict=True):
-                assert np.array_equal(column[lane], np.ravel(value)[0], equal_nan=True)
+                assert np.isclose(column[lane], np.ravel(value)[0], rtol=off, atol=0.0, equal_nan=True)
                 assert np.isnan(column[lane]) or np.signbit(column[lane]) == np.signbit(np.ravel(value)[0])
     assert compared > LANES / 20
+
+
+@pytest.mark.skipif("torch" not in LIBRARIES, reason='needs torch: pip install "theory-sim[torch]"')
+@pytest.mark.parametrize("name", sorted(RULES.keys() - TABLES))
+def test_numbers_join_tensors_of_any_device(name: str) -> None:
+    """The device without memory stands for every other one: what it computes with must be there too."""
+    for numbers in ((), names(RULES[name])[1:], names(RULES[name])[:-1]):
+        given = [0.5 if one in numbers else torch.ones(3, device="meta") for one in names(RULES[name])]
+        for one in trace.elementwise(RULES[name], torch)(*given):
+            assert not torch.is_tensor(one) or str(one.device) == "meta"
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
@@ -193,10 +226,11 @@ def test_rules_that_read_a_table_are_refused(name: str) -> None:
         trace.elementwise(RULES[name])
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     "name", [one for one in trace.FUNCTIONS if one not in ("isfinite", "isnan", "floor")]
 )
-def test_functions_of_numpy_and_of_python_differ_by_two_ulp_at_most(name: str) -> None:
+def test_functions_of_arrays_and_of_python_differ_by_two_ulp_at_most(name: str, library: str) -> None:
     rng = np.random.default_rng(0)
     x = rng.choice([-1.0, 1.0], 4000) * 10.0 ** rng.uniform(-8.0, 2.0, 4000)
     x = np.abs(x) if name in ("sqrt", "log", "log1p") else x
@@ -204,7 +238,9 @@ def test_functions_of_numpy_and_of_python_differ_by_two_ulp_at_most(name: str) -
     expected = np.array(
         [getattr(math, name)(*one) for one in zip(*(row.tolist() for row in given), strict=True)]
     )
-    assert (np.abs(getattr(np, name)(*given) - expected) <= 2.0 * np.spacing(np.abs(expected))).all()
+    made = LIBRARIES[library]
+    found = np.asarray(getattr(made, name)(*(made.asarray(one) for one in given)))
+    assert (np.abs(found - expected) <= 2.0 * np.spacing(np.abs(expected))).all()
 
 
 def clamped(x: float, low: float) -> float:
@@ -216,6 +252,28 @@ def clamped(x: float, low: float) -> float:
 def test_extremes_of_arrays_are_those_of_python(x: float, low: float) -> None:
     (found,) = trace.elementwise(clamped)(np.array([x]), np.array([low]))
     assert np.asarray(found).tobytes() == np.array([clamped(x, low)]).tobytes()
+
+
+def branch(x: float, low: float) -> float:
+    return 1.0 / x + low % x + (-x) ** 0.5 + math.log(x) if x > 0.0 else low
+
+
+@pytest.mark.parametrize("x", [0.0, -1.0, -1000.0])
+def test_a_branch_of_numbers_that_is_not_taken_never_raises(x: float) -> None:
+    (found,) = trace.elementwise(branch)(x, 0.25)
+    assert type(found) is float
+    assert found == 0.25
+
+
+def chosen(x: float, low: float) -> float:
+    return (0.1 if x > 0.0 else 0.2) * math.copysign(low, x)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_numbers_among_arrays_keep_all_their_bits(library: str) -> None:
+    made = LIBRARIES[library]
+    (found,) = trace.elementwise(chosen, made)(made.asarray([1.0, -1.0], dtype=made.float64), 0.3)
+    assert found.tolist() == [0.1 * 0.3, -0.2 * 0.3]
 
 
 def test_a_choice_of_choices_becomes_expressions() -> None:

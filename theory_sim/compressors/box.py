@@ -11,22 +11,21 @@ from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray
 
 
-def weights_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p)_i = the nearest point of the grid h Z to p_i, or one of its two neighbours at random; clipped to the box."""
-    d, lanes = p.shape
-    spacing = 0.5 ** (hyper[0] + 1.0)
-    if hyper[1] == 0.0:
-        for i in range(d):
-            for lane in range(lanes):
-                point = np.rint(p[i, lane] / spacing) * spacing
-                out[i, lane] = min(max(point, -0.5), 0.5) + 0.0 * abs(p[i, lane])
-    else:
-        for i in range(d):
-            for lane in range(lanes):
-                position = p[i, lane] / spacing
-                low = np.floor(position)
-                point = (low + (1.0 if u[i, lane] < position - low else 0.0)) * spacing
-                out[i, lane] = min(max(point, -0.5), 0.5) + 0.0 * abs(p[i, lane])
+def _clipped(point: float, p: float) -> float:
+    return min(max(point, -0.5), 0.5) + 0.0 * abs(p)
+
+
+def _nearest(p: float, k: float) -> float:
+    """C(p)_i = the nearest point of the grid h Z to p_i, clipped to the box."""
+    h = 0.5 ** (k + 1.0)
+    return _clipped(np.rint(p / h) * h, p)
+
+
+def _random(p: float, u: float, k: float) -> float:
+    """C(p)_i = one of the two neighbours of p_i in the grid h Z, with mean p_i, clipped to the box."""
+    h = 0.5 ** (k + 1.0)
+    low = np.floor(p / h)
+    return _clipped((low + (1.0 if u < p / h - low else 0.0)) * h, p)
 
 
 def spacing(k: int) -> float:
@@ -68,14 +67,12 @@ def weights(k: int, stochastic: bool = False) -> Compressor:
 
     return Compressor(
         name="weights",
-        kernel=weights_kernel,
-        hyper={"k": float(k), "stochastic": float(stochastic)},
+        rule=_random if stochastic else _nearest,
+        hyper={"k": float(k)},
         error=error,
-        size=lambda d: (k + 2) * d,
         layout=lambda d: [(d, k + 2)],
         encode=encode,
         decode=decode,
-        draws=lambda d: d if stochastic else 0,
         idempotent=True,
         paper="qadam2021",
         family=weights,

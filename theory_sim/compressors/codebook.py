@@ -1,4 +1,7 @@
-"""The dynamic 8-bit map: ||x_b||_inf on each block b times the nearest of 256 levels to x_i / ||x_b||_inf."""
+"""The dynamic 8-bit map: ||x_b||_inf on each block b times the nearest of 256 levels to x_i / ||x_b||_inf.
+
+A kernel, not a rule: it searches a table of levels, all lanes in step.
+"""
 
 from __future__ import annotations
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory_sim import checks, random
-from theory_sim.compressors.packing import pack, unpack
+from theory_sim.compressors.packing import floats, pack, unpack, words
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.language import Rule
+from theory_sim.rules.language import (
+    Reduction,
+    Reductions,
+    Rule,
+    Source,
+    Stage,
+    require_names,
+    require_results,
+)
 
 FloatArray = NDArray[np.float64]
 Field = tuple[np.ndarray[Any, Any], int]
@@ -38,11 +46,39 @@ class Payload:
     dim: int
 
 
+def _not_stated(d: int) -> float:
+    raise ValueError("This compressor states no worst case; give error=.")
+
+
+def _of_words(d: int) -> Sequence[tuple[int, int]]:
+    return [(d, 64)]
+
+
+def _as_words(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:
+    return [(words(y, 64), 64)]
+
+
+def _from_words(d: int, entries: Any) -> FloatArray:
+    return floats(entries, 64)
+
+
+def _none(d: int) -> int:
+    return 0
+
+
+def _one_each(d: int) -> int:
+    return d
+
+
+def _of_any_size(d: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, eq=False)
 class Compressor:
     """A map C from R^d to R^d with a code.
 
-    The kernel gives the vector the receiver will decode; `encode` and `decode` are its code.  An entry that is not
+    The rule gives the vector that the receiver will decode; `encode` and `decode` are its code.  An entry that is not
     finite makes everything NaN in the lanes that shares a scale or a choice with it, and an entry too large for the
     code becomes NaN or infinite; `compress` refuses both.  The zero vector decodes to the zero vector.
 
@@ -53,22 +89,28 @@ class Compressor:
     Parameters
     ----------
     name : str
-    kernel : callable
-        Compress kernel ``(p, u, hyper, out)``; see `theory_sim.rules.build`.
+    rule : callable
+        A rule of named scalars that returns the image of one coordinate: the names are its entry ``p``, a uniform ``u`` of
+        its own, its place ``i`` of ``d``, the hyperparameters, `reductions` and `shared`.  Or, for a map that sorts or
+        chooses, a compress kernel ``(p, u, hyper, out)``; see `theory_sim.rules.build`.
     hyper : mapping of str to float
-        Rows of the kernel's ``hyper`` vector, in order.
+        Hyperparameters by name.  With one called ``block`` the map acts on each block of so many coordinates, 0 for
+        one block, as on a vector of its own; the last one may be shorter.
+    reductions : mapping of str, or tuple of str, to Reduction
+        Numbers from all coordinates that the rules name.
+    once : callable, optional
+        Rule that is called once per message, or block, before the coordinates, and returns the numbers `shared`.
+    shared : tuple of str
     error : callable
         ``error(d)`` = sup over x of E ||C(x) - x||^2 / ||x||^2, exactly or, where `exact` is False, from above.
-    size : callable
-        ``size(d)``, the stated bits of a message.
     layout : callable
-        ``layout(d)``: (count, width) of the fields of a message.
+        ``layout(d)``: (count, width) of the fields of a message; without a code of its own, d words of 64 bits.
     encode : callable
         ``encode(x, y, u)``: the fields of a message, from the vector x, its image y = C(x) and the uniforms u (q,).
     decode : callable
         ``decode(d, *fields)``: y.
     draws : callable
-        ``draws(d)``, the uniforms a message reads; 0 for a deterministic map.
+        ``draws(d)``, the uniforms that a message reads; 0 for a deterministic map, d for a rule that names u.
     unbiased : bool
         Whether E C(x) = x.
     idempotent : bool
@@ -79,42 +121,92 @@ class Compressor:
         ``require(d)`` raises ValueError unless the map acts on R^d.
     paper : str
         Key of `theory_sim.nouns.papers`.
-    family : callable
+    family : callable, optional
         The constructor, called again by `replace`.
     arguments : mapping
-        The constructor's arguments; each can be an axis of a sweep, as ``up.NAME`` or ``down.NAME``.
+        The constructor's arguments, or without one the hyperparameters; each can be an axis of a sweep, as ``up.NAME``
+        or ``down.NAME``.
+
+    Examples
+    --------
+    A user's own compressor is one rule and one line:
+
+    >>> def clipped(p, bound):
+    ...     return min(max(p, -bound), bound)
+    >>> Compressor("clip", clipped, {"bound": 0.5}).quantize([0.25, -2.0]).tolist()
+    [0.25, -0.5]
     """
 
     name: str
-    kernel: Rule
-    hyper: Mapping[str, float]
-    error: Callable[[int], float]
-    size: Callable[[int], float]
-    layout: Callable[[int], Sequence[tuple[int, int]]]
-    encode: Callable[[FloatArray, FloatArray, FloatArray], Sequence[Field]]
-    decode: Callable[..., FloatArray]
-    family: Callable[..., Compressor]
+    rule: Rule
+    hyper: Mapping[str, float] = field(default_factory=dict)
+    reductions: Reductions = field(default_factory=dict)
+    once: Rule | None = None
+    shared: tuple[str, ...] = ()
+    error: Callable[[int], float] = _not_stated
+    layout: Callable[[int], Sequence[tuple[int, int]]] = _of_words
+    encode: Callable[[FloatArray, FloatArray, FloatArray], Sequence[Field]] = _as_words
+    decode: Callable[..., FloatArray] = _from_words
+    family: Callable[..., Compressor] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    draws: Callable[[int], int] = lambda d: 0
+    draws: Callable[[int], int] = _none
     unbiased: bool = False
     idempotent: bool = False
     exact: bool = True
     paper: str = ""
-    require: Callable[[int], None] = lambda d: None
+    require: Callable[[int], None] = _of_any_size
 
     def __post_init__(self) -> None:
-        if not build.is_raw("compress", self.kernel):
+        for name in ("hyper", "reductions"):
+            checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
+        for key, one in self.reductions.items():
+            if not isinstance(one, Reduction) or one.over != "coordinates":
+                raise TypeError(
+                    f"Reduction {key!r} of {self.name} is {one!r}; use total, norm or largest, over coordinates."
+                )
+        reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
+        taken = ("p", "u", "i", "d")
+        require_names("Hyperparameter", self.hyper, taken, self.name)
+        require_names("Reduction", reduced, (*taken, *self.hyper), self.name)
+        require_names("Shared number", self.shared, (*taken, *self.hyper, *reduced), self.name)
+        if (self.once is None) != (not self.shared):
             raise ValueError(
-                f"The kernel of {self.name} must be a plain function of ({', '.join(build.ARGUMENTS['compress'])}); see "
-                "theory_sim.rules.build."
+                f"shared = {self.shared} of {self.name} must name the results of the rule once; give both."
             )
+        for name, value in self.hyper.items():
+            if not isinstance(value, int | float) or math.isnan(value):
+                raise ValueError(f"{name} = {value!r} of {self.name} must be a number.")
+        if self.family is None:
+            object.__setattr__(self, "arguments", dict(self.hyper))
+        if not self.is_rule:
+            return
+        self.source  # noqa: B018  names that do not bind are refused here
+        if "u" in tile.reached(self.rule, self.reductions):
+            object.__setattr__(self, "draws", _one_each)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the constructor and its arguments: codes are closures."""
-        return partial(self.family, **self.arguments), ()
+        if self.family is not None:
+            return partial(self.family, **self.arguments), ()
+        return partial(Compressor, **{one.name: getattr(self, one.name) for one in fields(self)}), ()
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether the map is written as a rule, not as a kernel."""
+        return not build.is_raw("compress", self.rule)
+
+    @cached_property
+    def source(self) -> Source:
+        """The compress kernel."""
+        if not self.is_rule:
+            return tile.raw("compress", self.rule)
+        once = None if self.once is None else Stage(self.once, tuple(self.shared))
+        return _compress(self.rule, self.name, tuple(self.hyper), tuple(self.reductions.items()), once)
 
     def inspect(self, d: int) -> None:
-        """Raise ValueError if the kernel does not fit; see `theory_sim.rules.inspection`."""
+        """Raise ValueError if a kernel written by hand does not fit; see `theory_sim.rules.inspection`."""
+        if self.is_rule:
+            return
         lanes = inspection.LANES
         arrays = {
             "p": np.linspace(-1.0, 1.5, d * lanes).reshape(d, lanes),
@@ -122,12 +214,14 @@ class Compressor:
             "hyper": np.array([*self.hyper.values()], dtype=float),
             "out": np.empty((d, lanes)),
         }
-        inspection.require("compress", self.kernel, self.name, arrays, {"hyper": tuple(self.hyper)})
+        inspection.require("compress", self.rule, self.name, arrays, {"hyper": tuple(self.hyper)})
 
     def replace(self, **changes: Any) -> Compressor:
         """Return a copy with other parameters, checked by the same rules."""
         for name in changes:
             checks.known(f"parameter of {self.name}", name, self.arguments)
+        if self.family is None:
+            return replace(self, hyper={**self.hyper, **changes})
         return self.family(**{**self.arguments, **changes})
 
     def delta(self, d: int) -> float:
@@ -150,8 +244,8 @@ class Compressor:
         return self.error(self._admitted(d))
 
     def bits(self, d: int) -> float:
-        """Return the stated number of bits of a message of d coordinates."""
-        return self.size(self._admitted(d))
+        """Return the number of bits of a message of d coordinates."""
+        return sum(count * width for count, width in self.layout(self._admitted(d)))
 
     def uniforms(self, d: int, seed: int) -> FloatArray:
         """Return the uniforms (q,) of the message number `seed`."""
@@ -178,7 +272,7 @@ class Compressor:
         rows = np.array([*self.hyper.values()], dtype=float)
         out = np.empty((x.size, 1))
         with np.errstate(all="ignore"):  # what overflows is reported below
-            build.compiled(tile.raw("compress", self.kernel))(x[:, None].copy(), u[:, None].copy(), rows, out)
+            build.compiled(self.source)(x[:, None].copy(), u[:, None].copy(), rows, out)
         if not np.isfinite(out).all():
             raise ValueError(
                 f"x has entries in [{x.min():g}, {x.max():g}], outside the range of the code of {self}; "
@@ -230,6 +324,23 @@ class Compressor:
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+
+@lru_cache(1024)
+def _compress(
+    rule: Rule,
+    owner: str,
+    hyper: tuple[str, ...],
+    reductions: tuple[tuple[Any, Reduction], ...],
+    once: Stage | None,
+) -> Source:
+    """Return the compress kernel of what a compressor declares, after checking every rule of it."""
+    tile.require_reductions(reductions, owner)
+    made = tile.compress(rule, owner, hyper, dict(reductions), once)
+    if once is not None:
+        require_results(once.rule, once.writes, owner)
+    require_results(rule, ("the image",), owner)
+    return made
 
 
 def word_bits(value: int) -> int:

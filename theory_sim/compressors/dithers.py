@@ -10,58 +10,69 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, index_bits, word_bits
+from theory_sim.compressors.floats import or_nan, power_below, rounded
+from theory_sim.compressors.levels import scale_of, size
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules.language import Reductions, Rule, largest, total
 
 
-def dither_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p)_i = sgn(p_i) ||p|| l_i, l_i one of the two levels around |p_i| / ||p||, with mean |p_i| / ||p||."""
-    d, lanes = p.shape
-    order, levels, geometric, shrink, word = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
-    norm = np.zeros(lanes)
-    total = np.zeros(lanes)
+def _ratio(p: float, peak: float) -> float:
+    """|p_i| / ||p||_inf."""
+    return abs(p) / peak if peak > 0.0 else 0.0
+
+
+def _square_ratio(p: float, peak: float) -> float:
+    ratio = _ratio(p, peak)
+    return ratio * ratio
+
+
+def _sum_norm(peak: float, total: float, word: float) -> float:
+    return or_nan(rounded(peak * total, word))
+
+
+def _euclidean_norm(peak: float, total: float, word: float) -> float:
+    return or_nan(rounded(peak * math.sqrt(total), word))
+
+
+# By the order of the norm: its reductions, relative to the largest entry, and the rule that joins them.
+NORMS: dict[float, tuple[Reductions, Rule]] = {
+    1.0: ({"peak": largest(size), "total": total(_ratio)}, _sum_norm),
+    2.0: ({"peak": largest(size), "total": total(_square_ratio)}, _euclidean_norm),
+    math.inf: ({"peak": largest(size)}, scale_of),
+}
+
+
+def _signed(value: float, p: float) -> float:
+    return (value if p >= 0.0 else -value) + 0.0  # no -0
+
+
+def _linear(p: float, u: float, norm: float, levels: float, shrink: float) -> float:
+    """C(p)_i = sgn(p_i) ||p|| l_i, l_i one of the two multiples of 1/s around |p_i| / ||p||, with that mean."""
+    ratio = min(_ratio(p, norm), 1.0)
+    low = np.floor(ratio * levels)
+    level = low + (1.0 if u < ratio * levels - low else 0.0)
+    return _signed(norm / levels * shrink * level, p)
+
+
+def _geometric(p: float, u: float, norm: float, levels: float, shrink: float) -> float:
+    """C(p)_i = sgn(p_i) ||p|| l_i, l_i one of 0, 2^(1-s), ..., 1/2, 1 around |p_i| / ||p||, with that mean."""
+    ratio = min(_ratio(p, norm), 1.0)
     lowest = 2.0 ** (1.0 - levels)
-    for i in range(d):
-        for lane in range(lanes):
-            norm[lane] = max(norm[lane], abs(p[i, lane]))
-            total[lane] += 0.0 * p[i, lane]
-    if order < math.inf:
-        for i in range(d):
-            for lane in range(lanes):
-                ratio = abs(p[i, lane]) / norm[lane] if norm[lane] > 0.0 else 0.0
-                total[lane] += ratio if order == 1.0 else ratio * ratio
-        for lane in range(lanes):
-            norm[lane] *= total[lane] if order == 1.0 else math.sqrt(total[lane])
-    for lane in range(lanes):
-        if word == 32.0:
-            norm[lane] = float(np.float32(norm[lane]))
-        total[lane] = 0.0 * total[lane] + 0.0 * norm[lane]
-    for i in range(d):
-        for lane in range(lanes):
-            ratio = min(abs(p[i, lane]) / norm[lane], 1.0) if norm[lane] > 0.0 else 0.0
-            if geometric == 0.0:
-                scale = norm[lane] / levels * shrink
-                low = np.floor(ratio * levels)
-                level = low + (1.0 if u[i, lane] < ratio * levels - low else 0.0)
-            else:
-                scale = norm[lane] * shrink
-                low = np.uint64(np.float64(ratio).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(
-                    np.float64
-                )
-                if ratio < lowest:
-                    level = lowest if u[i, lane] < ratio / lowest else 0.0
-                else:
-                    level = low * (2.0 if u[i, lane] < ratio / low - 1.0 else 1.0)
-            value = scale * level
-            out[i, lane] = (value if p[i, lane] >= 0.0 else -value) + total[lane]
+    if ratio < lowest:
+        level = lowest if u < ratio / lowest else 0.0
+    else:
+        low = power_below(ratio)
+        level = low * (2.0 if u < ratio / low - 1.0 else 1.0)
+    return _signed(norm * shrink * level, p)
 
 
 def _norm(x: FloatArray, order: float, width: int) -> FloatArray:
-    """Return the norm (1,) as the kernel sums it: in order, relative to the largest entry."""
-    largest = np.abs(x).max()
-    ratio = np.abs(x) / largest if largest > 0.0 else np.zeros_like(x)
+    """Return the norm (1,) as the rule sums it: in order, relative to the largest entry."""
+    peak = np.abs(x).max()
+    ratio = np.abs(x) / peak if peak > 0.0 else np.zeros_like(x)
     powers = {1.0: ratio, 2.0: ratio * ratio, math.inf: np.ones(1)}[order]
-    total = np.cumsum(powers)[-1]
-    norm = np.array([largest * (np.sqrt(total) if order == 2.0 else total)])
+    added = np.cumsum(powers)[-1]
+    norm = np.array([peak * (np.sqrt(added) if order == 2.0 else added)])
     return floats(words(norm, width), width)
 
 
@@ -77,6 +88,8 @@ def _dither(
     """Return the fields that all dithers share; the levels are j/s or, if geometric, 2^(j - s), j = 1 ... s, and 0."""
     width, entry = word_bits(word), index_bits(levels + 1)
     shrink = checks.number("shrink", shrink, 0.0, 1.0, open_low=True)
+
+    reductions, once = NORMS[order]
 
     def scale(norm: FloatArray) -> FloatArray:
         return norm * shrink if geometric else norm / levels * shrink
@@ -98,20 +111,15 @@ def _dither(
 
     return {
         "name": name,
-        "kernel": dither_kernel,
-        "hyper": {
-            "order": order,
-            "levels": float(levels),
-            "geometric": float(geometric),
-            "shrink": shrink,
-            "word": float(width),
-        },
+        "rule": _geometric if geometric else _linear,
+        "hyper": {"levels": float(levels), "shrink": shrink, "word": float(width)},
+        "reductions": reductions,
+        "once": once,
+        "shared": ("norm",),
         "error": lambda d: shrink**2 * omega(d) + (1.0 - shrink) ** 2,
-        "size": lambda d: d * (1 + entry) + width,
         "layout": lambda d: [(1, width), (d, 1), (d, entry)],
         "encode": encode,
         "decode": decode,
-        "draws": lambda d: d,
         "unbiased": shrink == 1.0,
     }
 

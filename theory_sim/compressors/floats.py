@@ -12,31 +12,31 @@ from theory_sim.compressors.compressor import Compressor, Field, FloatArray, wor
 from theory_sim.compressors.packing import floats, words
 
 
-def identity_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+def rounded(value: float, word: float) -> float:
+    """Return a value as the floats of 32 or 64 bits of a message say it."""
+    return float(np.float32(value)) if word == 32.0 else value
+
+
+def or_nan(value: float) -> float:
+    """Return a value, or NaN for an infinite one."""
+    return value + 0.0 * value
+
+
+def power_below(size: float) -> float:
+    """Return the largest power of two <= size, from the bits of its exponent; 0 below the normal range."""
+    return np.uint64(np.float64(size).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(np.float64)
+
+
+def _sent(p: float, word: float) -> float:
     """C(p) = p, in the words of the message."""
-    d, lanes = p.shape
-    for i in range(d):
-        for lane in range(lanes):
-            value = p[i, lane]
-            if hyper[0] == 32.0:
-                value = float(np.float32(value))
-            out[i, lane] = value + 0.0 * value
+    return or_nan(rounded(p, word))
 
 
-def cast_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+def _nearest(p: float, spacing: float, smallest: float, largest: float) -> float:
     """C(p)_i = the nearest multiple of the spacing of floats at p_i, infinite beyond the largest float."""
-    d, lanes = p.shape
-    for i in range(d):
-        for lane in range(lanes):
-            value = p[i, lane]
-            power = np.uint64(np.float64(value).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(
-                np.float64
-            )
-            spacing = max(power, hyper[1]) * hyper[0]
-            rounded = np.rint(value / spacing) * spacing
-            if abs(rounded) > hyper[2]:
-                rounded = math.copysign(math.inf, rounded)
-            out[i, lane] = rounded + 0.0 * value
+    unit = max(power_below(p), smallest) * spacing
+    near = np.rint(p / unit) * unit
+    return (math.copysign(math.inf, near) if abs(near) > largest else near) + 0.0 * p
 
 
 def identity(word: int = 32) -> Compressor:
@@ -50,10 +50,9 @@ def identity(word: int = 32) -> Compressor:
     width = word_bits(word)
     return Compressor(
         name="identity",
-        kernel=identity_kernel,
+        rule=_sent,
         hyper={"word": float(width)},
         error=lambda d: 0.0,
-        size=lambda d: width * d,
         layout=lambda d: [(d, width)],
         encode=lambda x, y, u: [(words(y, width), width)],
         decode=lambda d, entries: floats(entries, width),
@@ -69,14 +68,13 @@ def _cast(name: str, digits: int, exponent: int, family: Any, encode: Any, decod
     unit = 2.0**-digits
     return Compressor(
         name=name,
-        kernel=cast_kernel,
+        rule=_nearest,
         hyper={
             "spacing": 2.0 * unit,
             "smallest": 2.0 ** (1 - exponent),
             "largest": (2.0 - 2.0 * unit) * 2.0**exponent,
         },
         error=lambda d: (unit / (1.0 + unit)) ** 2,
-        size=lambda d: 16 * d,
         layout=lambda d: [(d, 16)],
         encode=encode,
         decode=decode,

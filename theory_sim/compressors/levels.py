@@ -10,70 +10,47 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, index_bits, word_bits
+from theory_sim.compressors.floats import or_nan, rounded
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules.language import Rule, largest
 
 
-def log_levels_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p) = ||p_b||_inf times the nearest of 0, +-2^-k, ..., +-1/2, +-1."""
-    d, lanes = p.shape
-    smallest = 2.0 ** -hyper[0]
-    block = d if hyper[1] == 0.0 else int(hyper[1])
-    for first in range(0, d, block):
-        last = min(first + block, d)
-        for lane in range(lanes):
-            out[first, lane] = 0.0
-        for i in range(first, last):
-            for lane in range(lanes):
-                size = abs(p[i, lane])
-                scale = out[first, lane]
-                out[first, lane] = size if (size > scale) | math.isnan(size) else scale
-        for lane in range(lanes):
-            scale = out[first, lane]
-            if hyper[2] == 32.0:
-                scale = float(np.float32(scale))
-            out[first, lane] = scale + 0.0 * scale
-        for j in range(first, last):
-            i = first + last - 1 - j
-            for lane in range(lanes):
-                scale = out[first, lane]
-                ratio = abs(p[i, lane]) / scale if scale > 0.0 else 0.0
-                # Half a mantissa carries into the exponent from 1.5 on.
-                bits = np.float64(ratio).view(np.uint64) + np.uint64(0x0008000000000000)
-                power = np.uint64(bits & np.uint64(0x7FF0000000000000)).view(np.float64)
-                level = min(max(power, smallest), 1.0) if ratio >= 0.5 * smallest else 0.0
-                out[i, lane] = math.copysign(scale * level, p[i, lane]) + 0.0 * scale
+def size(p: float) -> float:
+    """|p_i|."""
+    return abs(p)
 
 
-def uniform_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p) = ||p_b||_inf times the nearest of 0, +-1/s, ..., +-1; without signs an entry < 0 has no image."""
-    d, lanes = p.shape
-    block = d if hyper[1] == 0.0 else int(hyper[1])
-    for first in range(0, d, block):
-        last = min(first + block, d)
-        for lane in range(lanes):
-            out[first, lane] = 0.0
-        for i in range(first, last):
-            for lane in range(lanes):
-                size = abs(p[i, lane]) if (p[i, lane] >= 0.0) | (hyper[2] == 1.0) else math.nan
-                scale = out[first, lane]
-                out[first, lane] = size if (size > scale) | math.isnan(size) else scale
-        for lane in range(lanes):
-            scale = out[first, lane]
-            if hyper[3] == 32.0:
-                scale = float(np.float32(scale))
-            out[first, lane] = scale + 0.0 * scale
-        for j in range(first, last):
-            i = first + last - 1 - j
-            for lane in range(lanes):
-                scale = out[first, lane]
-                ratio = min(abs(p[i, lane]) / scale, 1.0) if scale > 0.0 else 0.0
-                level = np.rint(ratio * hyper[0]) / hyper[0]
-                out[i, lane] = math.copysign(scale * level, p[i, lane]) + 0.0 * scale
+def scale_of(peak: float, word: float) -> float:
+    """||p||_inf as the message has it; NaN unless all entries are finite."""
+    return or_nan(rounded(peak, word))
+
+
+def _power(p: float, scale: float, k: float) -> float:
+    """C(p) = ||p||_inf times the nearest of 0, +-2^-k, ..., +-1/2, +-1."""
+    smallest = 2.0**-k
+    ratio = abs(p) / scale if scale > 0.0 else 0.0
+    # Half a mantissa carries into the exponent from 1.5 on.
+    bits = np.float64(ratio).view(np.uint64) + np.uint64(0x0008000000000000)
+    power = np.uint64(bits & np.uint64(0x7FF0000000000000)).view(np.float64)
+    level = min(max(power, smallest), 1.0) if ratio >= 0.5 * smallest else 0.0
+    return math.copysign(scale * level, p) + 0.0 * scale
+
+
+def _signed_size(p: float, signed: float) -> float:
+    """|p_i|; without signs an entry < 0 has no image."""
+    return abs(p) if (p >= 0.0) | (signed == 1.0) else math.nan
+
+
+def _multiple(p: float, scale: float, levels: float) -> float:
+    """C(p) = ||p||_inf times the nearest of 0, +-1/s, ..., +-1."""
+    ratio = min(abs(p) / scale, 1.0) if scale > 0.0 else 0.0
+    level = np.rint(ratio * levels) / levels
+    return math.copysign(scale * level, p) + 0.0 * scale
 
 
 def blockwise(
     name: str,
-    kernel: Any,
+    rule: Rule,
     hyper: dict[str, float],
     block: int,
     width: int,
@@ -92,8 +69,8 @@ def blockwise(
 
     def encode(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:
         d = len(x)
-        largest = np.maximum.reduceat(np.abs(x), np.arange(0, d, block or d))
-        scales = floats(words(largest, width), width)
+        peaks = np.maximum.reduceat(np.abs(x), np.arange(0, d, block or d))
+        scales = floats(words(peaks, width), width)
         each = spread(scales, d)
         return [(words(scales, width), width), (code(y / np.where(each > 0.0, each, 1.0)), entry)]
 
@@ -102,10 +79,9 @@ def blockwise(
 
     return {
         "name": name,
-        "kernel": kernel,
+        "rule": rule,
         "hyper": hyper,
         "error": lambda d: error(min(block, d) or d),
-        "size": lambda d: d * entry + width * blocks(d),
         "layout": lambda d: [(blocks(d), width), (d, entry)],
         "encode": encode,
         "decode": decode,
@@ -146,9 +122,10 @@ def log_levels(k: int, block: int = 0, word: int = 32) -> Compressor:
 
     hyper = {"k": float(k), "block": float(block), "word": float(width)}
     return Compressor(
-        **blockwise(
-            "log_levels", log_levels_kernel, hyper, block, width, error, code, level, index_bits(2 * k + 3)
-        ),
+        **blockwise("log_levels", _power, hyper, block, width, error, code, level, index_bits(2 * k + 3)),
+        reductions={"peak": largest(size)},
+        once=scale_of,
+        shared=("scale",),
         idempotent=True,
         paper="qadam2021",
         family=log_levels,
@@ -171,7 +148,12 @@ def _uniform(name: str, s: int, signed: bool, block: int, word: int) -> dict[str
 
     hyper = {"levels": float(s), "block": float(block), "signed": float(signed), "word": float(width)}
     entry = index_bits((2 * s if signed else s) + 1)
-    return blockwise(name, uniform_kernel, hyper, block, width, error, code, level, entry)
+    return {
+        **blockwise(name, _multiple, hyper, block, width, error, code, level, entry),
+        "reductions": {"peak": largest(_signed_size)},
+        "once": scale_of,
+        "shared": ("scale",),
+    }
 
 
 def uniform(bits: int, block: int = 0, word: int = 32) -> Compressor:

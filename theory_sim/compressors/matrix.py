@@ -1,4 +1,7 @@
-"""Low rank: the message as a matrix, cut to its largest singular values."""
+"""Low rank: the message as a matrix, cut to its largest singular values.
+
+A kernel, not a rule: a factorization is no reduction.
+"""
 
 from __future__ import annotations
 
@@ -110,10 +113,9 @@ def low_rank(rank: int, rows: int = 0, word: int = 32) -> Compressor:
 
     return Compressor(
         name="low_rank",
-        kernel=low_rank_kernel,
+        rule=low_rank_kernel,
         hyper={"rank": float(rank), "rows": float(rows), "word": float(width), "factors": 0.0},
         error=lambda d: 1.0 - rank / min(shape(d)),
-        size=lambda d: width * factors(d),
         layout=lambda d: [(factors(d), width)],
         encode=encode,
         decode=decode,

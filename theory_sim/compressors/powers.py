@@ -10,41 +10,35 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray
-from theory_sim.rules.language import Rule as Kernel
+from theory_sim.compressors.floats import power_below
+from theory_sim.rules.language import Rule
 
 
-def natural_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+def _in_range(power: float, size: float) -> float:
+    """Return what 8 bits of exponent make of the power of two beside a magnitude."""
+    if size < 1.1754943508222875e-38:
+        return 0.0
+    return math.inf if power > 3.402823669209385e38 else power
+
+
+def _random(p: float, u: float, shrink: float) -> float:
     """C(p)_i = sgn(p_i) times one of the two powers of two around |p_i|, with mean |p_i|."""
-    d, lanes = p.shape
-    for i in range(d):
-        for lane in range(lanes):
-            size = abs(p[i, lane])
-            low = np.uint64(np.float64(size).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(np.float64)
-            power = float(low * 2.0 if u[i, lane] * low < size - low else low)
-            if size < 1.1754943508222875e-38:
-                power = 0.0
-            if power > 3.402823669209385e38:
-                power = math.inf
-            out[i, lane] = math.copysign(power, p[i, lane]) * hyper[0] + 0.0 * p[i, lane]
+    size = abs(p)
+    low = power_below(size)
+    power = _in_range(low * 2.0 if u * low < size - low else low, size)
+    return math.copysign(power, p) * shrink + 0.0 * p
 
 
-def nearest_power_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+def _nearest(p: float) -> float:
     """C(p)_i = sgn(p_i) times the power of two nearest to |p_i|, the larger one half-way."""
-    d, lanes = p.shape
-    for i in range(d):
-        for lane in range(lanes):
-            size = abs(p[i, lane])
-            low = np.uint64(np.float64(size).view(np.uint64) & np.uint64(0x7FF0000000000000)).view(np.float64)
-            power = float(low * 2.0 if size >= 1.5 * low else low)
-            if size < 1.1754943508222875e-38:
-                power = 0.0
-            if power > 3.402823669209385e38:
-                power = math.inf
-            out[i, lane] = math.copysign(power, p[i, lane]) + 0.0 * p[i, lane]
+    size = abs(p)
+    low = power_below(size)
+    power = _in_range(low * 2.0 if size >= 1.5 * low else low, size)
+    return math.copysign(power, p) + 0.0 * p
 
 
 def _power(
-    name: str, kernel: Kernel, hyper: dict[str, float], error: Callable[[int], float], factor: float
+    name: str, rule: Rule, hyper: dict[str, float], error: Callable[[int], float], factor: float
 ) -> dict[str, Any]:
     """Return the fields both maps share: the code 0 means 0, the code c the power 2^(c - 127), c = 1 ... 255."""
 
@@ -58,10 +52,9 @@ def _power(
 
     return {
         "name": name,
-        "kernel": kernel,
+        "rule": rule,
         "hyper": hyper,
         "error": error,
-        "size": lambda d: 9 * d,
         "layout": lambda d: [(d, 1), (d, 8)],
         "encode": encode,
         "decode": decode,
@@ -90,8 +83,7 @@ def natural(shrink: float = 1.0) -> Compressor:
         return shrink**2 / 8.0 + (1.0 - shrink) ** 2
 
     return Compressor(
-        **_power("natural", natural_kernel, {"shrink": shrink}, error, shrink),
-        draws=lambda d: d,
+        **_power("natural", _random, {"shrink": shrink}, error, shrink),
         unbiased=shrink == 1.0,
         family=natural,
         arguments={"shrink": shrink},
@@ -104,7 +96,7 @@ def nearest_power() -> Compressor:
     It errs by at most |x_i|/3, so delta = 8/9, attained when all |x_i| = 3/2 2^j; half-way it takes the larger power.
     """
     return Compressor(
-        **_power("nearest_power", nearest_power_kernel, {}, lambda d: 1.0 / 9.0, 1.0),
+        **_power("nearest_power", _nearest, {}, lambda d: 1.0 / 9.0, 1.0),
         idempotent=True,
         family=nearest_power,
     )

@@ -10,80 +10,50 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, word_bits
+from theory_sim.compressors.floats import or_nan, rounded
+from theory_sim.compressors.levels import size
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules.language import Rule, total
 
 
-def l1_sign_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p) = ||p_b||_1 / |b| sgn(p) on each block b."""
-    d, lanes = p.shape
-    block = d if hyper[0] == 0.0 else int(hyper[0])
-    for first in range(0, d, block):
-        last = min(first + block, d)
-        for lane in range(lanes):
-            out[first, lane] = 0.0
-        for i in range(first, last):
-            for lane in range(lanes):
-                out[first, lane] += abs(p[i, lane])
-        for lane in range(lanes):
-            scale = out[first, lane] / (last - first)
-            if hyper[1] == 32.0:
-                scale = float(np.float32(scale))
-            out[first, lane] = scale + 0.0 * scale
-        for k in range(first, last):
-            i = first + last - 1 - k
-            for lane in range(lanes):
-                scale = out[first, lane]
-                out[i, lane] = (scale if p[i, lane] >= 0.0 else -scale) + 0.0  # no -0
+def _square(p: float) -> float:
+    return p * p
 
 
-def rms_sign_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
-    """C(p) = ||p_b|| / sqrt(|b|) sgn(p) on each block b."""
-    d, lanes = p.shape
-    block = d if hyper[0] == 0.0 else int(hyper[0])
-    for first in range(0, d, block):
-        last = min(first + block, d)
-        for lane in range(lanes):
-            out[first, lane] = 0.0
-        for i in range(first, last):
-            for lane in range(lanes):
-                out[first, lane] += p[i, lane] * p[i, lane]
-        for lane in range(lanes):
-            scale = math.sqrt(out[first, lane] / (last - first))
-            if hyper[1] == 32.0:
-                scale = float(np.float32(scale))
-            out[first, lane] = scale + 0.0 * scale
-        for k in range(first, last):
-            i = first + last - 1 - k
-            for lane in range(lanes):
-                scale = out[first, lane]
-                out[i, lane] = (scale if p[i, lane] >= 0.0 else -scale) + 0.0  # no -0
+def _mean(total: float, d: int, word: float) -> float:
+    """||p||_1 / d."""
+    return or_nan(rounded(total / d, word))
 
 
-def two_mean_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
+def _root_mean(total: float, d: int, word: float) -> float:
+    """||p|| / sqrt(d)."""
+    return or_nan(rounded(math.sqrt(total / d), word))
+
+
+def _sign(p: float, scale: float) -> float:
+    """C(p) = scale sgn(p)."""
+    return (scale if p >= 0.0 else -scale) + 0.0  # no -0
+
+
+def _sides(p: float) -> tuple[float, float, float]:
+    """What an entry adds to the sum of those < 0, to the sum of the others, and to the number of those < 0."""
+    return (p, 0.0, 1.0) if p < 0.0 else (0.0, p, 0.0)
+
+
+def _means(below: float, above: float, negative: float, d: int, word: float) -> tuple[float, float]:
+    low = rounded(below / max(negative, 1.0), word)
+    high = rounded(above / max(d - negative, 1.0), word)
+    lost = 0.0 * low + 0.0 * high
+    return low + lost, high + lost
+
+
+def _mean_of_side(p: float, low: float, high: float) -> float:
     """C(p)_i = the mean of the entries on the side of p_i: those < 0, or those >= 0."""
-    d, lanes = p.shape
-    for lane in range(lanes):
-        low = 0.0
-        high = 0.0
-        negative = 0
-        for i in range(d):
-            if p[i, lane] < 0.0:
-                low += p[i, lane]
-                negative += 1
-            else:
-                high += p[i, lane]
-        low /= max(negative, 1)
-        high /= max(d - negative, 1)
-        if hyper[0] == 32.0:
-            low = float(np.float32(low))
-            high = float(np.float32(high))
-        lost = 0.0 * low + 0.0 * high
-        for i in range(d):
-            out[i, lane] = (low if p[i, lane] < 0.0 else high) + lost
+    return low if p < 0.0 else high
 
 
 def _signs(
-    name: str, kernel: Any, error: Any, idempotent: bool, paper: str, block: int, width: int
+    name: str, term: Rule, once: Rule, error: Any, idempotent: bool, paper: str, block: int, width: int
 ) -> dict[str, Any]:
     """Return the fields that l1_sign and rms_sign share."""
 
@@ -100,10 +70,12 @@ def _signs(
 
     return {
         "name": name,
-        "kernel": kernel,
+        "rule": _sign,
+        "reductions": {"total": total(term)},
+        "once": once,
+        "shared": ("scale",),
         "hyper": {"block": float(block), "word": float(width)},
         "error": error,
-        "size": lambda d: d + width * blocks(d),
         "layout": lambda d: [(blocks(d), width), (d, 1)],
         "encode": encode,
         "decode": decode,
@@ -133,7 +105,7 @@ def l1_sign(block: int = 0, word: int = 32) -> Compressor:
 
     width = word_bits(word)
     return Compressor(
-        **_signs("l1_sign", l1_sign_kernel, error, width == 32, "karimireddy2019", block, width),
+        **_signs("l1_sign", size, _mean, error, width == 32, "karimireddy2019", block, width),
         family=l1_sign,
     )
 
@@ -158,7 +130,7 @@ def rms_sign(block: int = 0, word: int = 32) -> Compressor:
         return 2.0 * (1.0 - 1.0 / math.sqrt(min(block, d) or d))
 
     return Compressor(
-        **_signs("rms_sign", rms_sign_kernel, error, False, "onebitadam2021", block, word_bits(word)),
+        **_signs("rms_sign", _square, _root_mean, error, False, "onebitadam2021", block, word_bits(word)),
         family=rms_sign,
     )
 
@@ -186,10 +158,12 @@ def two_mean(word: int = 32) -> Compressor:
 
     return Compressor(
         name="two_mean",
-        kernel=two_mean_kernel,
+        rule=_mean_of_side,
+        reductions={("below", "above", "negative"): total(_sides)},
+        once=_means,
+        shared=("low", "high"),
         hyper={"word": float(width)},
         error=lambda d: 1.0 - 1.0 / d,
-        size=lambda d: d + 2 * width,
         layout=lambda d: [(2, width), (d, 1)],
         encode=encode,
         decode=decode,

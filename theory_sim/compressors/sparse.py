@@ -1,4 +1,7 @@
-"""Sparse compressors: k of the d coordinates arrive, the others decode to 0."""
+"""Sparse compressors: k of the d coordinates arrive, the others decode to 0.
+
+Kernels, not rules: which coordinates arrive is a choice among all of them, by sorting or by a draw one after the other.
+"""
 
 from __future__ import annotations
 
@@ -120,10 +123,9 @@ def top_k(k: int, word: int = 32) -> Compressor:
 
     return Compressor(
         name="top_k",
-        kernel=top_k_kernel,
+        rule=top_k_kernel,
         hyper={"k": float(k), "word": float(width)},
         error=lambda d: 1.0 - k / d,
-        size=lambda d: k * (width + index_bits(d)),
         layout=lambda d: [(k, index_bits(d)), (k, width)],
         encode=encode,
         decode=decode,
@@ -164,10 +166,9 @@ def rand_k(k: int, scaled: bool = False, word: int = 32) -> Compressor:
 
     return Compressor(
         name="rand_k",
-        kernel=rand_k_kernel,
+        rule=rand_k_kernel,
         hyper={"k": float(k), "scaled": float(scaled), "word": float(width)},
         error=lambda d: d / k - 1.0 if scaled else 1.0 - k / d,
-        size=lambda d: k * width + 32,
         layout=lambda d: [(1, 32), (k, width)],
         encode=encode,
         decode=decode,

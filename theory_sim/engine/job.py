@@ -12,7 +12,6 @@ from theory_sim.engine import grid, loop, memory, run
 from theory_sim.engine.lanes import Lanes, expand
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import uniforms
-from theory_sim.rules import tile
 from theory_sim.rules.digest import digest
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Job:
         texts = [one.digest for one in (*sources, optimizer.schedule.source)]
         messages = [
             (
-                tile.raw("compress", side.kernel).digest,
+                side.source.digest,
                 tuple(side.hyper.values()),
                 variant.draws_of_messages(problem.dim, 1),
             )

@@ -97,7 +97,13 @@ def _kind(optimizer: Optimizer, d: int) -> tuple[Any, ...]:
     if optimizer.up is None or optimizer.down is None:
         return variant
     rows = [tuple(side.hyper.values()) for side in (optimizer.up, optimizer.down)]
-    return (optimizer.up.kernel, optimizer.down.kernel, *rows, optimizer.draws_of_messages(d, 1), variant)
+    return (
+        optimizer.up.source.digest,
+        optimizer.down.source.digest,
+        *rows,
+        optimizer.draws_of_messages(d, 1),
+        variant,
+    )
 
 
 def _start(problem: Problem, x0: Any) -> Array:

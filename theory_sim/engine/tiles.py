@@ -96,7 +96,7 @@ def _lockstep(lanes: Lanes) -> bool:
 
 
 def _kernel(side: Compressor | None) -> Source:
-    return tile.empty("compress") if side is None else tile.raw("compress", side.kernel)
+    return tile.empty("compress") if side is None else side.source
 
 
 def run_tile(

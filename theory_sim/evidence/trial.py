@@ -455,7 +455,9 @@ def _observe(theorem: Theorem, problem: Problem, grid: xr.Dataset) -> dict[str, 
     if len(same) > 1:
         seen["note"] = f"{np.sum(verdicts == Verdict.DIVERGED.value)} of {verdicts.size} seeds diverged"
     elif "decides_at" in grid and np.isfinite(grid["decides_at"].values).all():
-        seen["note"] = f"at its present pace it would be decided by {grid['decides_at'].values.max():.2g} steps"
+        seen["note"] = (
+            f"at its present pace it would be decided by {grid['decides_at'].values.max():.2g} steps"
+        )
     elif seen["ended"] == Verdict.UNJUDGED.value and theorem.verdict is not None:
         seen["note"] = problem.unjudged or f"{problem.name} has no verdict rule"
     if theorem.quantity in ("", "verdict"):

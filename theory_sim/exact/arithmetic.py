@@ -14,6 +14,8 @@ from fractions import Fraction
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from theory_sim import checks
 
 
@@ -79,7 +81,9 @@ class Arithmetic:
 
     def greatest(self, *values: Any) -> Any:
         """Return the maximum; balls that overlap give the enclosure of it."""
-        return self._extreme("greatest", max, values)
+        # A maximum over coordinates starts from -inf, which no arithmetic need compare.
+        finite = tuple(value for value in values if isinstance(value, Number) or value != -math.inf)
+        return self._extreme("greatest", max, finite or values)
 
     def _extreme(self, name: str, builtin: Callable[..., Any], values: tuple[Any, ...]) -> Any:
         if name not in self.functions or not any(isinstance(value, Number) for value in values):
@@ -143,6 +147,11 @@ class Number:
     def __abs__(self) -> Number:
         return Number(abs(self.raw), self.arithmetic)
 
+    @property
+    def view(self) -> Any:
+        """Refuse what a rule does with the bits of a float."""
+        raise Undecidable(f"{self.raw} has no bits in {self.arithmetic.name}; use a rule of arithmetic.")
+
     def __int__(self) -> int:
         return int(self.arithmetic.functions["truncate"](self.raw))
 
@@ -192,6 +201,9 @@ class _Functions:
     @property
     def pi(self) -> Number:
         return Number(self._arithmetic.functions["pi"](), self._arithmetic)
+
+    def empty(self, shape: Any) -> Any:
+        return np.empty(shape, object)
 
     def float64(self, value: Any) -> Number:
         return self._arithmetic.number(value)

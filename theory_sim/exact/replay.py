@@ -52,7 +52,7 @@ class Run:
     ----------
     x : tuple of d raw numbers
     state : mapping of str to tuple of d raw numbers
-        The optimizer's state rows by name.
+        The optimizer's state rows by name; those of worker j end in ``_j``.
     steps : int
     arithmetic : Arithmetic
     """
@@ -105,10 +105,12 @@ def run(
     """
     checks.count("steps", steps, 0)
     sampling(order)
-    if optimizer.up is not None:
-        raise ValueError(
-            f"{optimizer.name} sends compressed messages, which exact runs do not replay; drop them."
-        )
+    for side in () if optimizer.up is None or optimizer.down is None else (optimizer.up, optimizer.down):
+        if not (optimizer.is_rule and side.is_rule) or side.hyper.get("word") == 32.0:
+            raise ValueError(
+                f"{optimizer.name} sends compressed messages through {side}, and exact runs replay those of rules in "
+                "words of 64 bits; use another optimizer or compressor."
+            )
     lane = lanes.expand(
         problem,
         optimizer,
@@ -148,19 +150,21 @@ def run(
         parameters = column(tuple(optimizer.schedule.parameters), lane.schedule)
         theta = column(tuple(problem.theta), lane.theta)
         start = given.pop("x0", lane.x0[:, 0].tolist())
-        x, state = np.empty((problem.dim, 1), object), np.empty((len(optimizer.rows), problem.dim, 1), object)
+        own = (f"{row}_{j}" for j in range(workers) for row in optimizer.worker_rows)
+        names = (*optimizer.rows, *own)
+        x, state = np.empty((problem.dim, 1), object), np.empty((len(names), problem.dim, 1), object)
         for i in range(problem.dim):
             x[i, 0] = arithmetic.number(start[i] if isinstance(start, tuple | list) else start)
-            for r, row in enumerate(optimizer.rows):
-                state[r, i, 0] = arithmetic.number(given.get(row, float(lane.state[r, i, 0])))
+            for r, row in enumerate(names):
+                start_of_row = given.get(row, float(lane.state[r, i, 0])) if row in optimizer.rows else 0.0
+                state[r, i, 0] = arithmetic.number(start_of_row)
         try:
             _advance(problem, optimizer, steps, arithmetic, order, workers, int(lane.key[seed]),
                      lr, hyper, parameters, theta, state, x)  # fmt: skip
         except ZeroDivisionError:
             raise Undecidable(f"a division by 0 in {arithmetic.name} leaves no finite number.") from None
     rows = {
-        row: tuple(arithmetic.number(value).raw for value in state[r, :, 0])
-        for r, row in enumerate(optimizer.rows)
+        row: tuple(arithmetic.number(value).raw for value in state[r, :, 0]) for r, row in enumerate(names)
     }
     return Run(tuple(value.raw for value in x[:, 0]), rows, steps, arithmetic)
 
@@ -192,6 +196,12 @@ def _advance(
     size, idx = np.array([n]), np.zeros((workers, 1), np.int64)
     table = np.zeros((1 + n if drawn.permutes else 0, workers, 1), np.int64)
     g, factor, rate = (np.empty(shape, object) for shape in ((workers, problem.dim, 1), (1,), (1,)))
+    sides = () if optimizer.up is None or optimizer.down is None else (optimizer.up, optimizer.down)
+    maps: list[tuple[Any, Any]] = [
+        (build.python(side.source, arithmetic.namespace), np.array([*side.hyper.values()], dtype=object))
+        for side in sides
+    ] or [(None, nothing)] * 2
+    counts = optimizer.draws_of_messages(problem.dim, workers)
     walls = [arithmetic.number(wall) for wall in problem.domain or ()]
 
     def draws(t: int, slot: int, count: int) -> Array:
@@ -200,6 +210,12 @@ def _advance(
             out[q, 0] = arithmetic.number(random.uniform_at(key, t, slot + q))
         return out
 
+    if optimizer.begins:
+        schedule(1, parameters, factor)
+        rate[0] = lr[0, 0] * factor[0]
+        step(
+            g, 0, rate, hyper, nothing, state, x, *maps[0], nothing, *maps[1], np.zeros((counts[1], 1)), work
+        )
     for t in range(1, steps + 1):
         if n > 1:
             u = [[random.uniform_at(key, t, j)] for j in range(workers if drawn.draws else 0)]
@@ -215,8 +231,9 @@ def _advance(
                 used[0] = used[0] + g[j]
             used = used / workers
         own = draws(t, workers + len(noise), optimizer.draws)
-        message = (None, nothing, nothing)
-        step(used, t, rate, hyper, own, state, x, *message, *message, work)
+        slot = workers + len(noise) + len(own)
+        up, down = draws(t, slot, counts[0]), draws(t, slot + counts[0], counts[1])
+        step(used, t, rate, hyper, own, state, x, *maps[0], up, *maps[1], down, work)
         for i in range(problem.dim):
             x[i, 0] = arithmetic.number(x[i, 0])  # a kernel may write a literal
             if not arithmetic.finite(x[i, 0].raw):

@@ -295,7 +295,9 @@ class Optimizer:
             "x": np.linspace(-0.5, 1.0, d * lanes).reshape(d, lanes),
         }
         messages = [
-            build.Message(side.kernel, np.array([*side.hyper.values()]), np.full((number, lanes), 0.5))
+            build.Message(
+                build.python(side.source), np.array([*side.hyper.values()]), np.full((number, lanes), 0.5)
+            )
             for (side, _), number in zip(sides, draws, strict=False)
         ]
         labels = {"hyper": tuple(self.hyper), "state": rows}

@@ -143,6 +143,19 @@ class Writer:
             text += self.fold(key, one, scope, partial(self.coordinates, one.term, dict(scope)))
         return text
 
+    def at_lane(self, rule: Rule, terms: Scope, scope: Scope) -> tuple[str, Scope]:
+        """Return the reductions over coordinates that a rule at one lane names, and what it then knows.
+
+        Parameters
+        ----------
+        rule : callable
+        terms, scope : mapping of str to str
+            What the terms of reductions know, at a coordinate, and what the rule knows besides.
+        """
+        places = dict(terms)
+        text = self.before(rule, places)
+        return text, scope | {name: places[name] for name in places.keys() - terms.keys()}
+
     def at_workers(self, rule: Rule, scope: Scope) -> str:
         """Return the reductions over workers that a rule names, and put their results into the scope."""
         text = ""
@@ -279,10 +292,8 @@ def measure(
     hidden = {name for name, value in constants.items() if isinstance(value, tuple)}
     targets = ", ".join(f"out[{k}, lane]" for k in range(count))
 
-    inner: Scope = {name: text for name, text in scope.items() if name not in hidden} | place
-    places = dict(terms)
-    text = writer.before(rule, places)
-    inner.update({name: places[name] for name in places.keys() - terms.keys()})
+    seen: Scope = {name: text for name, text in scope.items() if name not in hidden} | place
+    text, inner = writer.at_lane(rule, terms, seen)
     text += writer.at_workers(rule, inner)
     body = f"d, lanes = x.shape\nworkers = idx.shape[0]\n{text}{LANE}    {targets} = {writer.call(rule, inner)}\n"
     return finished("measure", writer.functions, body), writer.rows
@@ -340,9 +351,7 @@ def _once(known: Names, writer: Writer, once: Stage | None) -> str:
     """Return the loop of a stage over lanes, whose reductions see the coordinates."""
     if once is None:
         return ""
-    places = known.at_coordinate()
-    text = writer.before(once.rule, places)
-    scope = known.at_lane() | {name: places[name] for name in places.keys() - known.at_coordinate().keys()}
+    text, scope = writer.at_lane(once.rule, known.at_coordinate(), known.at_lane())
     return f"{text}{LANE}    {writer.assigned(once, scope)}"
 
 
@@ -427,12 +436,52 @@ def _exchange(known: Names, round_: Round, once: Stage | None, warmup: int, firs
 def watch(known: Names, rule: Rule, count: int) -> tuple[Source, int]:
     """Return the kernel of the measures of an optimizer's state, and its rows of scratch."""
     writer = known.writer()
-    places = known.at_coordinate()
-    text = writer.before(rule, places)
-    scope = known.at_lane() | {name: places[name] for name in places.keys() - known.at_coordinate().keys()}
+    text, scope = writer.at_lane(rule, known.at_coordinate(), known.at_lane())
     targets = ", ".join(f"out[{k}, lane]" for k in range(count))
     body = f"{_SHAPES}{text}{LANE}    {targets} = {writer.call(rule, scope)}\n"
     return finished("watch", writer.functions, body), writer.rows
+
+
+def compress(
+    rule: Rule, owner: str, hyper: Sequence[str], reductions: Reductions, once: Stage | None
+) -> Source:
+    """Return the compress kernel of a rule.
+
+    Parameters
+    ----------
+    rule : callable
+        At each coordinate; sees its entry ``p`` and its uniform ``u``, and gives the image.
+    owner : str
+    hyper : sequence of str
+        One called ``block`` cuts the message into blocks of so many coordinates, 0 for one block: each is compressed as
+        a message of its own, with its own reductions, ``i`` and ``d``.
+    reductions : mapping
+        Over the coordinates.
+    once : Stage, optional
+        Before it, at each lane; writes numbers that the rule names.
+    """
+    writer = Writer(owner, reductions)
+    lane = {**{name: f"hyper_{h}" for h, name in enumerate(hyper)}, "d": "d"}
+    coordinate = {**lane, "p": "p[i, lane]", "u": "u[i, lane]", "i": "i"}
+    text = ""
+    if once is not None:
+        shared = {name: f"work[{r}, lane]" for r, name in enumerate(once.writes)}
+        writer.rows = len(shared)
+        text, scope = writer.at_lane(once.rule, coordinate, lane)
+        text += f"{LANE}    {writer.assigned(once, {**scope, **shared})}"
+        coordinate |= shared
+    text += writer.coordinates(rule, coordinate, lambda inner: f"out[i, lane] = {writer.call(rule, inner)}\n")
+    # Numbers of their own, which no store to out can change: so a choice by one of them leaves the loops.
+    body = "d, lanes = p.shape\n" + "".join(f"hyper_{h} = hyper[{h}]\n" for h in range(len(hyper)))
+    if writer.rows:
+        body += f"work = np.empty(({writer.rows}, lanes))\n"
+    if "block" in hyper:
+        block = f"hyper_{tuple(hyper).index('block')}"
+        part = "[first : first + size]"
+        text = f"p, u, out = whole_p{part}, whole_u{part}, whole_out{part}\nd = p.shape[0]\n{text}"
+        body += f"whole_p, whole_u, whole_out = p, u, out\nsize = d if {block} == 0.0 else int({block})\n"
+        text = f"for first in range(0, whole_p.shape[0], size):\n{indented(text)}"
+    return finished("compress", writer.functions, body + text)
 
 
 def schedule(rule: Rule, owner: str, parameters: Sequence[str], ahead: bool) -> Source:

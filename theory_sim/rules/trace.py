@@ -8,7 +8,9 @@ with the same functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -19,6 +21,13 @@ from theory_sim.rules.build import rebound
 from theory_sim.rules.language import Rule, names
 
 _MOST_PATHS = 512
+# Operators that Python refuses for some numbers, and what numpy makes of these: infinity or NaN.
+_PARTIAL: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "/": (operator.truediv, np.true_divide),
+    "//": (operator.floordiv, np.floor_divide),
+    "%": (operator.mod, np.mod),
+    "**": (operator.pow, np.power),
+}
 FUNCTIONS = (
     *("sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
     *("hypot", "copysign", "floor", "isfinite", "isnan"),
@@ -260,6 +269,8 @@ def _text(rule: Rule) -> str:
                 made = f"-{operands[0]}"
             elif operation == "abs" or operation in FUNCTIONS or operation == "where":
                 made = f"{operation}_({', '.join(operands)})"
+            elif operation in _PARTIAL:
+                made = f"{_PARTIAL[operation][0].__name__}_({', '.join(operands)})"
             else:
                 made = f"{operands[0]} {operation} {operands[1]}"
             text = f"_{len(lines)}"
@@ -271,6 +282,29 @@ def _text(rule: Rule) -> str:
     return f"def kernel({', '.join(names(rule))}):\n{''.join(lines)}    return ({outputs},)\n"
 
 
+def _plain(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, np.generic)
+
+
+def _total(
+    of_numbers: Callable[..., Any], of_numpy: Callable[..., Any], of_arrays: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return a function of arrays and numbers that numbers outside its domain do not stop."""
+
+    def call(*values: Any) -> Any:
+        if not all(_plain(value) for value in values):
+            return of_arrays(*values)
+        with suppress(ArithmeticError, ValueError):
+            found = of_numbers(*values)
+            if not isinstance(found, complex):
+                return found
+        with np.errstate(all="ignore"):
+            return float(of_numpy(*(np.float64(value) for value in values)))
+
+    return call
+
+
+@cache
 def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]:
     """Return a rule as a function of arrays that returns a tuple of arrays.
 
@@ -284,28 +318,34 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     -------
     callable
         With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are computed, so
-        numpy may warn of a division that is not used: call it under ``np.errstate``.
+        numpy may warn of a division that is not used: call it under ``np.errstate``.  Plain numbers never raise: what
+        Python refuses is infinite or NaN, as on arrays.
     """
     text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
 
-    def where(condition: Any, yes: Any, no: Any) -> Any:
-        return (
-            (yes if condition else no)
-            if isinstance(condition, bool | np.bool_)
-            else library.where(condition, yes, no)
+    def arrays(device: Any, *values: Any) -> tuple[Any, ...]:
+        real = library.float64  # where torch would take 32 bits
+        return tuple(
+            library.asarray(one, dtype=real, device=device) if _plain(one) else one for one in values
         )
+
+    def where(condition: Any, yes: Any, no: Any) -> Any:
+        if isinstance(condition, bool | np.bool_):
+            return yes if condition else no
+        sides = arrays(condition.device, yes, no) if _plain(yes) and _plain(no) else (yes, no)
+        return library.where(condition, *sides)
 
     def function(name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
-            plain = all(
-                isinstance(value, int | float) and not isinstance(value, np.generic) for value in values
-            )
-            return getattr(math if plain else library, name)(*values)
+            device = next(value.device for value in values if not _plain(value))
+            return getattr(library, name)(*arrays(device, *values))
 
         return call
 
-    made: Mapping[str, Any] = {f"{name}_": function(name) for name in FUNCTIONS}
+    made = {f"{name}_": _total(getattr(math, name), getattr(np, name), function(name)) for name in FUNCTIONS}
+    made |= {f"{one.__name__}_": _total(one, of_numpy, one) for one, of_numpy in _PARTIAL.values()}
     space: dict[str, Any] = {**made, "where_": where, "abs_": abs}
     exec(compile(text, f"<{rule.__name__} of arrays>", "exec"), space)  # noqa: S102
     kernel: Callable[..., tuple[Any, ...]] = space["kernel"]
+    kernel.__defaults__ = rule.__defaults__
     return kernel

@@ -127,18 +127,16 @@ class Rules:
     def __init__(self, job: Job) -> None:
         optimizer = job.optimizer
         self.job, self.round = job, optimizer.step
-        # Numbers of numpy: the side of a choice that is not taken may divide by 0.
-        hyper = {name: np.float64(value) for name, value in optimizer.hyper.items()}
-        self.values: dict[str, Any] = {**hyper, "d": job.problem.dim, "workers": job.workers}
+        self.values: dict[str, Any] = {**optimizer.hyper, "d": job.problem.dim, "workers": job.workers}
         rows = {row: np.zeros(job.problem.dim) for row in (*optimizer.rows, *optimizer.worker_rows)}
-        self.values |= {**rows, **dict.fromkeys(optimizer.shared, np.float64(0.0))}
+        self.values |= {**rows, **dict.fromkeys(optimizer.shared, 0.0)}
 
     def begin(self, t: int) -> None:
         """Set the step size of step t and the rows that all coordinates share."""
         optimizer, schedule = self.job.optimizer, self.job.optimizer.schedule
         known = {"t": t, **schedule.parameters}
         factor = schedule.rule(*(known[name] for name in names(schedule.rule)))
-        self.values |= {"t": t, "lr": np.float64(optimizer.lr * factor)}
+        self.values |= {"t": t, "lr": optimizer.lr * factor}
         if optimizer.once is not None:
             self.run(Stage(optimizer.once, optimizer.shared))
 

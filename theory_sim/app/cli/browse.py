@@ -137,7 +137,8 @@ def _rules(constructor: Callable[..., Any]) -> list[language.Rule]:
         noise = made.noise.rule if made.noise is not None else None
         terms = (one.term for one in made.reductions.values())
         return [one for one in (made.gradient, noise, *terms, made.measure) if one is not None]
-    return [made.kernel]
+    terms = (one.term for one in made.reductions.values())
+    return [one for one in (*terms, made.once, made.rule) if one is not None]
 
 
 def _state(theorem: Theorem) -> None:
