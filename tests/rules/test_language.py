@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
+from theory_sim.exact import replay
+from theory_sim.exact.arithmetic import digits
 from theory_sim.nouns.noise import Noise
+from theory_sim.rules import trace
 from theory_sim.rules.language import Reduction, Round, Stage, largest, norm, required, total
 from theory_sim.rules.language import names as names_of
 
@@ -89,6 +92,10 @@ def test_a_reduction_may_name_another() -> None:
     assert grid.x_final.values.ravel().tolist() == [14.0] * 3  # about the mean 3: 4 + 1 + 9
 
 
+def halved(k: int) -> Any:
+    return 2**-k
+
+
 class Callable_:
     def __call__(self, g: float, lr: float, x: float) -> float:
         return x
@@ -163,6 +170,19 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "an index": (lambda: problem(lambda x: x[0]), "Rule <lambda> of mine cannot be called: 'float' object is not subscriptable."),
     "no domain": (lambda: problem(lambda x: math.log(-abs(x) - 1.0)), "fails for every number tried: math domain error."),
     "an undefined name": (lambda: problem(lambda x: x + nowhere), "uses 'nowhere', which is not defined where it was written."),  # noqa: F821
+    # whole numbers, which are cut to 64 bits where they are compiled
+    "a negative power": (
+        lambda: ts.Schedule("own", lambda t: 2**-t),
+        "Rule <lambda> of schedule own has 2 ** -t, which can leave the 64 bits of compiled whole numbers; "
+        "begin with a real number, 2.0.",
+    ),
+    "a high power": (lambda: ts.Schedule("own", lambda t: t**20), "has t ** 20, which can leave"),
+    "a square of the step": (lambda: ts.Schedule("own", lambda t: 1.0 / (t * t)), "a real number, float(t)."),
+    "a power on one branch": (lambda: problem(lambda x, t: x * t**3 if x > 0.7 else x), "has t ** 3, which can"),
+    "a power in a helper": (lambda: problem(lambda x, index: x * halved(index)), "has 2 ** -index, which can"),
+    "a power of a default": (lambda: problem(lambda x, t, base=3: x * base**t), "number, float(base)."),
+    "a cube of indices": (lambda: problem(lambda x, i, d: x + i * d * d), "has (i * d) * d, which can leave"),
+    "a shift": (lambda: problem(lambda x, t: x * (1 << t)), "shifts a whole number; multiply by a power of 2.0."),
     # no plain functions
     "a built-in": (lambda: optimizer(print), "<built-in function print> is no rule: give a plain Python function"),
     "a partial": (lambda: optimizer(functools.partial(heavy, beta=0.5)), "is no rule: give a plain Python function"),
@@ -282,3 +302,23 @@ def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:
     )  # fmt: skip
     run = ts.simulate(problem(lambda x, j: 0.0 * x + j), own, steps=3, workers=4, running=True)
     assert run.slope_mean.item() == 1.5
+
+
+def test_powers_of_whole_numbers_are_the_same_in_every_arithmetic() -> None:
+    def factor(t: int, s: float) -> float:
+        small = 2.0**-t + float(t) ** 20 + t**-s
+        return small + (t % 10) ** 3 + 1000 * t - (-t) // 3 + (t > 2) * t
+
+    def move(lr: float, x: float) -> float:
+        return x + lr
+
+    problem, schedule = ts.Problem("none", lambda x: 0.0), ts.Schedule("own", factor, {"s": 0.25})
+    own = ts.Optimizer("own", move, 1.0, schedule=schedule)
+    steps = 30
+    compiled = ts.simulate(problem, own, steps=steps).x_final.item()
+    exact = replay.run(problem, own, steps, digits(40)).x[0]
+    arrays = trace.elementwise(factor)
+    assert compiled == pytest.approx(float(exact), rel=1e-14)
+    assert sum(float(arrays(t, 0.25)[0]) for t in range(1, steps + 1)) == pytest.approx(
+        float(exact), rel=1e-14
+    )

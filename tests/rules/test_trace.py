@@ -34,6 +34,7 @@ EXACT = {
     "abs",
     "sqrt",
     "where",
+    "float",
     "name",
     "number",
     "<",

@@ -22,8 +22,8 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     require_names,
-    require_results,
 )
+from theory_sim.rules.results import require_results
 
 INITIAL_STATES = ("mean_gradient", "max_square")
 _TAKEN = ("g", "t", "lr", "x", "i", "j", "d", "workers")

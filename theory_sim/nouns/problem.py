@@ -14,8 +14,9 @@ from theory_sim import checks
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names, require_results
+from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
+from theory_sim.rules.results import require_results
 
 # Names that an output of a run has, or that a rule binds itself.
 _TAKEN = ("x", "t", "i", "j", "d", "index", "workers", "noise", "u", "v")

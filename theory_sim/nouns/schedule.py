@@ -11,7 +11,8 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.language import Rule, Source, require_results
+from theory_sim.rules.language import Rule, Source
+from theory_sim.rules.results import require_results
 
 
 @dataclass(frozen=True)

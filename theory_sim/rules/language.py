@@ -9,6 +9,10 @@ A *rule* is a plain function of named scalars, as a paper writes it::
 
 Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins, ``math``
 and other plain functions; it is a deterministic function of its arguments in every arithmetic.
+
+All numbers are real, but for the names t, i, j, d, index and workers and literals without a point: these count, and are
+whole numbers of 64 bits in compiled code.  A power or product of them that could leave these bits, as ``2 ** -t`` or
+``t ** 20``, is refused (`theory_sim.rules.whole`); ``2.0 ** -t`` and ``float(t) ** 20`` are real.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 import dis
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -190,58 +194,6 @@ def indexes(function: Rule) -> bool:
     """Return whether a function, or one that it calls, takes an element of something."""
     found = list(opcodes(function))  # all of them, so that names that do not exist are refused
     return any(name == "BINARY_SUBSCR" or (name, value) == ("BINARY_OP", 26) for name, value in found)
-
-
-_PROBES = (0.5, 2.0, 1.0, 0.0)
-_INTEGERS = {"t": 1, "index": 0, "i": 0, "j": 0, "d": 2, "workers": 1}
-
-
-def results(rule: Rule, owner: str) -> int:
-    """Return how many numbers a rule returns, from calls with plain numbers.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be called, or returns something that is no real number.
-    """
-    for name, value in opcodes(rule):
-        if name == "RAISE_VARARGS" or (name in ("LOAD_CONST", "RETURN_CONST") and value is None):
-            what = "raises an exception" if name == "RAISE_VARARGS" else "uses or returns None"
-            raise ValueError(
-                f"Rule {rule.__name__} of {owner} {what} on some branch; it must return numbers on all of them."
-            )
-        if name == "LOAD_CONST" and type(value) is int and not -(2**63) <= value < 2**63:
-            raise ValueError(
-                f"Rule {rule.__name__} of {owner} has the integer {checks.shown(value)}, beyond 64 bits; write it as a float."
-            )
-    failure: Exception | None = None
-    for probe in _PROBES:
-        given = [_INTEGERS.get(name, probe) for name in names(rule)]
-        try:
-            value = rule(*given)
-        except (ArithmeticError, ValueError) as error:  # outside the domain of a function: try other numbers
-            failure = error
-            continue
-        except Exception as error:
-            raise ValueError(f"Rule {rule.__name__} of {owner} cannot be called: {error}.") from error
-        many = value if isinstance(value, tuple) else (value,)
-        for one in many:
-            if isinstance(one, complex) or not hasattr(one, "__float__"):
-                raise ValueError(
-                    f"Rule {rule.__name__} of {owner} returns {one!r}; it must return real numbers."
-                )
-        return len(many)
-    raise ValueError(f"Rule {rule.__name__} of {owner} fails for every number tried: {failure}.")
-
-
-def require_results(rule: Rule, expected: Sequence[str], owner: str) -> None:
-    """Raise ValueError unless a rule returns one number for each expected name."""
-    found = results(rule, owner)
-    if found != len(expected):
-        raise ValueError(
-            f"Rule {rule.__name__} of {owner} returns {found} number{'s' * (found != 1)}; "
-            f"it must return {len(expected)}: {', '.join(expected)}."
-        )
 
 
 def require_names(what: str, given: Iterable[str], taken: Iterable[str], owner: str) -> None:

@@ -24,8 +24,8 @@ from theory_sim.rules.language import (
     bind,
     indexes,
     names,
-    require_results,
 )
+from theory_sim.rules.results import require_results
 
 Scope = dict[str, str]
 

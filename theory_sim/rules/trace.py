@@ -32,7 +32,7 @@ class Expression:
     Parameters
     ----------
     operation : str
-        An operator of Python, a name of `FUNCTIONS`, ``where``, ``name`` or ``number``.
+        An operator of Python, a name of `FUNCTIONS`, ``float``, ``where``, ``name`` or ``number``.
     parts : tuple
         Its operands; the name or the number itself.
     path : _Path
@@ -76,8 +76,14 @@ class Expression:
     def __floordiv__(self, other: Any) -> Expression:
         return self._join("//", self, other)
 
+    def __rfloordiv__(self, other: Any) -> Expression:
+        return self._join("//", other, self)
+
     def __mod__(self, other: Any) -> Expression:
         return self._join("%", self, other)
+
+    def __rmod__(self, other: Any) -> Expression:
+        return self._join("%", other, self)
 
     def __pow__(self, other: Any) -> Expression:
         return self._join("**", self, other)
@@ -162,17 +168,23 @@ class _Functions:
     pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        own = {"float64": "float", "fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
-        if own == "float":
-            return lambda value: value
+        own = {"fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
+        if own == "float64":
+            return _real
         if own not in (*FUNCTIONS, "abs", "**"):
             raise ValueError(f"{name} is not known on arrays; a rule may use {', '.join(FUNCTIONS)}.")
 
         def call(*values: Any) -> Any:
             node = next((one for one in values if isinstance(one, Expression)), None)
-            return getattr(math, name)(*values) if node is None else node.path.make(own, *values)
+            if node is None:
+                return getattr(math, name)(*values)
+            return node.path.make(own, *(map(_real, values) if own == "**" else values))
 
         return call
+
+
+def _real(value: Any) -> Any:
+    return value.path.make("float", value) if isinstance(value, Expression) else float(value)
 
 
 def _least(*values: Any) -> Any:
@@ -198,7 +210,7 @@ def _chosen(condition: Any, yes: Any, no: Any) -> Any:
 _NAMESPACE = {
     "math": _Functions(),
     "np": _Functions(),
-    "float": lambda value: value,
+    "float": _real,
     "min": _least,
     "max": _greatest,
 }
@@ -252,6 +264,8 @@ def _text(rule: Rule) -> str:
         operation, parts = node.operation, node.parts
         if operation == "name":
             text = str(parts[0])
+        elif operation == "float":
+            text = place(parts[0])
         elif operation == "number":
             text = f"({parts[0]!r})" if math.isfinite(parts[0]) else f"float({str(parts[0])!r})"
         else:
