@@ -95,6 +95,8 @@ def advance(
         schedule(1, parameters, factor)
         for lane in range(lanes):
             lr[lane] = lr0[lane] * factor[lane if factor.shape[0] > 1 else 0]
+        if down_noise.shape[0] > 0:
+            uniform(0, messages + up_noise.shape[0], key, down_noise)
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
     if many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
