@@ -304,6 +304,26 @@ def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:
     assert run.slope_mean.item() == 1.5
 
 
+@pytest.mark.parametrize("seeds", [1, 40])
+@pytest.mark.parametrize("s", [0.0, 1.0])
+def test_a_measure_of_the_optimizer_sees_what_the_next_step_starts_from(seeds: int, s: float) -> None:
+    """x counts the steps; after c of them t = c + 1 and lr_t = 1/t^s."""
+    own = ts.Optimizer(
+        "own", lambda x: x + 1.0, 1.0, reductions={"place": total(lambda x: x)},
+        measure=lambda place, t, lr: (place, t, lr), measures=("place", "step", "rate"),
+        schedule=ts.power(s),
+    )  # fmt: skip
+    run = ts.simulate(problem(lambda x: x), own, steps=6, checkpoints=(1, 4), running=True, seeds=seeds).isel(
+        seed=seeds - 1
+    )
+    steps = np.array([2.0, 5.0, 7.0])
+    assert (run.place.values == steps - 1.0).all()
+    assert (run.step.values == steps).all()
+    assert (run.rate.values == 1.0 / steps**s).all()
+    means = [np.mean([1.0 / t**s for t in range(1, c + 1)]) for c in (1, 4, 6)]  # over x_1 ... x_c
+    np.testing.assert_allclose(run.rate_mean.values, means, rtol=1e-15)
+
+
 def test_powers_of_whole_numbers_are_the_same_in_every_arithmetic() -> None:
     def factor(t: int, s: float) -> float:
         small = 2.0**-t + float(t) ** 20 + t**-s

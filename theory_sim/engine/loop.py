@@ -46,6 +46,17 @@ def halted(t: int, x: Array, stopped: Array, escaped: Array) -> int:
     return new
 
 
+def rate(lr0: Array, factor: Array, lr: Array) -> None:
+    """Write the step sizes of a step; there is one factor of the schedule, or one for each lane."""
+    if factor.shape[0] == 1:
+        common = factor[0]
+        for lane in range(lr.shape[0]):
+            lr[lane] = lr0[lane] * common
+    else:
+        for lane in range(lr.shape[0]):
+            lr[lane] = lr0[lane] * factor[lane]
+
+
 def advance(
     pair: Any,
     step: Any,
@@ -91,10 +102,9 @@ def advance(
         dead += stopped[lane] > 0
     saved = 0
 
+    schedule(1, parameters, factor)
+    rate(lr0, factor, lr)
     if limits.begins:
-        schedule(1, parameters, factor)
-        for lane in range(lanes):
-            lr[lane] = lr0[lane] * factor[lane if factor.shape[0] > 1 else 0]
         if down_noise.shape[0] > 0:
             uniform(0, messages + up_noise.shape[0], key, down_noise)
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
@@ -134,15 +144,9 @@ def advance(
                 sampler(t, size, u, table, idx)
             if noise.shape[0] > 0:
                 uniform(t, workers, key, noise)
-            if limits.varying or t == 1:
+            if limits.varying:
                 schedule(t, parameters, factor)
-                if factor.shape[0] == 1:
-                    common = factor[0]
-                    for lane in range(lanes):
-                        lr[lane] = lr0[lane] * common
-                else:
-                    for lane in range(lanes):
-                        lr[lane] = lr0[lane] * factor[lane]
+                rate(lr0, factor, lr)
             gradient(x, t, idx, noise, theta, g, work)
             if averaged:
                 for i in range(d):
@@ -214,6 +218,9 @@ def advance(
                     sums[k, lane] += total[k, lane]
         if record.kept[s]:
             if many > 0:
+                if own < many and limits.varying:
+                    schedule(edge + 1, parameters, factor)
+                    rate(lr0, factor, lr)
                 measure(x, edge + 1, idx, noise, theta, row[:own], work)
                 watch(seen, edge + 1, lr, hyper, state, x, row[own:], work)
             for i in range(d):

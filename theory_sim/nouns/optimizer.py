@@ -79,7 +79,8 @@ class Optimizer:
     warmup : int
         Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
     measure : callable, optional
-        Rule for numbers to record, from reductions over the state rows.
+        Rule for numbers to record, from reductions over the state rows.  After c updates it sees what step t = c + 1
+        starts from: x_t, the rows that the c updates left, t, and lr_t, the step size of that step.
     measures : tuple of str
         Their names; they join those of the problem.  One that names g has a meaning only on average over the path.
     paper : str
