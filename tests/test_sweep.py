@@ -155,7 +155,7 @@ def test_a_mistake_gets_one_sentence(build: Any, message: str) -> None:
 
 def test_an_ambiguous_axis_is_refused() -> None:
     clash = ts.Problem("clash", offset_gradient(1.0), {"beta2": 1.0})
-    with pytest.raises(ValueError, match="names both a optimizer and a problem"):
+    with pytest.raises(ValueError, match="names both an optimizer and a problem parameter"):
         _ = ts.Sweep(clash, adam(), {"beta2": [0.5]}).job.lanes
 
 

@@ -81,7 +81,8 @@ def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
         checks.known("axis", name, set().union(*owners.values()))
     if len(found) > 1:
         raise ValueError(
-            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
+            f"Axis {name!r} names both {' and '.join(map(checks.article, found))} parameter; rename one of them in "
+            "its constructor."
         )
     return found[0]
 
@@ -193,9 +194,8 @@ class Sweep:
             raise ValueError(f"steps = {self.steps} is more than 2^53, which no machine takes; use fewer.")
         for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
             if not isinstance(value, noun):
-                article = "an" if noun is Optimizer else "a"
                 raise TypeError(
-                    f"{checks.shown(value)} is not {article} {noun.__name__}; call its constructor."
+                    f"{checks.shown(value)} is not {checks.article(noun.__name__)}; call its constructor."
                 )
         if not isinstance(self.axes, Mapping):
             raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
