@@ -134,6 +134,14 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         "Reduction 'g' of own is taken",
     ),
     "reserved constant": (lambda: problem(lambda x: x, constants={"t": 1.0}), "Constant 't' of mine is taken"),
+    "a constant named as a coordinate": (
+        lambda: problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=3),
+        "Constant 'x1' of mine is taken; give it another name.",
+    ),
+    "a reduction named as a constant": (
+        lambda: problem(lambda x, a: a * x, constants={"a": 2.0}, reductions={"a": total(lambda x: x)}),
+        "Reduction 'a' of mine is taken; give it another name.",
+    ),
     "reserved in messages": (
         lambda: ts.Optimizer("own", Round(Stage(lambda g: g, ("p",)), Stage(lambda x: x, ("x",))), rows=("p",)),
         "State row 'p' of own is taken",
@@ -292,6 +300,12 @@ def test_a_rule_may_name_only_some_of_the_points() -> None:
 
     run = ts.simulate(problem(gradient, dim=2, start=1.0), ts.gd(0.5), steps=1, seeds=20)
     assert run.x_final.values.tolist() == [[0.5, 0.5]] * 20
+
+
+@pytest.mark.parametrize("dim", [1, 10])
+def test_a_constant_may_be_named_x1_where_no_coordinate_is(dim: int) -> None:
+    one = problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=dim, start=1.0)
+    assert (ts.simulate(one, ts.gd(0.25), steps=1).x_final == 0.5).all()
 
 
 def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:

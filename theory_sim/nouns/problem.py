@@ -50,7 +50,8 @@ class Problem:
         component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of workers.  In up to nine
         dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient kernel; see `theory_sim.rules.build`.
     constants : mapping of str to float, or to a tuple of d floats
-        What the rules name; a tuple has one value for each coordinate.
+        What the rules name; a tuple has one value for each coordinate.  In two to nine dimensions x0, x1, ... are
+        the coordinates and name no constant.
     dim : int
         Number of coordinates d.
     components : int
@@ -128,7 +129,10 @@ class Problem:
                 raise ValueError(
                     f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}."
                 )
-        require_names("Constant", self.constants, _TAKEN, self.name)
+        taken = (*_TAKEN, *tile.points(self.dim))
+        require_names("Constant", self.constants, taken, self.name)
+        reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
+        require_names("Reduction", reduced, (*taken, *self.constants), self.name)
         for name in ("measures", "online"):
             if not isinstance(getattr(self, name), tuple):
                 raise ValueError(
@@ -259,7 +263,7 @@ def _gradient(
     if noise is not None:
         require_results(noise.rule, ("the noise",), owner)
     made = tile.gradient(gradient, owner, dim, _constants(shape), rows, dict(reductions))
-    all_at_once = dim > 1 and any(name[:1] == "x" and name[1:].isdigit() for name in names(gradient))
+    all_at_once = not tile.points(dim).keys().isdisjoint(names(gradient))
     require_results(gradient, [f"coordinate {i}" for i in range(dim if all_at_once else 1)], owner)
     return made
 
