@@ -134,6 +134,19 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         "Reduction 'g' of own is taken",
     ),
     "reserved constant": (lambda: problem(lambda x: x, constants={"t": 1.0}), "Constant 't' of mine is taken"),
+    "the number of workers where only their mean is seen": (
+        lambda: optimizer(lambda g, x, m, workers: (x - g / workers, m)),
+        "Rule <lambda> of own names 'workers', and sees only the mean of their gradients; fold over the workers with "
+        "a reduction, or send messages with a Round.",
+    ),
+    "the number of workers in a measure": (
+        lambda: optimizer(measure=lambda workers: workers, measures=("n",)),
+        "names 'workers', and sees only the mean",
+    ),
+    "the number of workers in a term": (
+        lambda: optimizer(reductions={"s": total(lambda m, workers: m)}),
+        "names 'workers', and sees only the mean",
+    ),
     "a constant named as a coordinate": (
         lambda: problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=3),
         "Constant 'x1' of mine is taken; give it another name.",
@@ -306,6 +319,15 @@ def test_a_rule_may_name_only_some_of_the_points() -> None:
 def test_a_constant_may_be_named_x1_where_no_coordinate_is(dim: int) -> None:
     one = problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=dim, start=1.0)
     assert (ts.simulate(one, ts.gd(0.25), steps=1).x_final == 0.5).all()
+
+
+def test_rules_that_see_every_worker_know_their_number() -> None:
+    own = ts.Optimizer(
+        "own", lambda x, slope, workers: x + 10.0 * workers + slope, 0.1,
+        reductions={"slope": total(lambda g: g, over="workers")},
+    )  # fmt: skip
+    run = ts.Sweep(problem(lambda x, j: 0.0 * x + j), own, {"workers": [1, 2, 4]}, steps=1).run()
+    assert run.x_final.values.ravel().tolist() == [10.0, 21.0, 46.0]
 
 
 def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:

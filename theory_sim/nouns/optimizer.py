@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     require_names,
+    required,
 )
 from theory_sim.rules.results import require_results
 
@@ -39,8 +40,9 @@ class Optimizer:
     name : str
     step : callable or Round
         A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x, the
-        hyperparameters, the rows, the reductions, the coordinate i of d.  For a method with messages a `Round`.  Or a
-        step kernel, or with compressors an exchange kernel; see `theory_sim.rules.build`.
+        hyperparameters, the rows, the reductions, the coordinate i of d, and ``workers`` where a reduction folds over
+        them; a rule that sees their mean gradient does not know their number.  For a method with messages a `Round`.
+        Or a step kernel, or with compressors an exchange kernel; see `theory_sim.rules.build`.
     lr : float
         Step size, > 0; the rule receives lr * schedule factor.
     hyper : mapping of str to float
@@ -336,6 +338,16 @@ class Optimizer:
         return f"{self.name}({values}{variant}, {self.schedule})"
 
 
+def _require_no_workers(known: tile.Names, rules: Iterable[Rule | None]) -> None:
+    """Raise ValueError if a rule that sees a mean gradient asks for the number of workers."""
+    for rule in (*rules, *(one.term for _, one in known.reductions)):
+        if rule is not None and known.averaged and "workers" in required(rule):
+            raise ValueError(
+                f"Rule {rule.__name__} of {known.owner} names 'workers', and sees only the mean of their gradients; fold "
+                "over the workers with a reduction, or send messages with a Round."
+            )
+
+
 @lru_cache(1024)
 def _step(
     step: Rule | Round, once: Rule | None, known: tile.Names, warmup: int, stored: tuple[str, ...]
@@ -345,6 +357,7 @@ def _step(
         if not isinstance(step, Round) and build.is_raw(kind, step):
             return tile.raw(kind, step), 0
     tile.require_reductions(known.reductions, known.owner)
+    _require_no_workers(known, () if isinstance(step, Round) else (step, once))
     first = None if once is None else Stage(once, known.shared)
     if once is not None:
         require_results(once, known.shared, known.owner)
@@ -367,6 +380,7 @@ def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -
     if measure is None:
         return tile.empty("watch"), 0
     tile.require_reductions(known.reductions, known.owner)
+    _require_no_workers(known, (measure,))
     made = tile.watch(known, measure, len(measures))
     require_results(measure, measures, known.owner)
     return made

@@ -314,7 +314,9 @@ class Names:
         """Return what a rule at one lane knows."""
         hyper = {name: f"hyper[{h}, lane]" for h, name in enumerate(self.hyper)}
         shared = {row: f"state[{r}, 0, lane]" for r, row in enumerate(self.rows) if row in self.shared}
-        return {**hyper, **shared, "t": "t", "d": "d", "lr": "lr[lane]", "workers": "workers"}
+        # From a mean gradient no rule can tell how many workers it is the mean of.
+        workers = {} if self.averaged else {"workers": "workers"}
+        return {**hyper, **shared, **workers, "t": "t", "d": "d", "lr": "lr[lane]"}
 
     def at_coordinate(self) -> Scope:
         """Return what a rule at one coordinate knows."""
