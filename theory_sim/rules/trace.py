@@ -238,7 +238,7 @@ def expressions(rule: Rule) -> tuple[Expression, ...]:
             object.__setattr__(node, "path", path)
         try:
             value = called(*(path.name(name) for name in names(rule)))
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise ValueError(f"Rule {rule.__name__} is no arithmetic of its names: {error}.") from error
         if len(path.met) > len(outcomes):
             yes, no = results([*outcomes, True]), results([*outcomes, False])

@@ -39,7 +39,7 @@ def require_bounded(rule: Rule, owner: str) -> None:
         return
     try:
         waiting = list(expressions(rule))
-    except ValueError:  # no arithmetic of its names
+    except (ValueError, RecursionError):  # no arithmetic of its names, or a rule that calls itself
         return
     bounds: dict[int, int | None] = {}
     while waiting:
