@@ -16,8 +16,8 @@ _MODULES = (math, np)
 _BUILTINS = frozenset(vars(builtins))
 
 
-def captured(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the values that a function takes from its module and its closure, by name.
+def captured(function: Callable[..., Any], modules: bool = False) -> dict[str, Any]:
+    """Return the values that a function takes from its module and its closure, by name; ``math`` and numpy if asked for.
 
     Raises
     ------
@@ -40,7 +40,9 @@ def captured(function: Callable[..., Any]) -> dict[str, Any]:
                 f"{function.__name__} reads the module {value.__name__!r}; a rule or kernel uses math, numpy and plain "
                 "values only: pass what it needs as an argument, or assign it to a name of its own module."
             )
-    return {name: value for name, value in found.items() if not isinstance(value, types.ModuleType)}
+    return {
+        name: value for name, value in found.items() if modules or not isinstance(value, types.ModuleType)
+    }
 
 
 def _globals(code: types.CodeType) -> set[str]:
