@@ -96,6 +96,22 @@ def halved(k: int) -> Any:
     return 2**-k
 
 
+def scaled(x: float, *, by: float = 1.0) -> float:
+    return by * x
+
+
+def keywords(x: float, **more: float) -> float:
+    return x
+
+
+def endless(x: float) -> float:
+    return x if x < 1.0 else endless(0.5 * x)
+
+
+def kernel_with_keywords(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    out[0, 0, :] = scaled(1.0, by=2.0)
+
+
 class Callable_:
     def __call__(self, g: float, lr: float, x: float) -> float:
         return x
@@ -204,6 +220,23 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "a power of a default": (lambda: problem(lambda x, t, base=3: x * base**t), "number, float(base)."),
     "a cube of indices": (lambda: problem(lambda x, i, d: x + i * d * d), "has (i * d) * d, which can leave"),
     "a shift": (lambda: problem(lambda x, t: x * (1 << t)), "shifts a whole number; multiply by a power of 2.0."),
+    # calls that compiled code has not
+    "keyword only": (
+        lambda: problem(lambda *, x: x), "Rule <lambda> of mine takes 'x' by keyword only, which compiled code cannot do; drop the * before it.",
+    ),
+    "a helper with keywords": (
+        lambda: problem(lambda x: scaled(x, by=2.0)),
+        "Rule <lambda> of mine calls scaled, which takes 'by' by keyword only, which compiled code cannot do; drop the * before it.",
+    ),
+    "a helper with any keywords": (
+        lambda: problem(lambda x: keywords(x, by=2.0)),
+        "calls keywords, which takes any keyword, which compiled code cannot do; drop the **.",
+    ),
+    "keywords in a kernel": (
+        lambda: ts.Sweep(problem(kernel_with_keywords), ts.gd(0.1), steps=1),
+        "Kernel kernel_with_keywords of mine calls scaled, which takes 'by' by keyword only",
+    ),
+    "a call of itself": (lambda: problem(lambda x: endless(x)), "calls endless, which calls itself; write a loop."),
     # no plain functions
     "a built-in": (lambda: optimizer(print), "<built-in function print> is no rule: give a plain Python function"),
     "a partial": (lambda: optimizer(functools.partial(heavy, beta=0.5)), "is no rule: give a plain Python function"),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim.rules.build import ARGUMENTS, Message
-from theory_sim.rules.language import Rule
+from theory_sim.rules.language import Rule, require_calls
 
 STEPS = (1, 2, 3, 1_000_000)
 POINTS = (0.0, 0.5, -0.5, 1.0)  # added to the start, where that is outside the domain of a function
@@ -132,6 +132,7 @@ def require(
     if key in _TRIED:
         return
     subject = f"Kernel {kernel.__name__} of {owner}"
+    require_calls(kernel, subject)
 
     def about(verb: str, name: str, place: Any, shape: tuple[int, ...]) -> Refusal:
         return _sentence(subject, labels, verb, name, place, shape)

@@ -178,16 +178,45 @@ def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
     return out
 
 
-def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
-    """Yield what the instructions of a function do, and with which values, and of the plain functions that it calls."""
+def called(function: Rule) -> Iterator[Rule]:
+    """Yield a function and the plain functions that it calls."""
     seen, waiting = set(), [function]
     while waiting:
         one = waiting.pop()
         if one in seen:
             continue
         seen.add(one)
-        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+        yield one
         waiting += [value for value in captured(one).values() if inspect.isfunction(value)]
+
+
+def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield what the instructions of a function do, and with which values, and of the plain functions that it calls."""
+    for one in called(function):
+        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+
+
+def require_calls(function: Rule, subject: str) -> None:
+    """Raise ValueError for a call that compiled code has not: by keyword only, or of a function by itself.
+
+    Parameters
+    ----------
+    function : callable
+    subject : str
+        What it is, for the message.
+    """
+    for one in called(function):
+        code = one.__code__
+        own = "" if one is function else f"calls {one.__name__}, which "
+        if code.co_kwonlyargcount:
+            name = code.co_varnames[code.co_argcount]
+            raise ValueError(
+                f"{subject} {own}takes {name!r} by keyword only, which compiled code cannot do; drop the * before it."
+            )
+        if code.co_flags & inspect.CO_VARKEYWORDS:
+            raise ValueError(f"{subject} {own}takes any keyword, which compiled code cannot do; drop the **.")
+        if any(value is one for value in captured(one).values()):
+            raise ValueError(f"{subject} {own}calls itself; write a loop.")
 
 
 def indexes(function: Rule) -> bool:

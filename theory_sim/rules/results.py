@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from theory_sim import checks
-from theory_sim.rules.language import Rule, names, opcodes
+from theory_sim.rules.language import Rule, names, opcodes, require_calls
 from theory_sim.rules.whole import require_bounded
 
 _PROBES = (0.5, 2.0, 1.0, 0.0)
@@ -20,6 +20,7 @@ def results(rule: Rule, owner: str) -> int:
     ValueError
         If it cannot be called, or returns something that is no real number.
     """
+    require_calls(rule, f"Rule {rule.__name__} of {owner}")
     for name, value in opcodes(rule):
         if name == "RAISE_VARARGS" or (name in ("LOAD_CONST", "RETURN_CONST") and value is None):
             what = "raises an exception" if name == "RAISE_VARARGS" else "uses or returns None"
