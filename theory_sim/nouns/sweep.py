@@ -256,12 +256,18 @@ class Sweep:
         """Pickle the fields only: an executor rebuilds the lanes."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    @cached_property
+    @property
     def job(self) -> Job:
         """What the engine makes of this sweep: its lanes and its digest."""
         from theory_sim.engine.job import Job
 
-        return Job(self)
+        gradient = self.problem.source[0][
+            0
+        ].digest  # rows may start at gradients, and those capture what may change
+        known: dict[str, Job] = self.__dict__.setdefault("_jobs", {})
+        if gradient not in known:
+            known[gradient] = Job(self)
+        return known[gradient]
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:

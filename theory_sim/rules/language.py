@@ -22,11 +22,10 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.rules.digest import captured, digest
+from theory_sim.rules.digest import Snapshot, captured, digest
 
 Rule = Callable[..., Any]
 
@@ -256,16 +255,36 @@ class Source:
         A Python function called ``kernel``.
     functions : mapping of str to callable
         Plain functions by the names that the text uses.
-    bounded : bool
-        Whether every index is checked when the kernel runs; where that fails, it raises IndexError.
+    own : frozenset of str
+        Those of them that are the engine's, which never change and whose indices are right.
     """
 
     kind: str
     text: str
     functions: Mapping[str, Rule] = field(default_factory=dict)
-    bounded: bool = False
+    own: frozenset[str] = frozenset()
 
-    @cached_property
+    def __post_init__(self) -> None:
+        self._now()  # a name that does not exist is refused here
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every index is checked when the kernel runs; where that fails, it raises IndexError."""
+        return self._now()[1]
+
+    @property
     def digest(self) -> str:
-        """16 hex digits that identify all that the kernel consists of."""
-        return digest(self.kind, self.text, dict(self.functions), self.bounded)
+        """16 hex digits that identify all that the kernel consists of at this moment."""
+        return self._now()[2]
+
+    def _now(self) -> tuple[Snapshot, bool, str]:
+        known: tuple[Snapshot, bool, str] | None = self.__dict__.get("_known")
+        if known is None or not known[0].holds():
+            rules = [function for name, function in self.functions.items() if name not in self.own]
+            bounded = any(indexes(function) for function in rules)
+            own = digest(self.kind, self.text, dict(self.functions), bounded)
+            known = self.__dict__["_known"] = Snapshot(*rules), bounded, own
+        return known

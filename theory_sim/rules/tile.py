@@ -22,7 +22,6 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     bind,
-    indexes,
     names,
 )
 from theory_sim.rules.results import require_results
@@ -61,9 +60,7 @@ def finished(
 ) -> Source:
     """Return a kernel with this body, which calls rules, and functions of the engine's own."""
     text = f"def kernel({HEADS[kind]}):\n{indented(body)}"
-    return Source(
-        kind, text, {**functions, **(own or {})}, any(indexes(function) for function in functions.values())
-    )
+    return Source(kind, text, {**functions, **(own or {})}, frozenset(own or ()))
 
 
 @cache

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from theory_sim.rules.build import rebound
+from theory_sim.rules.digest import remembered
 from theory_sim.rules.language import Rule, names
 
 _MOST_PATHS = 512
@@ -216,7 +216,7 @@ _NAMESPACE = {
 }
 
 
-@cache
+@remembered
 def expressions(rule: Rule) -> tuple[Expression, ...]:
     """Return what a rule returns, as expressions of its names.
 
@@ -252,7 +252,7 @@ def expressions(rule: Rule) -> tuple[Expression, ...]:
     return results([])
 
 
-@cache
+@remembered
 def _text(rule: Rule) -> str:
     """Return the source of a function of arrays with the arguments of a rule."""
     lines: list[str] = []
