@@ -376,3 +376,27 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     assert listings[0] == listings[1]
     assert any("advance" in name for name, _ in listings[0])
     assert sum(name.startswith("step_") and name.endswith(".py") for name, _ in listings[0]) == 5
+
+
+def test_a_folder_that_replaces_one_that_cannot_be_written_is_gone_with_its_process(tmp_path: Path) -> None:
+    code = """
+import os, theory_sim as ts
+from theory_sim.rules import build
+ts.simulate(ts.Problem("p", lambda x: x), ts.gd(0.1), steps=1)
+print(build._folder(), any(build._folder().glob("*.py")), flush=True)
+child = os.fork()
+if child == 0:
+    raise SystemExit
+os.waitpid(child, 0)
+print(build._folder().exists())
+"""
+    blocked, folders = tmp_path / "file", tmp_path / "folders"
+    blocked.write_text("")
+    folders.mkdir()
+    space = {**os.environ, "XDG_CACHE_HOME": str(blocked), "TMPDIR": str(folders)}
+    space.pop("NUMBA_CACHE_DIR", None)
+    out = subprocess.run([sys.executable, "-c", code], env=space, capture_output=True, text=True, check=True)
+    made, written, kept = out.stdout.split()
+    assert Path(made).parent == folders
+    assert (written, kept) == ("True", "True")
+    assert not Path(made).exists()

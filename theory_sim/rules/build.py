@@ -29,10 +29,12 @@ No fastmath of any kind: it deletes the test for non-finite values.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import inspect
 import math
 import os
+import shutil
 import sys
 import tempfile
 import types as python_types
@@ -275,7 +277,15 @@ def _folder() -> Path:
         with tempfile.TemporaryFile(dir=folder):  # a folder may exist and not be writable
             return folder
     except (OSError, RuntimeError):
-        return Path(tempfile.mkdtemp(prefix="theory_sim"))
+        folder = Path(tempfile.mkdtemp(prefix="theory_sim"))
+        atexit.register(_remove, folder, os.getpid())
+        return folder
+
+
+def _remove(folder: Path, process: int) -> None:
+    """Remove the folder at the end of the process that made it; a process forked from that one leaves it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _module(name: str, text: str) -> python_types.ModuleType:
