@@ -11,6 +11,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
 from theory_sim.rules import build, inspection, tile
@@ -308,10 +309,13 @@ class Optimizer:
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.
 
+        What `dataclasses.replace` has changed in this optimizer stays changed.
+
         Raises
         ------
         ValueError
-            If a name is no hyperparameter of this optimizer or a value breaks its rule.
+            If a name is no hyperparameter of this optimizer, a value breaks its rule, or it would also change what
+            was replaced by hand.
         """
         for name in changes:
             checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule", "up", "down"))
@@ -320,11 +324,8 @@ class Optimizer:
             compressor: Compressor = changes.get(side, getattr(self, side))
             changes[side] = compressor.replace(**{parameter: changes.pop(name)})
         if self.family is not None:
-            rebuilt = self.family(**{**self.arguments, **changes})
-            if self.measure is None:
-                return rebuilt
-            reductions = {**self.reductions, **rebuilt.reductions}
-            return replace(rebuilt, measure=self.measure, measures=self.measures, reductions=reductions)
+            made: Optimizer = rebuilt(self, changes)
+            return made
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
         return replace(self, hyper={**self.hyper, **changes}, **own)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
 from theory_sim.rules import build, inspection, tile
@@ -211,24 +212,20 @@ class Problem:
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with other parameters; everything derived from them is rebuilt.
 
-        A start or a rule that was set by hand is kept.
+        What `dataclasses.replace` has changed in this problem stays changed; a start only until x0 is given.
 
         Raises
         ------
         ValueError
-            If a name is no parameter of this problem or a value breaks its rule.
+            If a name is no parameter of this problem, a value breaks its rule, or it would also change what was
+            replaced by hand; a start or a rule set by hand stands against it.
         """
         for name in changes:
             checks.known(f"parameter of {self.name}", name, self.axes)
         if self.family is not None:
-            rebuilt = self.family(**{**self.arguments, **changes})
-            own = self.family(**self.arguments)
-            kept = {
-                name: getattr(self, name)
-                for name in ("start", "rule")
-                if getattr(self, name) != getattr(own, name) and not (name == "start" and "x0" in changes)
-            }
-            return replace(rebuilt, **kept)
+            given = ("start",) if "x0" in changes else ()
+            made: Problem = rebuilt(self, changes, kept=("start", "rule"), given=given)
+            return made
         return replace(self, constants={**self.constants, **changes})
 
     def bounds(self) -> tuple[float, float]:
