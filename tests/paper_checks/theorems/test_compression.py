@@ -178,7 +178,7 @@ def test_operator_norms_of_the_path_have_no_bound_free_of_the_dimension() -> Non
 
 def largest_step(problem: ts.Problem, beta1: float, eps: float) -> float:
     facts = problem.facts
-    return eps * (1.0 - beta1) / (4.0 * facts["L"] * math.sqrt(facts["G_inf"] ** 2 + eps))
+    return eps * (1.0 - beta1) / (4.0 * facts["L"] * math.sqrt(facts["G"] ** 2 + eps))
 
 
 @st.composite
@@ -323,8 +323,8 @@ def test_without_feedback_the_bound_of_ef_sgd_is_broken(feedback: bool) -> None:
     )
     grid = sweep.run()
     # Three workers: none has a gradient of more than three times the mean square.
-    G = math.sqrt(3.0 * float(grid.spread_max[0]))
-    values = compression.EF_SGD.gather(sweep.problem, sweep.optimizer, **run_symbols(sweep), G=G)
+    G_norm = math.sqrt(3.0 * float(grid.spread_max[0]))
+    values = compression.EF_SGD.gather(sweep.problem, sweep.optimizer, **run_symbols(sweep), G_norm=G_norm)
     assessment = compression.EF_SGD.assess(values)
     limit = float(compression.EF_SGD.evaluate(values))
     assert assessment.applies is (Answer.HOLDS if feedback else Answer.FAILS)
@@ -408,7 +408,7 @@ def test_comp_ams(drawn: Drawn, k: int, workers: int) -> None:
     problem, hyper, axes = drawn
     up = top_k(k, word=64)
     Q = 1.0 - up.delta(problem.dim)
-    C0 = math.sqrt(4.0 * (1.0 + Q) ** 3 / (1.0 - Q) ** 2 * problem.facts["G"] ** 2 + hyper["eps"])
+    C0 = math.sqrt(4.0 * (1.0 + Q) ** 3 / (1.0 - Q) ** 2 * problem.facts["G_norm"] ** 2 + hyper["eps"])
     largest = hyper["eps"] / (6.0 * problem.facts["L"] * C0)
     axes = {**axes, "lr": [share * largest for share in SHARES]}
     sweep = Sweep(problem, comp_ams(up=up, **hyper), axes=axes, steps=50, seeds=4, workers=workers)
@@ -454,7 +454,7 @@ def test_choco_rate_says_nothing_at_simulation_scale() -> None:
     graph = compression._graph(quantized.consensus(9), optimizer)
     mixing = compression.gossip_step(graph["rho"], graph["beta"], 1.0)
     values = {"delta_up": 1.0, "mixing": mixing, "T": 10_000, "s": 0.0, "lr": optimizer.lr, **graph}
-    values |= {"L": 1.0, "G": 1.0, "gap": 0.0, "sigma2": 0.0}
+    values |= {"L": 1.0, "G_norm": 1.0, "gap": 0.0, "sigma2": 0.0}
     assert bound(compression.CHOCO_SGD, **values) == pytest.approx(2.727e8 * 9 / 10_001, rel=1e-3)
     short = compression.CHOCO_SGD.assess({**values, "T": 500, "lr": math.sqrt(9 / 501)})
     assert [str(row.condition) for row in short.failed] == ["T at least 64 n L^2"]
