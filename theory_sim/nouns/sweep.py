@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from theory_sim.engine.job import Job
 
-WATCHED = "gradient_norm"
+WATCHED = ("gradient_norm", "gradient_l1")  # a problem has one of them
 _SLOTS = 1 << 16  # uniforms of a step, see theory_sim.random
 _LONGEST = 1 << 53
 _MOST = 1_000_000  # log-spaced checkpoints
@@ -45,7 +45,7 @@ class Plan:
     windows : tuple of (int, int)
         Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
     first_hit : float, optional
-        Value of the measure "gradient_norm" whose first hit is recorded.
+        Value of the gradient's norm (the measure "gradient_norm" or "gradient_l1") whose first hit is recorded.
     """
 
     steps: int
@@ -162,8 +162,9 @@ class Sweep:
     rule : Rule, optional
         Verdict rule; default: the problem's.
     first_hit : float, optional
-        Record after how many updates the measure "gradient_norm" first was <= this value, at a point of the
-        path (``first_hit``) and on average over the path so far (``first_hit_mean``); -1 if never.
+        Record after how many updates the gradient's norm, the measure "gradient_norm" or "gradient_l1", first was
+        <= this value, at a point of the path (``first_hit``) and on average over the path so far
+        (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.
     name : str
@@ -215,9 +216,10 @@ class Sweep:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
             checks.number("first_hit", self.first_hit, 0.0)
-            if WATCHED not in self.problem.measures:
+            if not {*WATCHED} & {*self.problem.measures}:
                 raise ValueError(
-                    f"first_hit = {self.first_hit} needs the measure {WATCHED!r}, which {self.problem.name} lacks; "
+                    f"first_hit = {self.first_hit} needs the measure {' or '.join(map(repr, WATCHED))}, which "
+                    f"{self.problem.name} lacks; "
                     f"it has {', '.join(self.problem.measures) or 'none'}."
                 )
         clash = set(self.problem.measures) & set(self.optimizer.measures)
