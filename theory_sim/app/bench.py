@@ -1,10 +1,10 @@
 """The benchmark: the lane loop beside its rivals, in the same run.
 
-The job is Adam (beta1 0.9, beta2 varying over lanes, eps 0, no bias correction, lr/sqrt(t)) on Reddi's periodic
-problem with period 10 and projection on [-1, 1], in float64.  Every rival does the same arithmetic.
+The job is Adam (beta1 0.9, beta2 varying over lanes, eps 0, no bias correction, lr/sqrt(t)) on Reddi's
+periodic problem with period 10 and projection on [-1, 1], in float64.  Every rival does the same arithmetic.
 
-The second job is two-way quantized Adam with l1-sign messages and error feedback on both sides, on a quadratic of one
-decade, 64 lanes on one thread; its unit is the nanosecond per worker, coordinate and lane.
+The second job is two-way quantized Adam with l1-sign messages and error feedback on both sides, on a
+quadratic of one decade, 64 lanes on one thread; its unit is the nanosecond per worker, coordinate and lane.
 """
 
 from __future__ import annotations

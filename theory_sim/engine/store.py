@@ -28,11 +28,11 @@ def _checksum(records: Records) -> int:
 class Store:
     """The chunks of one sweep: ``folder/<digest>.npz`` if one chunk holds all lanes, else ``folder/<digest>.zarr``.
 
-    Either appears under its name only when it is complete, so processes may share a folder, and each chunk has a
-    checksum: what is interrupted, damaged or unreadable counts as missing and is written again.
+    Either appears under its name only when it is complete, so processes may share a folder, and each chunk
+    has a checksum: what is interrupted, damaged or unreadable counts as missing and is written again.
 
-    In the group, arrays have the lane as first dimension and one zarr chunk per chunk of lanes, so no two writers
-    share a file; ``done`` holds the checksums, written last.
+    In the group, arrays have the lane as first dimension and one zarr chunk per chunk of lanes, so no two
+    writers share a file; ``done`` holds the checksums, written last.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """The worst run that a search finds: smooth functions with piecewise constant curvature, searched for one optimizer.
 
-The worst functions known for first-order methods on smooth functions are of this kind: the quadratic, the Huber
-function of Drori and Teboulle 2014 (arXiv:1206.3209), and for non-convex ones a gradient that dips between iterates
-(Abbaszadehpeivasti, de Klerk, Zamani 2021, arXiv:2104.05468).  A search gives a lower bound on the worst case.
+The worst functions known for first-order methods on smooth functions are of this kind: the quadratic, the
+Huber function of Drori and Teboulle 2014 (arXiv:1206.3209), and for non-convex ones a gradient that dips
+between iterates (Abbaszadehpeivasti, de Klerk, Zamani 2021, arXiv:2104.05468).  A search gives a lower
+bound on the worst case.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ def piecewise(knots: Any = (0.2,), curvatures: Any = (1.0, 0.0), start: Any = 1.
     Returns
     -------
     Problem
-        Measures: gap, gradient_square, distance ||x||.  Facts: L = max |f''|, mu = min f''; if mu >= 0, 0 is a minimiser.
-        The default is the Huber function.
+        Measures: gap, gradient_square, distance ||x||.  Facts: L = max |f''|, mu = min f''; if mu >= 0, 0 is
+        a minimiser.  The default is the Huber function.
     """
     edges, bends = (np.atleast_2d(np.asarray(value, dtype=float)) for value in (knots, curvatures))
     d, K = edges.shape
@@ -155,7 +156,8 @@ def piecewise(knots: Any = (0.2,), curvatures: Any = (1.0, 0.0), start: Any = 1.
     )
 
 
-# What is worst: the value of a run with T updates, from gaps, squares and distances at x_1 ... x_{T+1}, (T + 1, N).
+# What is worst: the value of a run with T updates, from gaps, squares and distances at x_1
+# ... x_{T+1}, (T + 1, N).
 RATIOS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "gap over L R^2": lambda gap, square, distance: gap[-1] / distance[0] ** 2,
     "mean gap over L R^2": lambda gap, square, distance: gap[:-1].mean(axis=0) / distance[0] ** 2,
@@ -206,7 +208,8 @@ def search(
 ) -> Worst:
     """Search for the function with curvatures in [low, high] on which a run is worst.
 
-    Differential evolution whose population are the lanes of the kernels, then Nelder and Mead from its best point.
+    Differential evolution whose population are the lanes of the kernels, then Nelder and Mead
+    from its best point.
 
     Parameters
     ----------

@@ -40,10 +40,11 @@ class Optimizer:
     ----------
     name : str
     step : callable or Round
-        A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x, the
-        hyperparameters, the rows, the reductions, the coordinate i of d, and ``workers`` where a reduction folds over
-        them; a rule that sees their mean gradient does not know their number.  For a method with messages a `Round`.
-        Or a step kernel, or with compressors an exchange kernel; see `theory_sim.rules.build`.
+        A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x,
+        the hyperparameters, the rows, the reductions, the coordinate i of d, and ``workers`` where a
+        reduction folds over them; a rule that sees their mean gradient does not know their number.  For a
+        method with messages a `Round`.  Or a step kernel, or with compressors an exchange kernel; see
+        `theory_sim.rules.build`.
     lr : float
         Step size, > 0; the rule receives lr * schedule factor.
     hyper : mapping of str to float
@@ -65,8 +66,8 @@ class Optimizer:
     draws : int
         Uniforms that a step kernel reads per step, as the rows of ``noise``.
     distributed : bool
-        Whether a step kernel sees every worker's gradient; otherwise the workers' gradients are averaged.  A rule with
-        messages or with a reduction over workers always does.
+        Whether a step kernel sees every worker's gradient; otherwise the workers' gradients are averaged.  A
+        rule with messages or with a reduction over workers always does.
     worker_rows : tuple of str
         Names of the state rows that each worker owns; they follow `rows`, worker by worker.
     up, down : Compressor, optional
@@ -74,18 +75,19 @@ class Optimizer:
     stored : tuple of str
         Rows that pass through `up` and `down` after every step; then nothing is sent.
     nodes : int
-        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates to its
-        neighbours.
+        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes
+        coordinates to its neighbours.
     boxless : bool
-        Whether the method keeps its iterate in a state row, so that a box on x would not confine it; problems with a domain
-        are refused.
+        Whether the method keeps its iterate in a state row, so that a box on x would not confine it; problems
+        with a domain are refused.
     warmup : int
         Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
     measure : callable, optional
-        Rule for numbers to record, from reductions over the state rows.  After c updates it sees what step t = c + 1
-        starts from: x_t, the rows that the c updates left, t, and lr_t, the step size of that step.
+        Rule for numbers to record, from reductions over the state rows.  After c updates it sees what step
+        t = c + 1 starts from: x_t, the rows that the c updates left, t, and lr_t, the step size of that step.
     measures : tuple of str
-        Their names; they join those of the problem.  One that names g has a meaning only on average over the path.
+        Their names; they join those of the problem.  One that names g has a meaning only on
+        average over the path.
     paper : str
         Key of `theory_sim.nouns.papers`, empty if none.
     family : callable, optional
@@ -314,8 +316,8 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If a name is no hyperparameter of this optimizer, a value breaks its rule, or it would also change what
-            was replaced by hand.
+            If a name is no hyperparameter of this optimizer, a value breaks its rule, or it would also change
+            what was replaced by hand.
         """
         for name in changes:
             checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule", "up", "down"))

@@ -47,12 +47,13 @@ class Problem:
     ----------
     name : str
     gradient : callable
-        A rule of named scalars for one coordinate of a component's gradient; the names are x, t, the constants, the
-        component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of workers.  In up to nine
-        dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient kernel; see `theory_sim.rules.build`.
+        A rule of named scalars for one coordinate of a component's gradient; the names are x, t, the
+        constants, the component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of
+        workers.  In up to nine dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient
+        kernel; see `theory_sim.rules.build`.
     constants : mapping of str to float, or to a tuple of d floats
-        What the rules name; a tuple has one value for each coordinate.  In two to nine dimensions x0, x1, ... are
-        the coordinates and name no constant.
+        What the rules name; a tuple has one value for each coordinate.  In two to nine dimensions x0, x1, ...
+        are the coordinates and name no constant.
     dim : int
         Number of coordinates d.
     components : int
@@ -60,11 +61,13 @@ class Problem:
     noise : Noise, optional
         Where the value ``noise`` comes from.
     draws : int
-        Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws ... of ``noise``.
+        Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws
+        ... of ``noise``.
     reductions : mapping of str, or tuple of str, to Reduction
         Numbers from all coordinates, or all workers, that the rules name.
     measure : callable, optional
-        Rule that returns the measures, from reductions, scalar constants and, in one dimension, x.  Or a kernel.
+        Rule that returns the measures, from reductions, scalar constants and, in one
+        dimension, x.  Or a kernel.
     measures : tuple of str
         Names of the measures.
     online : tuple of str
@@ -217,8 +220,8 @@ class Problem:
         Raises
         ------
         ValueError
-            If a name is no parameter of this problem, a value breaks its rule, or it would also change what was
-            replaced by hand; a start or a rule set by hand stands against it.
+            If a name is no parameter of this problem, a value breaks its rule, or it would also change what
+            was replaced by hand; a start or a rule set by hand stands against it.
         """
         for name in changes:
             checks.known(f"parameter of {self.name}", name, self.axes)

@@ -23,7 +23,8 @@ class Schedule:
     ----------
     name : str
     rule : callable
-        Rule from ``t`` and the parameters by name to the factor, or a schedule kernel ``(t, parameters, factor)``.
+        Rule from ``t`` and the parameters by name to the factor, or a schedule kernel
+        ``(t, parameters, factor)``.
     parameters : mapping of str to float
         Each can be an axis of a sweep.
     family : callable, optional

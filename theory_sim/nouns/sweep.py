@@ -45,7 +45,8 @@ class Plan:
     windows : tuple of (int, int)
         Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
     first_hit : float, optional
-        Value of the gradient's norm (the measure "gradient_norm" or "gradient_l1") whose first hit is recorded.
+        Value of the gradient's norm (the measure "gradient_norm" or "gradient_l1") whose
+        first hit is recorded.
     """
 
     steps: int
@@ -117,7 +118,8 @@ def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.nd
         others = {
             other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]
         }
-        # What is allowed of floats is an interval nearly everywhere; the rest is checked when lanes are built.
+        # What is allowed of floats is an interval nearly everywhere; the rest is checked when
+        # lanes are built.
         floats = values.dtype.kind == "f" and np.isfinite(values).all()
         for value in [values.min().item(), values.max().item()] if floats else values.tolist():
             refusal: Exception | None = None
@@ -142,8 +144,8 @@ class Sweep:
     problem : Problem
     optimizer : Optimizer
     axes : mapping of str to sequence of float
-        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a problem
-        parameter, ``x0`` or ``workers``.
+        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a
+        problem parameter, ``x0`` or ``workers``.
     steps : int
         Number of updates T >= 1.
     seeds : int
@@ -162,8 +164,8 @@ class Sweep:
     rule : Rule, optional
         Verdict rule; default: the problem's.
     first_hit : float, optional
-        Record after how many updates the gradient's norm, the measure "gradient_norm" or "gradient_l1", first was
-        <= this value, at a point of the path (``first_hit``) and on average over the path so far
+        Record after how many updates the gradient's norm, the measure "gradient_norm" or "gradient_l1", first
+        was <= this value, at a point of the path (``first_hit``) and on average over the path so far
         (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.

@@ -1,7 +1,7 @@
 """Adam and AMSGrad, with every variant found in the wild under those names.
 
-Bias correction divides the moments by c_t = 1 - beta**t, kept as a state row, c_t = beta c_{t-1} + (1 - beta): a sum of
-positive terms, so nothing cancels for beta near 1 and no power is taken per step.
+Bias correction divides the moments by c_t = 1 - beta**t, kept as a state row, c_t = beta c_{t-1} + (1 -
+beta): a sum of positive terms, so nothing cancels for beta near 1 and no power is taken per step.
 """
 
 from __future__ import annotations

@@ -171,7 +171,8 @@ def adopt(
 ) -> Optimizer:
     """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
 
-    Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here, schedules included.
+    Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here,
+    schedules included.
     """
     return Optimizer(
         "ADOPT",

@@ -200,8 +200,8 @@ def extrapolated_signum(
 ) -> Optimizer:
     """Signum with gradients at y_t = x_t + beta/(1-beta) (x_t - x_{t-1}), the second-order variant.
 
-    Our stand-in for the accelerated method of Sun et al. 2023 (arXiv:2310.14616).  The Dataset's x is y_t, where
-    gradients are taken; the iterate is the state row "iterate".
+    Our stand-in for the accelerated method of Sun et al. 2023 (arXiv:2310.14616).  The Dataset's x is y_t,
+    where gradients are taken; the iterate is the state row "iterate".
     """
     return Optimizer(
         "Extrapolated Signum",

@@ -23,8 +23,8 @@ def captured(function: Callable[..., Any], modules: bool = False) -> dict[str, A
     Raises
     ------
     ValueError
-        If it reads a name that does not exist, or a module other than ``math`` and ``numpy``: neither numba nor a
-        digest sees that a value behind such a name has changed.
+        If it reads a name that does not exist, or a module other than ``math`` and ``numpy``: neither numba
+        nor a digest sees that a value behind such a name has changed.
     """
     found: dict[str, Any] = {}
     code = function.__code__

@@ -1,8 +1,9 @@
 """Kernels written by hand are tried before they are compiled: an index out of range is a sentence, never a wrong number.
 
-Three nets, once for each kernel and shape.  A dry run of the plain function on arrays of the exact shapes, two lanes wide, at several steps, finds what
-it reads, writes and leaves unwritten.  A scan of its bytecode finds constant indices on branches that the dry run does
-not take.  Indices computed from data are checked by the compiled kernel itself (`theory_sim.rules.build`).
+Three nets, once for each kernel and shape.  A dry run of the plain function on arrays of the exact shapes,
+two lanes wide, at several steps, finds what it reads, writes and leaves unwritten.  A scan of its bytecode
+finds constant indices on branches that the dry run does not take.  Indices computed from data are checked by
+the compiled kernel itself (`theory_sim.rules.build`).
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ A *rule* is a plain function of named scalars, as a paper writes it::
         v = beta2 * v + (1 - beta2) * g * g
         return x - lr * m / (math.sqrt(v) + eps), m, v
 
-Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins, ``math``
-and other plain functions; it is a deterministic function of its arguments in every arithmetic.
+Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins,
+``math`` and other plain functions; it is a deterministic function of its arguments in every arithmetic.
 
-All numbers are real, but for the names t, i, j, d, index and workers and literals without a point: these count, and are
-whole numbers of 64 bits in compiled code.  A power or product of them that could leave these bits, as ``2 ** -t`` or
-``t ** 20``, is refused (`theory_sim.rules.whole`); ``2.0 ** -t`` and ``float(t) ** 20`` are real.
+All numbers are real, but for the names t, i, j, d, index and workers and literals without a point: these
+count, and are whole numbers of 64 bits in compiled code.  A power or product of them that could leave these
+bits, as ``2 ** -t`` or ``t ** 20``, is refused (`theory_sim.rules.whole`); ``2.0 ** -t`` and
+``float(t) ** 20`` are real.
 """
 
 from __future__ import annotations
@@ -105,10 +106,11 @@ class Round:
     Parameters
     ----------
     send : Stage
-        At each worker and coordinate, from its gradient ``g``; writes its message ``p`` and rows of the worker.
+        At each worker and coordinate, from its gradient ``g``; writes its message ``p`` and
+        rows of the worker.
     apply : Stage
-        At each coordinate of the server; sees ``mean``, the mean of the decoded messages, and ``p`` and ``reply``
-        where the server replies; writes ``x`` and rows.
+        At each coordinate of the server; sees ``mean``, the mean of the decoded messages, and ``p`` and
+        ``reply`` where the server replies; writes ``x`` and rows.
     keep : Stage, optional
         At each worker after its message left; sees ``p`` and ``sent``, what the receiver decodes.
     reply : Stage, optional

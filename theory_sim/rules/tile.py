@@ -1,8 +1,8 @@
 """From rules to loops: the text of the kernels that run a rule over the lanes of a tile.
 
-Lanes are the innermost, contiguous axis of every array, so that one SIMD instruction advances several runs.  ``work``
-(r, L) is scratch: rows for the results of reductions, then, with messages, 3 d rows for the message p, for what its
-receiver decodes and for the sum over the workers.
+Lanes are the innermost, contiguous axis of every array, so that one SIMD instruction advances several runs.
+``work`` (r, L) is scratch: rows for the results of reductions, then, with messages, 3 d rows for the message
+p, for what its receiver decodes and for the sum over the workers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rules as expressions: a rule is called on symbols, once for every outcome of its comparisons.
 
-So no source text is needed, and helper functions, ``if`` statements and conditional expressions are all one thing: a
-choice between two expressions.  From the expressions comes code for arrays (`elementwise`), of numpy or of any library
-with the same functions.
+So no source text is needed, and helper functions, ``if`` statements and conditional expressions are all one
+thing: a choice between two expressions.  From the expressions comes code for arrays (`elementwise`), of numpy
+or of any library with the same functions.
 """
 
 from __future__ import annotations
@@ -297,8 +297,8 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     Returns
     -------
     callable
-        With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are computed, so
-        numpy may warn of a division that is not used: call it under ``np.errstate``.
+        With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are
+        computed, so numpy may warn of a division that is not used: call it under ``np.errstate``.
     """
     text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
 

@@ -1,8 +1,8 @@
 """Whole numbers in rules: compiled code keeps them in 64 bits, where Python and exact arithmetic know no end.
 
-So ``2 ** -t`` would be 0 and ``t ** 20`` would wrap when compiled, and nowhere else.  Both are refused before that,
-from the expressions of a rule (`theory_sim.rules.trace`); what is no expression, such as a loop whose length depends
-on an argument, is not looked into.
+So ``2 ** -t`` would be 0 and ``t ** 20`` would wrap when compiled, and nowhere else.  Both are refused before
+that, from the expressions of a rule (`theory_sim.rules.trace`); what is no expression, such as a loop whose
+length depends on an argument, is not looked into.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import inspect
 from theory_sim.rules.language import Rule, names, opcodes
 from theory_sim.rules.trace import Expression, expressions
 
-# What a whole number is at most: steps as `theory_sim.Sweep` takes them, and what numbers the entries of an array.
+# What a whole number is at most: steps as `theory_sim.Sweep` takes them, and what numbers the
+# entries of an array.
 MOST = {"t": 2**53, **dict.fromkeys(("index", "i", "j", "d", "workers"), 2**31)}
 _END = 2**63
 _TRUTHS = ("<", "<=", ">", ">=", "==", "!=", "isfinite", "isnan")
@@ -23,8 +24,8 @@ _SHIFTS = {("BINARY_OP", 3), ("BINARY_OP", 16)}  # << and <<=
 def require_bounded(rule: Rule, owner: str) -> None:
     """Raise ValueError if a power or product of whole numbers in a rule could leave 64 bits.
 
-    The names are taken for what they mean in a rule; whole numbers are also literals without a point, defaults of
-    arguments, and sums, products and choices of such numbers.
+    The names are taken for what they mean in a rule; whole numbers are also literals without a point,
+    defaults of arguments, and sums, products and choices of such numbers.
     """
     most = dict(MOST)
     for name, one in inspect.signature(rule).parameters.items():

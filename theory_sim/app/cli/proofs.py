@@ -61,7 +61,8 @@ def theorem(
 ) -> None:
     """Ask the theorem NAME about a run: does it apply, what follows, and what does the run do?
 
-    Any other --SYMBOL VALUE is a hyperparameter of the optimizer, else a parameter of the problem, else a symbol.
+    Any other --SYMBOL VALUE is a hyperparameter of the optimizer, else a parameter of the
+    problem, else a symbol.
     """
     from theory_sim.evidence.trial import put_on_trial
 
