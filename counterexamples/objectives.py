@@ -1,6 +1,7 @@
 """Objectives of one coordinate that several problems share, as plain functions for their rules.
 
-Each is a pair, its value above the minimum and the size of its derivative; ``*_slope`` is the derivative itself.
+Each is a pair, its value above the minimum and the size of its derivative; ``*_slope`` is the
+derivative itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The counterexamples of Reddi, Kale, Kumar, "On the Convergence of Adam and Beyond" (ICLR 2018, arXiv:1904.09237).
 
-One rare, large slope against many small ones of the other sign, on the box [-1, 1].  Adam divides the large one
-by its own size and follows the crowd to the wrong corner.
+One rare, large slope against many small ones of the other sign, on the box [-1, 1].  Adam divides the large
+one by its own size and follows the crowd to the wrong corner.
 """
 
 from __future__ import annotations

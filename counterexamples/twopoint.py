@@ -1,7 +1,7 @@
 """The two-point problem of the Adam bias: quadratics (x - X)^2/2 with X in {0, k}.
 
-Dereich and Jentzen, arXiv:2407.21078; Dereich, Jentzen, Kassing, arXiv:2511.04622: Adam converges to a zero of the
-Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
+Dereich and Jentzen, arXiv:2407.21078; Dereich, Jentzen, Kassing, arXiv:2511.04622: Adam converges to a zero
+of the Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
 """
 
 from __future__ import annotations
