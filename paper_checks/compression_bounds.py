@@ -241,11 +241,11 @@ def _judge(cells: dict[str, Cells]) -> list[Evidence]:
     *D1_SWEEPS,
 )
 def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
-    """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 =
-    sqrt(G^2 + eps): mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L sigma^2/eps + C0 (lr L b1
+    """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0),
+    C0 = sqrt(G^2 + eps): mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L sigma^2/eps + C0 (lr L b1
     sigma/((1-b1) eps))^2] + (2 C0 d G^2/T) [1/((1-b1) sqrt(eps)) + lr L b1^2/((1-b1)^2 eps)] + (2 C0 L
-    G_norm/sqrt(eps)) D, where D = mean E ||y_t - x~_t|| <= delta_x + (lr G_norm/sqrt(eps)) q/(1-q) while the weights
-    stay in the box. The constants are ours.
+    G_norm/sqrt(eps)) D, where D = mean E ||y_t - x~_t|| <= delta_x + (lr G_norm/sqrt(eps)) q/(1-q) while the
+    weights stay in the box. The constants are ours.
     """
     cells = one_way(grids)
     every = _join(list(cells.values()))
@@ -262,10 +262,10 @@ def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     *D2_SWEEPS,
 )
 def two_way_bound_holds(*grids: xr.Dataset) -> Evidence:
-    """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G^2 + eps):
-    mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L (sigma^2/N)/eps + C0 (lr L b1 sigma/((1-b1) eps))^2] +
-    (2 C0 d G^2/T) [1/((1-b1) sqrt(eps)) + lr L 1/((1-b1)^2 eps)] + (2 C0 L G_norm/sqrt(eps)) D, where D = mean
-    E ||y_t - x~_t|| <= (lr G_norm/sqrt(eps)) [q/(1-q) + q (1+q)/(1-q)^2]. The constants are ours.
+    """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G^2 + eps): mean
+    E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L (sigma^2/N)/eps + C0 (lr L b1 sigma/((1-b1) eps))^2] + (2
+    C0 d G^2/T) [1/((1-b1) sqrt(eps)) + lr L 1/((1-b1)^2 eps)] + (2 C0 L G_norm/sqrt(eps)) D, where D = mean E
+    ||y_t - x~_t|| <= (lr G_norm/sqrt(eps)) [q/(1-q) + q (1+q)/(1-q)^2]. The constants are ours.
     """
     return all_of(_judge(two_way(grids)))
 

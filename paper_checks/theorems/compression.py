@@ -20,8 +20,8 @@ that x~_{t+1} = x~_t - mean(u_t).
 2. First order.  Gamma_{t-1} and z_t are known before g_t is drawn at y_t, so the part without K_t has the
    mean -lr <grad f(z_t), mean(Gamma_{t-1}) grad f(y_t)>.  With grad f(y_t) in place of grad f(z_t) it is at
    most -lr ||grad f(y_t)||^2/C0.  The difference costs lr L ||z_t - y_t|| ||mean(Gamma_{t-1}) grad f(y_t)||,
-   where z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G_norm/sqrt(eps)) ||y_t -
-   x~_t||; the first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
+   where z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G_norm/sqrt(eps)) ||y_t
+   - x~_t||; the first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
    sum_t E ||m_{t-1}||^2 is at most sum_t (E ||grad f(y_t)||^2 + sigma^2).
 3. The part with K_t.  |g + r m| <= (1+r) G and |grad f(z_t)| <= G in every coordinate, and
    sum_t trace K_t <= d/sqrt(eps), as Gamma falls: in all at most lr d G^2/((1-beta1) sqrt(eps)).
