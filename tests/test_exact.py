@@ -92,7 +92,8 @@ def test_exact_values_are_not_their_floats() -> None:
     import flint
 
     problem, optimizer = reddi.periodic(3.0, x0=1.0), ts.adam(0.1, 0.0, 0.1, 0.0, bias_correction=False)
-    # One step of lr g/sqrt((1 - beta2) g^2) from 1: 1 - 0.1/sqrt(0.9), where 0.1 is 1/10 or the nearest float.
+    # One step of lr g/sqrt((1 - beta2) g^2) from 1: 1 - 0.1/sqrt(0.9), where 0.1 is 1/10 or
+    # the nearest float.
     exact_run, float_run = (
         exact.run(problem, optimizer, 1, exact.balls(200), exactly=values).x[0]
         for values in ({"lr": "0.1", "beta2": Fraction(1, 10)}, None)

@@ -30,8 +30,8 @@ class Case:
     """One method, one class of functions and one quantity, for T updates.
 
     The optimizer is `gd`, or `sgdm` in the heavy-ball convention; `ratio` is a key of
-    `theory_sim.evidence.search.RATIOS`, the quantity over what is normalised to 1; `mu` is the least curvature, -1
-    for smooth functions.
+    `theory_sim.evidence.search.RATIOS`, the quantity over what is normalised to 1; `mu` is the least
+    curvature, -1 for smooth functions.
     """
 
     theorem: Theorem

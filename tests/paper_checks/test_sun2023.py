@@ -72,7 +72,8 @@ def test_strata_estimate_the_path_average(runs: Runs) -> None:
 
 def test_bound_by_hand() -> None:
     # T = 256: lr = 1/64, 1 - beta = 1/16; L = 12, sigma = 20, delta = 12 (1 - cos 2) = 16.99376.
-    # A: delta/4 + 12/128 + 2 (20*16/256 + 15*12/64 + 20/sqrt(31)) = 4.24844 + .09375 + 2 (1.25 + 2.8125 + 3.59211)
+    # A: delta/4 + 12/128 + 2 (20*16/256 + 15*12/64 + 20/sqrt(31)) = 4.24844 + .09375 + 2
+    # (1.25 + 2.8125 + 3.59211)
     bound = sun2023.bound(sun2023.PROBLEMS[0], sun2023.scheduled_signum(256), 256)
     assert bound == pytest.approx(19.65141, abs=1e-4)
 

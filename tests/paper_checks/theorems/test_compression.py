@@ -119,7 +119,8 @@ def test_memory_of_a_random_map_in_the_mean_square(d: int, k: int) -> None:
 
 
 def test_memory_of_rand_k_in_the_engine() -> None:
-    # The closed form above with p = 1/4: E e^2 = 3/4 (1 + 6) * 4 = 21 per coordinate of a constant gradient 1, d = 4.
+    # The closed form above with p = 1/4: E e^2 = 3/4 (1 + 6) * 4 = 21 per coordinate of a
+    # constant gradient 1, d = 4.
     def slope(x: np.ndarray, t: int, idx: object, noise: object, theta: object, out: np.ndarray) -> None:
         out[:] = 1.0
 
@@ -170,8 +171,8 @@ def test_path_of_the_preconditioner(seed: int, d: int, eps: float, spiked: bool)
 
 
 def test_operator_norms_of_the_path_have_no_bound_free_of_the_dimension() -> None:
-    # Lemma 2 of arXiv:2506.01863 has 1/sqrt(eps) = 10 in place of d/sqrt(eps) = 160.  One coordinate at a time with
-    # v = (1 - .9) g^2 and g = 1: every step costs 10 - 1/sqrt(.11) = 6.985, 16 of them 111.76.
+    # Lemma 2 of arXiv:2506.01863 has 1/sqrt(eps) = 10 in place of d/sqrt(eps) = 160.  One coordinate at a
+    # time with v = (1 - .9) g^2 and g = 1: every step costs 10 - 1/sqrt(.11) = 6.985, 16 of them 111.76.
     each = 1.0 / math.sqrt(0.01) - 1.0 / math.sqrt(0.1 * 1.0**2 + 0.01)
     assert 16 * each == pytest.approx(111.76, abs=0.01)
 
@@ -449,7 +450,8 @@ def test_choco_with_a_large_mixing_step_does_not_agree() -> None:
 
 
 def test_choco_rate_says_nothing_at_simulation_scale() -> None:
-    # A 9-ring without compression: rho = (2/3)(1 - cos 40 deg) = .155970, c = rho^2/82 = 2.9667e-4, 24/c^2 = 2.727e8.
+    # A 9-ring without compression: rho = (2/3)(1 - cos 40 deg) = .155970,
+    # c = rho^2/82 = 2.9667e-4, 24/c^2 = 2.727e8.
     optimizer = choco(math.sqrt(9 / 10_001), 9, up=identity(word=64))
     graph = compression._graph(quantized.consensus(9), optimizer)
     mixing = compression.gossip_step(graph["rho"], graph["beta"], 1.0)
@@ -461,7 +463,8 @@ def test_choco_rate_says_nothing_at_simulation_scale() -> None:
 
 
 def test_l1_sign_constants_by_hand() -> None:
-    # d = 16: q^2 = 15/16; q/(1-q) = q (1+q)/(1-q^2) = 16 q (1+q) = 30.49, and both ways 30.49 + 30.49 * 61.98 = 1920.
+    # d = 16: q^2 = 15/16; q/(1-q) = q (1+q)/(1-q^2) = 16 q (1+q) = 30.49, and both ways 30.49 +
+    # 30.49 * 61.98 = 1920.
     one = q(l1_sign(), 16)
     assert bound(compression.MEMORY, q_up=one, U=1.0) == pytest.approx(30.492, abs=1e-3)
     assert bound(compression.MEMORY_TWO_WAY, q_up=one, q_down=one, U=1.0) == pytest.approx(1920.4, abs=0.5)
