@@ -48,7 +48,7 @@ def article(noun: str) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], listed: bool = False) -> str:
-    """Return "did you mean ...?" or the known names, the first twelve of those that the command line lists."""
+    """Return "did you mean ...?" or the known names, only twelve of those that the command line lists."""
     names = sorted(known)
     shown = ", ".join(names)
     if listed and len(names) > 12:
@@ -109,7 +109,7 @@ def beta(name: str, value: float) -> float:
 
 
 def count(name: str, value: int, low: int = 1, high: int | None = None) -> int:
-    """Return `value` as an int, or raise ValueError if it is not an integer >= `low` and, if given, <= `high`."""
+    """Return `value` as an int, or raise ValueError unless it is an integer in [`low`, `high`]."""
     try:
         whole = not isinstance(value, _NOT_NUMBERS) and bool(value == int(value))
     except (TypeError, ValueError, OverflowError):

@@ -79,7 +79,7 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """16 hex digits of all that determines the result: the arrays of the lanes and the kernels that are run.
+        """16 hex digits of all that determines the result: the arrays of the lanes and the kernels.
 
         The kernels are as they are now: a value that one captures may have changed since the last run.
         """

@@ -1,4 +1,4 @@
-"""The worst run that a search finds: smooth functions with piecewise constant curvature, searched for one optimizer.
+"""The worst run that a search finds: functions of piecewise constant curvature, for one optimizer.
 
 The worst functions known for first-order methods on smooth functions are of this kind: the quadratic, the
 Huber function of Drori and Teboulle 2014 (arXiv:1206.3209), and for non-convex ones a gradient that dips
@@ -43,7 +43,10 @@ def piecewise_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: An
 
 
 def piecewise_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* with f = sum of int_0^x_i (x_i - s) f_i''(s) ds, ||grad f||^2 and ||x||; the last row of theta is f*."""
+    """f - f* with f = sum of int_0^x_i (x_i - s) f_i''(s) ds, ||grad f||^2 and ||x||.
+
+    The last row of theta is f*.
+    """
     d, lanes = x.shape
     last = theta.shape[0] - 1
     knots = last // d // 2
@@ -178,7 +181,7 @@ class Worst:
 
 
 def _functions(z: Array, d: int, K: int, low: float, high: float) -> tuple[Array, Array, Array]:
-    """Return knots (d, K, N), curvatures (d, K + 1, N) and starts (d, N) for points z (m, N) of the unit cube.
+    """Return knots (d, K, N), curvatures (d, K + 1, N), starts (d, N) for points z (m, N) of the unit cube.
 
     Every number is clipped from a wider range, so that the ends, where the worst functions are, have volume.
     """

@@ -37,7 +37,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """The check of one pair: REFUTED if at `point` the bound is exceeded by more than the error of the Hessian.
+    """The check of one pair: REFUTED if `point` exceeds the bound by more than the error of the Hessian.
 
     Otherwise UNDECIDED if values are not finite, or too inaccurate to tell, at `undecided` of the `sampled`
     points, the first of them `undecided_at`.  `point` has the largest `excess` = hessian - L0 - L1 gradient
@@ -151,7 +151,7 @@ def _norm(vectors: Array) -> Array:
 
 
 def curvature(gradient: Problem | Callable[[Any], Any], points: Array) -> Curvature:
-    """Measure ||grad f|| and ||Hess f|| at points of shape (N, d), for instance ``box(-3, 3)``, by 1 + 24 d gradients.
+    """Measure ||grad f|| and ||Hess f|| at points (N, d), for instance ``box(-3, 3)``, by 1 + 24 d gradients.
 
     A callable gets a float if d = 1 and an array (d,) otherwise; infinities and an ArithmeticError
     are recorded. Where the gradient has a kink a central difference is the mean of the one-sided

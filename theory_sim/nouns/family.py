@@ -117,7 +117,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _by_hand(noun: Any) -> dict[tuple[str, Any], tuple[Any, Any]]:
-    """Return what was replaced since a family built a noun: (field, key of a mapping) -> what it was, what it is."""
+    """Return what was replaced since a family built a noun: (field, key of a mapping) -> before, now."""
     if "_by_hand" not in noun.__dict__:
         plain, found = noun.family(**noun.arguments), {}
         for field in {one.name for one in fields(noun)} - {"family", "arguments"}:

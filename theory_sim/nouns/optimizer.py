@@ -247,7 +247,7 @@ class Optimizer:
         return isinstance(self.step, Round) and self.step.start is not None
 
     def bits(self, d: int, steps: int) -> tuple[float, float]:
-        """Return the bits that one worker, or one node, sends and receives from the server in `steps` rounds."""
+        """Return the bits that one worker, or one node, sends and receives in `steps` rounds."""
         if self.up is None or self.down is None or self.stored:
             return 0.0, 0.0
         if self.nodes:

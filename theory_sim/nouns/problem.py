@@ -165,7 +165,7 @@ class Problem:
 
     @property
     def theta(self) -> dict[str, float]:
-        """Every constant as a number, in the order of the kernels' rows; ``a_0``, ``a_1``, ... for those of coordinates."""
+        """Every constant as a number, in the order of the kernels' rows; ``a_0``, ... for coordinates."""
         rows: dict[str, float] = {}
         for name, value in self.constants.items():
             rows |= (

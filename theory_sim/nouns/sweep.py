@@ -89,7 +89,7 @@ def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
 
 
 def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
-    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
+    """Return how many uniforms a step may read: component orders, noise of problem and optimizer, messages.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
 
 
 def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Raise ValueError for an axis that no object knows, or a value that is refused whatever the other axes are."""
+    """Raise ValueError for an axis that no object knows, or a value refused whatever the other axes are."""
     builders = {
         "optimizer": optimizer.replace,
         "schedule": optimizer.schedule.replace,

@@ -172,7 +172,7 @@ def adam_norm(
     *,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Adam with the scalar second moment of ||g||^2, without bias correction (Wang et al. 2024, arXiv:2403.15146)."""
+    """Adam with the scalar second moment of ||g||^2, uncorrected (Wang et al. 2024, arXiv:2403.15146)."""
     return Optimizer(
         "AdamNorm",
         _adam_norm,

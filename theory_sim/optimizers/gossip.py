@@ -1,4 +1,4 @@
-"""Decentralised methods: neighbours on a graph exchange compressed differences (Signum with gossip, CHOCO-SGD).
+"""Decentralised methods: neighbours exchange compressed differences (Signum with gossip, CHOCO-SGD).
 
 n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and
 the problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that
@@ -25,7 +25,7 @@ Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]
 
 
 def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """Rows: m, u, the public copy of u, workspace.  Hyper rows from 6 on: (i, j, w_ij) per edge; none is the ring."""
+    """Rows: m, u, the public copy of u, workspace.  Hyper rows 6 ...: (i, j, w_ij) per edge, or the ring."""
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
@@ -90,7 +90,7 @@ def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x
 def choco_kernel(
     g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any
 ) -> None:
-    """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, then (i, j, w_ij) per edge; none is the ring."""
+    """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, (i, j, w_ij) per edge, or the ring."""
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes

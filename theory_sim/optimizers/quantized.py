@@ -187,7 +187,7 @@ def efficient_adam(
     error_feedback: bool = True,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Efficient-Adam (Chen, Shen, Liu, Luo 2023, arXiv:2205.14473): updates compressed both ways, feedback both ways.
+    """Efficient-Adam (Chen, Shen, Liu, Luo 2023, arXiv:2205.14473): compression and feedback both ways.
 
     Parameters
     ----------

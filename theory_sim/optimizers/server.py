@@ -91,7 +91,7 @@ def comp_ams(
     error_feedback: bool = True,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """COMP-AMS (Li, Karimi, Li 2022, arXiv:2205.05632, Algorithm 2): compressed gradients, AMSGrad on the server.
+    """COMP-AMS (Li, Karimi, Li 2022, arXiv:2205.05632, Algorithm 2): compressed gradients, server AMSGrad.
 
     With up=identity() it is distributed Adam with server moments; with amsgrad=False, a one-bit `up` and bias
     correction it is the naive one-bit Adam, whose v sees the flat magnitudes of the messages.
@@ -148,7 +148,7 @@ def onebit_adam(
     down: Compressor | None = None,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """1-bit Adam (Tang et al. 2021, arXiv:2102.02888, Algorithm 1): Adam, then compressed momentum with v frozen.
+    """1-bit Adam (Tang et al. 2021, arXiv:2102.02888, Algorithm 1): Adam, then compressed momentum, v frozen.
 
     As in DeepSpeed there is no bias correction, the compressed momentum replaces m, and eps is outside the
     root.  A coordinate that has seen no gradient when v freezes has v = 0 and does not move if eps = 0.

@@ -1,4 +1,4 @@
-"""What a function is, as a number: its bytecode and every value that it captures, the same in every process."""
+"""What a function is, as a number: its bytecode and what it captures, the same in every process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILTINS = frozenset(vars(builtins))
 
 
 def captured(function: Callable[..., Any], modules: bool = False) -> dict[str, Any]:
-    """Return the values that a function takes from its module and its closure, by name; ``math`` and numpy if asked for.
+    """Return the values that a function takes from its module and its closure, by name; modules if asked for.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _is_constant(value: Any) -> bool:
 
 
 class Snapshot:
-    """What functions, and those that they call, capture at one moment: a value may change later, as at a prompt.
+    """What functions, and those that they call, capture at one moment: a value may change, as at a prompt.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Kernels written by hand are tried before they are compiled: an index out of range is a sentence, never a wrong number.
+"""Kernels written by hand are tried before they are compiled: a wrong index is a sentence, no wrong number.
 
 Three nets, once for each kernel and shape.  A dry run of the plain function on arrays of the exact shapes,
 two lanes wide, at several steps, finds what it reads, writes and leaves unwritten.  A scan of its bytecode
@@ -218,7 +218,7 @@ def _one_line(error: BaseException | None) -> str:
 
 @lru_cache(1024)
 def constant_indices(kernel: Rule) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """Return the array arguments that a kernel indexes by constants: names and places, None where it computes one.
+    """Return the arguments that a kernel indexes by constants: names and places, None for a computed one.
 
     It reads the bytecode, which is what will run; an argument that is assigned a new value is left out.
     """

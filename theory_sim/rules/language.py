@@ -101,7 +101,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Round:
-    """What the workers and the server of a distributed method do in one step; the engine sends, averages and counts.
+    """What the workers and the server of a distributed method do in one step.
+
+    The engine sends, averages and counts.
 
     Parameters
     ----------
@@ -192,7 +194,7 @@ def called(function: Rule) -> Iterator[Rule]:
 
 
 def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
-    """Yield what the instructions of a function do, and with which values, and of the plain functions that it calls."""
+    """Yield what instructions do, and with which values, of a function and the plain ones that it calls."""
     for one in called(function):
         yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
 

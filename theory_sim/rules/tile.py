@@ -152,7 +152,7 @@ class Writer:
         return f"for j in range(workers):\n    {LANE}{indented(lines(scope), 2)}"
 
     def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
-        """Return the loop over coordinates and lanes for lines with a rule, and the reductions that it names."""
+        """Return the loop over coordinates and lanes for lines with a rule, and its reductions."""
         inner = dict(scope)
         text = self.before(rule, inner)
         each = self.at_workers(rule, inner)
@@ -369,7 +369,7 @@ def step(known: Names, stage: Stage, once: Stage | None, stored: Sequence[str]) 
 
 
 def exchange(known: Names, round_: Round, once: Stage | None, warmup: int) -> tuple[Source, int]:
-    """Return the step kernel of a method with messages, and its rows of scratch, the 3 d of the messages aside.
+    """Return the step kernel of a method with messages, and its rows of scratch besides those of messages.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def require_bounded(rule: Rule, owner: str) -> None:
 
 
 def _bound(node: Expression, most: dict[str, int], bounds: dict[int, int | None]) -> int | None:
-    """Return the largest absolute value of a whole number, `_END` or more where 64 bits may not do; None if real."""
+    """Return the largest absolute value of a whole number, `_END` or more beyond 64 bits; None if real."""
     operation, parts = node.operation, node.parts
     if operation == "name":
         return most.get(parts[0])

@@ -22,7 +22,10 @@ _MAP = ("--coverage", "--max-boxes", "--out")
 
 
 def _pairs(words: tuple[str, ...]) -> dict[str, Any]:
-    """Parse ``--name value`` and ``--name=value``; every value is a number or one of the words of `catalogue`."""
+    """Parse ``--name value`` and ``--name=value``.
+
+    Every value is a number or one of the words of `catalogue`.
+    """
     given: dict[str, Any] = {}
     rest = list(words)
     while rest:
