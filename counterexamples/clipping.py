@@ -1,4 +1,4 @@
-"""Clipped and normalised steps: what they gain on (L0, L1)-smooth functions, and their bias under skewed noise.
+"""Clipped and normalised steps: gains on (L0, L1)-smooth functions, and their bias under skewed noise.
 
 Steps and their certificates: Zhang et al. 2020 (arXiv:1905.11881), Vankov et al. 2024 (arXiv:2410.10800).
 Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588): with noise of variance sigma^2 clipped SGD need not
@@ -32,7 +32,7 @@ def skewed_measure(x: float) -> tuple[float, float, float]:
 
 @family
 def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
-    """f = x^2/2 with noise sigma sqrt((1-p)/p) of probability p, else -sigma sqrt(p/(1-p)): mean 0, variance sigma^2.
+    """f = x^2/2 with noise sigma sqrt((1-p)/p) of probability p, else -sigma sqrt(p/(1-p)): variance sigma^2.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def clipping_bias(sigma: Any, p: Any, c: Any) -> Array:
 
 
 def worst_bias(sigma: Any, c: Any) -> Array:
-    """Return the supremum of `clipping_bias` over p: sigma^2/(4c) if c >= sigma/2, at peak = 2c; else sigma - c.
+    """Return the supremum of `clipping_bias` over p: sigma - c, or if c >= sigma/2 sigma^2/(4c) at peak = 2c.
 
     With p/(1-p) = (sigma/peak)^2 the bias is sigma^2 (peak - c)/peak^2, and peak > sigma.
     """

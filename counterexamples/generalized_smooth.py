@@ -68,7 +68,7 @@ def ramp_start(L0: float, eps: float, delta: float) -> float:
 def hard_function(
     L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0, split: float = 0.5
 ) -> Problem:
-    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates, started with the gap delta split between them.
+    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates; the start splits the gap delta between them.
 
     Parameters
     ----------

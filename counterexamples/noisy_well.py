@@ -90,7 +90,7 @@ def noisy_well(
 
 
 def mean_absolute(nu: float) -> float:
-    """Return E|zeta|: sqrt(2/pi) for the Gaussian, 2 sqrt(nu-2) Gamma((nu+1)/2)/(sqrt(pi) Gamma(nu/2) (nu-1))."""
+    """Return E|zeta|: sqrt(2/pi), for Student 2 sqrt(nu-2) Gamma((nu+1)/2)/(sqrt(pi) Gamma(nu/2) (nu-1))."""
     if _tail(nu) == 0.0:
         return math.sqrt(2.0 / math.pi)
     ratio = math.exp(math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu))
@@ -107,7 +107,7 @@ def survival(z: Any, nu: float) -> Array:
 
 
 def capped_gradient(K: float, x0: float, lr: float, nu: float, sigma: float = 1.0) -> float:
-    """Return log10 of E min(|E'(x_2)|, K) after one step x_2 = x0 - lr (E'(x0) + sigma zeta), with L0 = L1 = 1.
+    """Return log10 of E min(|E'(x_2)|, K) after a step x_2 = x0 - lr (E'(x0) + sigma zeta), L0 = L1 = 1.
 
     E min(Y, K) = K int_0^inf e^-r P(Y > K e^-r) dr, and Y = |E'(x)| > y iff |x| > 1 + ln y (|x| > y if
     y <= 1). With lr replaced by lr (1 - momentum) it is the first step of SGD with momentum, EMA convention.

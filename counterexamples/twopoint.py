@@ -77,7 +77,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
 
 @family
 def frozen(k: float, p: float, point: float) -> Problem:
-    """The gradients of `two_point` at one fixed point: a run's displacement is minus the Adam vector field there."""
+    """The gradients of `two_point` at one fixed point: runs move by minus the Adam vector field there."""
     base = two_point(k, p)
     return Problem(
         name="twopoint.frozen",

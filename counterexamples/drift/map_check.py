@@ -204,7 +204,10 @@ class BoxCheck:
         return True
 
     def proved(self, beta1: Interval, beta2: Interval, sign: int) -> bool | None:
-        """True if all Bernstein coefficients have the sign, over all of beta2; False if a point refutes it."""
+        """True if all Bernstein coefficients have the sign, over all of beta2.
+
+        False if a point refutes it.
+        """
         flint, convert, n = self.flint, self.balls.convert, self.n
         with self.balls.precision():
             middle = convert((beta2[0] + beta2[1]) / 2)
