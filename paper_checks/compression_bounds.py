@@ -69,7 +69,7 @@ def recorded(
     down: Compressor,
     weighted: bool = False,
 ) -> Optimizer:
-    """Return QAdam (weighted: `down` acts on the weights) or Efficient-Adam with AMSGrad, whose runs measure D.
+    """Return QAdam (weighted: `down` acts on weights) or Efficient-Adam with AMSGrad; their runs measure D.
 
     ``displacement`` is ||y_t - x~_t||, and ``reach`` the largest |x_i| of the weights.
     """
