@@ -304,7 +304,10 @@ def test_results_are_numbers_of_binary64_whatever_a_rule_returns() -> None:
 )
 @pytest.mark.parametrize("lanes", [1, 40])
 def test_steps_are_taken_in_binary64(value: Any, lanes: int) -> None:
-    """A step that is given, and returns, whole or narrow numbers stores them as 64-bit floats; so does the pair kernel."""
+    """A step that is given, and returns, whole or narrow numbers stores them as 64-bit floats.
+
+    So does the pair kernel.
+    """
 
     def step(g: float, lr: float, x: float, m: float) -> tuple[float, float]:
         return x / 3.0 - g / 7.0, g

@@ -340,7 +340,10 @@ def test_without_feedback_the_bound_of_ef_sgd_is_broken(feedback: bool) -> None:
     data=st.data(), d=st.integers(1, 6), workers=st.integers(1, 4), share=st.sampled_from([0.1, 0.5, 0.999])
 )
 def test_ef21_on_random_quadratics(data: st.DataObject, d: int, workers: int, share: float) -> None:
-    """The Lyapunov function falls in every step; rate and gap follow.  A loop of our own, f_i = x'A_i x/2 - b_i'x."""
+    """The Lyapunov function falls in every step.
+
+    Rate and gap follow.  A loop of our own, f_i = x'A_i x/2 - b_i'x.
+    """
     compressor = data.draw(contractions(d))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     roots = rng.normal(size=(workers, d, d))

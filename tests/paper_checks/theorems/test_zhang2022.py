@@ -157,7 +157,10 @@ def test_a_hidden_constant_is_named_and_can_be_given(theorem: Theorem) -> None:
 
 
 def test_d1_as_printed_is_false_at_n_3_only() -> None:
-    """n^2 ((n/(n-1))^2 + (n-1)^-3) is 9 (9/4 + 1/8) = 21.375 at n = 3, above 18; from n = 4 on it is below 2 n^2."""
+    """n^2 ((n/(n-1))^2 + (n-1)^-3) is 9 (9/4 + 1/8) = 21.375 at n = 3, above 18.
+
+    From n = 4 on it is below 2 n^2.
+    """
     for n in range(3, 30):
         problem = zhang.piecewise(n, 1.0 / (n - 1) ** 2)
         printed = put_on_trial(zhang2022.D1_PRINTED, problem, names={"steps": 1})
