@@ -1,6 +1,7 @@
 """Full-gradient versions of the component problems: the mean of all components, drawn without noise.
 
-Wang and Klabjan (arXiv:2210.05607) hold the variance of the gradients responsible for Adam's divergence; here it is 0.
+Wang and Klabjan (arXiv:2210.05607) hold the variance of the gradients responsible for Adam's
+divergence; here it is 0.
 """
 
 from __future__ import annotations

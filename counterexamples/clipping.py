@@ -1,8 +1,8 @@
-"""Clipped and normalised steps: what they gain on (L0, L1)-smooth functions, and their bias under skewed noise.
+"""Clipped and normalised steps: gains on (L0, L1)-smooth functions, and their bias under skewed noise.
 
 Steps and their certificates: Zhang et al. 2020 (arXiv:1905.11881), Vankov et al. 2024 (arXiv:2410.10800).
-Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588): with noise of variance sigma^2 clipped SGD need not converge, its
-bias being of order min(sigma, sigma^2/c) for the threshold c.  Here the bias is exact.
+Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588): with noise of variance sigma^2 clipped SGD need not
+converge, its bias being of order min(sigma, sigma^2/c) for the threshold c.  Here the bias is exact.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def skewed_measure(x: float) -> tuple[float, float, float]:
 
 @family
 def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
-    """f = x^2/2 with noise sigma sqrt((1-p)/p) of probability p, else -sigma sqrt(p/(1-p)): mean 0, variance sigma^2.
+    """f = x^2/2 with noise sigma sqrt((1-p)/p) of probability p, else -sigma sqrt(p/(1-p)): variance sigma^2.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
     Returns
     -------
     Problem
-        Measures: gradient_norm, gap, position (x itself, for the mean of the path).  Facts: L0 = 1, L1 = 0, sigma,
-        peak = sigma sqrt((1-p)/p), the threshold from which on nothing is clipped at the minimum.
+        Measures: gradient_norm, gap, position (x itself, for the mean of the path).  Facts: L0 = 1, L1 = 0,
+        sigma, peak = sigma sqrt((1-p)/p), the threshold from which on nothing is clipped at the minimum.
     """
     checks.number("sigma", sigma, 0.0, open_low=True)
     checks.number("p", p, 0.0, 0.5, open_low=True, open_high=True)
@@ -67,8 +67,8 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
 def clipping_bias(sigma: Any, p: Any, c: Any) -> Array:
     """Return the zero of the mean of the clipped gradient of `skewed`: (p/(1-p)) (peak - c)_+.
 
-    With the peak clipped and the other value not, the mean at x is p c + (1-p)(x - sigma sqrt(p/(1-p))).  At its
-    zero the other value is -p c/(1-p), which is not clipped as p < 1/2, and x + peak >= c iff peak >= c.
+    With the peak clipped and the other value not, the mean at x is p c + (1-p)(x - sigma sqrt(p/(1-p))).  At
+    its zero the other value is -p c/(1-p), which is not clipped as p < 1/2, and x + peak >= c iff peak >= c.
     """
     sigma, p, c = (np.asarray(v, dtype=float) for v in (sigma, p, c))
     peak = sigma * np.sqrt((1.0 - p) / p)
@@ -76,7 +76,7 @@ def clipping_bias(sigma: Any, p: Any, c: Any) -> Array:
 
 
 def worst_bias(sigma: Any, c: Any) -> Array:
-    """Return the supremum of `clipping_bias` over p: sigma^2/(4c) if c >= sigma/2, at peak = 2c; else sigma - c.
+    """Return the supremum of `clipping_bias` over p: sigma - c, or if c >= sigma/2 sigma^2/(4c) at peak = 2c.
 
     With p/(1-p) = (sigma/peak)^2 the bias is sigma^2 (peak - c)/peak^2, and peak > sigma.
     """
@@ -98,8 +98,8 @@ def phi_star(s: Any) -> Array:
     return np.asarray(np.where(s < 1e-3, series, (1.0 + s) * np.log1p(s) - s))
 
 
-# L1 times the step of clipped GD with lr = 1/(9 (L0 + c L1)) is at most 1/9; with kappa = 2 phi(1/9) 81 the descent
-# lemma leaves the share 1 - kappa/18 of lr min(G^2, c G).
+# L1 times the step of clipped GD with lr = 1/(9 (L0 + c L1)) is at most 1/9; with kappa = 2 phi(1/9) 81 the
+# descent lemma leaves the share 1 - kappa/18 of lr min(G^2, c G).
 CLIPPED_SHARE = 1.0 - 9.0 * float(phi(1.0 / 9.0))
 KAPPA = 2.0 * float(phi(0.1)) / 0.01
 
@@ -117,8 +117,8 @@ def step_sizes(L0: float, L1: float, G: Array) -> dict[str, Array]:
 def average_bound(delta: Any, lr: Any, T: Any, L0: Any, L1: Any) -> Array:
     """Bound on (1/T) sum_{t < T} ||grad f(x_t)|| for steps of length lr; infinite when lr is too long.
 
-    f(x - lr g/||g||) <= f - lr G + (L0 + L1 G) c lr^2/2 with c = 2 phi(L1 lr)/(L1 lr)^2, summed over t and divided
-    by lr T (1 - c lr L1/2).
+    f(x - lr g/||g||) <= f - lr G + (L0 + L1 G) c lr^2/2 with c = 2 phi(L1 lr)/(L1 lr)^2, summed over t and
+    divided by lr T (1 - c lr L1/2).
     """
     u = np.asarray(L1 * lr)
     c = 2.0 * phi(u) / (u * u)

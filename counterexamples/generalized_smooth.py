@@ -1,9 +1,9 @@
 """Hard functions for (L0, L1)-smooth optimization: E, S and F = E + S, with arbitrary constants.
 
-f is (L0, L1)-smooth if ||Hess f|| <= L0 + L1 ||grad f|| (Zhang et al. 2020, arXiv:1905.11881).  E grows like an
-exponential, so gradient descent needs a small step; S is a long ramp of slope 2 eps, on which a small step takes
-for ever; F = E(x) + S(y) asks for both at once.  With L0 = L1, E is the function of Zhang et al.; the combination
-follows Wang et al. 2024 (arXiv:2403.15146) and Crawshaw et al. 2022 (arXiv:2208.11195).
+f is (L0, L1)-smooth if ||Hess f|| <= L0 + L1 ||grad f|| (Zhang et al. 2020, arXiv:1905.11881).  E grows like
+an exponential, so gradient descent needs a small step; S is a long ramp of slope 2 eps, on which a small step
+takes for ever; F = E(x) + S(y) asks for both at once.  With L0 = L1, E is the function of Zhang et al.; the
+combination follows Wang et al. 2024 (arXiv:2403.15146) and Crawshaw et al. 2022 (arXiv:2208.11195).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def ramp_start(L0: float, eps: float, delta: float) -> float:
 def hard_function(
     L0: float = 1.0, L1: float = 1.0, eps: float = 0.1, delta: float = 64.0, split: float = 0.5
 ) -> Problem:
-    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates, started with the gap delta split between them.
+    """F(x, y) = E(x; L0, L1) + S(y; eps, L0) in two coordinates; the start splits the gap delta between them.
 
     Parameters
     ----------

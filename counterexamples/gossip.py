@@ -70,7 +70,7 @@ def heterogeneous(
     Returns
     -------
     Problem
-        Measures: gradient_norm ||grad f||_1 at the mean of the nodes, consensus max |x_ik - mean_k|.
+        Measures: gradient_l1 ||grad f||_1 at the mean of the nodes, consensus max |x_ik - mean_k|.
     """
     checks.count("nodes", nodes)
     checks.count("d", d)
@@ -87,11 +87,11 @@ def heterogeneous(
         dim=nodes * d,
         noise=UNIFORM,
         measure=_measures,
-        measures=("gradient_norm", "consensus"),
+        measures=("gradient_l1", "consensus"),
         start=checks.number("x0", x0),
         optimum=0.0,
         # Half of the run: the first half is the way to the neighbourhood that the noise leaves.
-        rule=Rule("gradient_norm", converged=0.5, diverged=2.0, relative=True, window=0.5),
+        rule=Rule("gradient_l1", converged=0.5, diverged=2.0, relative=True, window=0.5),
         paper=PAPER,
     )
 

@@ -1,7 +1,8 @@
 """Random linear losses f_t(x) = g_t . x on the box [-1, 1]^d, for which regret and hindsight are exact.
 
-Online convex optimisation as Reddi, Kale, Kumar (2018, arXiv:1904.09237, section 2) set it up: the gradients do
-not depend on x, the comparator is the best fixed corner, and every regret bound can be evaluated on both sides.
+Online convex optimisation as Reddi, Kale, Kumar (2018, arXiv:1904.09237, section 2) set it up: the
+gradients do not depend on x, the comparator is the best fixed corner, and every regret bound can be
+evaluated on both sides.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def linear(model: str = "uniform", d: int = 3, *, domain: bool = True) -> Proble
     Parameters
     ----------
     model : {"uniform", "sparse", "drifting"}
-        uniform: signs and sizes uniform, mean 0.05.  sparse: zero 98 times in 100, else up to 52.5 with a heavy
-        tail.  drifting: a sine of period 3000, out of phase between coordinates, plus uniform noise, so that the
-        best fixed corner changes.
+        uniform: signs and sizes uniform, mean 0.05.  sparse: zero 98 times in 100, else up to 52.5 with a
+        heavy tail.  drifting: a sine of period 3000, out of phase between coordinates, plus uniform noise, so
+        that the best fixed corner changes.
     d : int
         Number of coordinates.
     domain : bool

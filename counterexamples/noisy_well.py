@@ -1,9 +1,10 @@
 """E'(x) plus zero-mean noise of unit shape: Student's t, whose tail defeats every step size, or Gaussian.
 
-E is the well of `counterexamples.generalized_smooth`.  With g = E'(x) + sigma zeta, E zeta = 0 and E zeta^2 = 1 the
-noise satisfies E g^2 <= sigma^2 + |E'|^2.  One step from anywhere has the tail of zeta, and E' is exponential in
-it, so for Student's t E|E'(x_t)| is infinite from t = 1 on, for every step size and momentum (cf. Wang et al. 2024,
-arXiv:2403.15146, stochastic lower bound).  `escape_probability` says how long a path survives.
+E is the well of `counterexamples.generalized_smooth`.  With g = E'(x) + sigma zeta, E zeta = 0 and E
+zeta^2 = 1 the noise satisfies E g^2 <= sigma^2 + |E'|^2.  One step from anywhere has the tail of zeta,
+and E' is exponential in it, so for Student's t E|E'(x_t)| is infinite from t = 1 on, for every step size
+and momentum (cf. Wang et al. 2024, arXiv:2403.15146, stochastic lower bound).  `escape_probability` says
+how long a path survives.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def noisy_well(
 
 
 def mean_absolute(nu: float) -> float:
-    """Return E|zeta|: sqrt(2/pi) for the Gaussian, 2 sqrt(nu-2) Gamma((nu+1)/2)/(sqrt(pi) Gamma(nu/2) (nu-1))."""
+    """Return E|zeta|: sqrt(2/pi), for Student 2 sqrt(nu-2) Gamma((nu+1)/2)/(sqrt(pi) Gamma(nu/2) (nu-1))."""
     if _tail(nu) == 0.0:
         return math.sqrt(2.0 / math.pi)
     ratio = math.exp(math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu))
@@ -106,10 +107,10 @@ def survival(z: Any, nu: float) -> Array:
 
 
 def capped_gradient(K: float, x0: float, lr: float, nu: float, sigma: float = 1.0) -> float:
-    """Return log10 of E min(|E'(x_2)|, K) after one step x_2 = x0 - lr (E'(x0) + sigma zeta), with L0 = L1 = 1.
+    """Return log10 of E min(|E'(x_2)|, K) after a step x_2 = x0 - lr (E'(x0) + sigma zeta), L0 = L1 = 1.
 
-    E min(Y, K) = K int_0^inf e^-r P(Y > K e^-r) dr, and Y = |E'(x)| > y iff |x| > 1 + ln y (|x| > y if y <= 1).
-    With lr replaced by lr (1 - momentum) it is the first step of SGD with momentum, EMA convention.
+    E min(Y, K) = K int_0^inf e^-r P(Y > K e^-r) dr, and Y = |E'(x)| > y iff |x| > 1 + ln y (|x| > y if
+    y <= 1). With lr replaced by lr (1 - momentum) it is the first step of SGD with momentum, EMA convention.
     """
     from scipy.integrate import quad
 
@@ -167,8 +168,9 @@ def kick_escapes(
 def escape_probability(lr: float, nu: float, momentum: float = 0.0) -> float:
     """Return the probability per step that one kick at rest is large enough to escape.
 
-    Without momentum 2 P(lr zeta > x_c).  With momentum the escaping kicks are no half-line: islands of kicks that
-    return lie among them, so the set is resolved on 2000 points of [1/lr, 400/lr], and beyond it taken as escaping.
+    Without momentum 2 P(lr zeta > x_c).  With momentum the escaping kicks are no half-line: islands of
+    kicks that return lie among them, so the set is resolved on 2000 points of [1/lr, 400/lr], and beyond
+    it taken as escaping.
     """
     momentum = checks.beta("momentum", momentum)
     if momentum == 0.0:

@@ -1,6 +1,7 @@
 """Objectives of one coordinate that several problems share, as plain functions for their rules.
 
-Each is a pair, its value above the minimum and the size of its derivative; ``*_slope`` is the derivative itself.
+Each is a pair, its value above the minimum and the size of its derivative; ``*_slope`` is the
+derivative itself.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def logarithm_slope(x: float, a: float = 1.0) -> float:
 
 
 def ramp(y: float, L0: float, eps: float) -> tuple[float, float]:
-    """S and |S'| of the ramp, S = (eps a/4)(6 u^2 - u^4) + 2 eps (|y| - a)_+ with a = 3 eps/L0, u = min(|y|/a, 1)."""
+    """The ramp S = (eps a/4)(6 u^2 - u^4) + 2 eps (|y| - a)_+, a = 3 eps/L0, u = min(|y|/a, 1), and |S'|."""
     a = 3.0 * eps / L0
     u = min(abs(y) / a, 1.0)
     core = 0.25 * eps * a * (6.0 * u * u - u**4)

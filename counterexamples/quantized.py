@@ -85,7 +85,7 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
     Returns
     -------
     Problem
-        facts: L = 2; G_inf = 3 sqrt(3)/8 + sigma bounds every |g_i|; G = sqrt(d) G_inf; sigma2 = d sigma^2
+        facts: L = 2; G = 3 sqrt(3)/8 + sigma bounds every |g_i|; G_norm = sqrt(d) G; sigma2 = d sigma^2
         = E ||g - grad f||^2; gap = f(x_1).
     """
     sigma, d = checks.number("sigma", sigma, 0.0), checks.count("d", d)
@@ -104,8 +104,8 @@ def bowl(sigma: float = 0.5, *, d: int = 16) -> Problem:
         optimum=0.0,
         facts={
             "L": 2.0,
-            "G_inf": bound,
-            "G": math.sqrt(d) * bound,
+            "G": bound,
+            "G_norm": math.sqrt(d) * bound,
             "sigma2": d * sigma * sigma,
             "gap": d * 2.25 / 3.25,
         },

@@ -1,7 +1,7 @@
-"""The counterexamples of Reddi, Kale, Kumar, "On the Convergence of Adam and Beyond" (ICLR 2018, arXiv:1904.09237).
+"""The counterexamples of Reddi, Kale, Kumar: On the Convergence of Adam and Beyond (ICLR 2018, 1904.09237).
 
-One rare, large slope against many small ones of the other sign, on the box [-1, 1].  Adam divides the large one
-by its own size and follows the crowd to the wrong corner.
+One rare, large slope against many small ones of the other sign, on the box [-1, 1].  Adam divides the large
+one by its own size and follows the crowd to the wrong corner.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _optimum(name: str, slope: float) -> float:
 
 @family
 def periodic(C: float, small: float = 1.0, period: int | None = None, *, x0: float = 0.0) -> Problem:
-    """f_t(x) = C x if t mod period = 1, else -small x, on [-1, 1] (Theorems 1 and 2; section 3 with 1010/-10).
+    """f_t(x) = C x if t mod period = 1, else -small x, on [-1, 1] (Theorems 1, 2; section 3 with 1010/-10).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Separable objectives for sign methods: wells of unequal (L0, L1), two test functions, a box problem.
 
 Sign methods are analysed in the pair of norms ||.||_1 for gradients and ||.||_inf for steps: the measure
-"gradient_norm" is ||grad f||_1 here.  Noise is uniform with standard deviation sigma in every coordinate.
+"gradient_l1" is ||grad f||_1.  Noise is uniform with standard deviation sigma in every coordinate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from theory_sim.rules.language import Rule as Kernel
 from theory_sim.rules.language import total
 
 PAPER = "sun2023"
-RULE = Rule("gradient_norm", converged=0.1, diverged=2.0, relative=True)
+RULE = Rule("gradient_l1", converged=0.1, diverged=2.0, relative=True)
 
 
 def _cosines_slope(x: float, a: float, noise: float) -> float:
@@ -38,8 +38,8 @@ def _logarithms_slope(x: float, a: float, noise: float) -> float:
     return logarithm_slope(x, a) + noise
 
 
-def _measures(gap: float, gradient_norm: float) -> tuple[float, float]:
-    return gap, gradient_norm
+def _measures(gap: float, gradient_l1: float) -> tuple[float, float]:
+    return gap, gradient_l1
 
 
 def _coordinate(x: float) -> float:
@@ -86,7 +86,7 @@ def wells(
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm ||grad f||_1.
+        Measures: gap, gradient_l1 ||grad f||_1.
     """
     if np.ndim(L0) != 1 or np.shape(L0) != np.shape(L1) or len(L0) == 0:
         raise ValueError(
@@ -103,9 +103,9 @@ def wells(
         gradient=well_slope,
         constants=constants,
         dim=d,
-        reductions={("gap", "gradient_norm"): total(well)},
+        reductions={("gap", "gradient_l1"): total(well)},
         measure=_measures,
-        measures=("gap", "gradient_norm"),
+        measures=("gap", "gradient_l1"),
         start=tuple((-1) ** i * (reach + 0.6180339887498949 * i % 1.0) / L1[i] for i in range(d)),
         optimum=0.0,
         rule=RULE,
@@ -126,9 +126,9 @@ def _weighted(
         constants={"sigma": checks.number("sigma", sigma, 0.0), "a": tuple(box_curvatures(d).tolist())},
         dim=d,
         noise=noise.UNIFORM,
-        reductions={("gap", "gradient_norm"): total(term)},
+        reductions={("gap", "gradient_l1"): total(term)},
         measure=_measures,
-        measures=("gap", "gradient_norm"),
+        measures=("gap", "gradient_l1"),
         start=reach,
         optimum=0.0,
         rule=RULE,
@@ -152,7 +152,7 @@ def cosines(d: int = 20, sigma: float = 1.0, reach: float = 2.0) -> Problem:
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm ||grad f||_1.  Facts: L with
+        Measures: gap, gradient_l1 ||grad f||_1.  Facts: L with
         ||grad f(x) - grad f(y)||_1 <= L ||x - y||_inf, R the same constant of the Hessian's Taylor remainder,
         gap = f(x_1) - f*, sigma_sum = ||sigma||_1.
     """

@@ -1,7 +1,7 @@
 """Gradient sequences that do not look at x: what an update rule does to a given sequence.
 
-With lr = 1 and no domain a run's displacement is minus the sum of its updates, so single updates are differences of
-consecutive checkpoints.
+With lr = 1 and no domain a run's displacement is minus the sum of its updates, so single updates are
+differences of consecutive checkpoints.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The phase-diagram problem of Shi, Li, Hong, Sun, "RMSProp converges with proper hyper-parameter" (ICLR 2021)."""
+"""The phase-diagram problem of Shi, Li, Hong, Sun: RMSProp converges with proper hyper-parameter (2021)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def periodic(C: int) -> Problem:
 
 @family
 def two_hit(C: int) -> Problem:
-    """The sequence the published code ran before January 2021: slope C at two phases of the period C, not one.
+    """The sequence of the published code before January 2021: slope C at two phases of the period C, not one.
 
     Parameters
     ----------

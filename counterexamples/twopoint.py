@@ -1,7 +1,7 @@
 """The two-point problem of the Adam bias: quadratics (x - X)^2/2 with X in {0, k}.
 
-Dereich and Jentzen, arXiv:2407.21078; Dereich, Jentzen, Kassing, arXiv:2511.04622: Adam converges to a zero of the
-Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
+Dereich and Jentzen, arXiv:2407.21078; Dereich, Jentzen, Kassing, arXiv:2511.04622: Adam converges to a zero
+of the Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmetric.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def two_point(k: float = 10.0, p: float = 0.1) -> Problem:
 
 @family
 def frozen(k: float, p: float, point: float) -> Problem:
-    """The gradients of `two_point` at one fixed point: a run's displacement is minus the Adam vector field there."""
+    """The gradients of `two_point` at one fixed point: runs move by minus the Adam vector field there."""
     base = two_point(k, p)
     return Problem(
         name="twopoint.frozen",

@@ -59,7 +59,8 @@ def piecewise(n: int = 10, a: float = 1.0, *, x0: float = 0.0) -> Problem:
     n : int
         Number of components, >= 2.
     a : float
-        > 0.  The gradient ratio is C = n - 1 + 1/a: a = 1 is the function of 2022, a = 1/(n-1)^2 has C = n(n-1).
+        > 0.  The gradient ratio is C = n - 1 + 1/a: a = 1 is the function of 2022,
+        a = 1/(n-1)^2 has C = n(n-1).
     x0 : float
         Start.  Gradients of the iterates can diverge only on the left branch, from x0 < -2.
 

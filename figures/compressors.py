@@ -1,4 +1,4 @@
-"""Constants of the compressors against the dimension: exact worst cases, the vectors that attain them, normal vectors."""
+"""Constants of the compressors by dimension: exact worst cases, vectors that attain them, normal vectors."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ PANELS = (CONTRACTIONS, UNBIASED, FINE)
 
 
 def _error(compressor: Compressor, x: Array) -> float:
-    """E ||C(x) - x||^2/||x||^2, exactly; a scaled rand-k has the same for every x, but 100 messages are drawn."""
+    """E ||C(x) - x||^2/||x||^2, exactly; of a scaled rand-k, where x does not count, from 100 messages."""
     if compressor.name == "rand_k":
         images = [compressor.quantize(x, seed=seed) for seed in range(100)]
         return float(np.mean([((y - x) ** 2).sum() for y in images]) / (x @ x))
@@ -122,7 +122,7 @@ def _error(compressor: Compressor, x: Array) -> float:
 
 @cache
 def measured(panel: int) -> tuple[Array, Array, Array]:
-    """Return the constant, the error of the worst vector and the mean over 8 normal vectors, shape (row, size)."""
+    """Return the constant, the error of the worst vector, the mean over 8 normal ones, shape (row, size)."""
     rng = np.random.default_rng(1024)
     vectors = {d: rng.normal(size=(8, d)) for d in SIZES}
     exact, worst, normal = [], [], []
@@ -190,7 +190,7 @@ def _draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Datase
 
 
 def _features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """The largest ratio of a normal vector to the constant, how far worst vectors are from it, and limits at d = 4096."""
+    """Largest ratio of a normal vector to the constant, how far worst vectors are off, limits at d = 4096."""
     found = {}
     for panel, name in enumerate(("contractions", "unbiased", "fine")):
         exact, worst, normal = measured(panel)

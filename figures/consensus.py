@@ -22,7 +22,7 @@ _COLORS = (PALETTE[6], PALETTE[0], PALETTE[5], PALETTE[1], PALETTE[2])
 
 
 def exact_error(mixing: float, t: Any) -> Array:
-    """Return sum_i ||x_i - mean||^2 after t exchanges of exact messages on the ring, from its Fourier modes."""
+    """Return sum_i ||x_i - mean||^2 after t exact exchanges on the ring, from its Fourier modes."""
     n = paper.NODES
     start = np.asarray(consensus(n, d=paper.D).start).reshape(n, paper.D)
     size = (np.abs(np.fft.fft(start, axis=0)) ** 2).sum(axis=1) / n

@@ -54,7 +54,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Largest relative error of the prediction, slope per bit of floor and of the linear bound, and where signs end."""
+    """Largest relative error of the prediction, slope per bit of floor and linear bound, where signs end."""
     weights, both, signs, levels = grids
     k = weights["down.k"].values
     seen, predicted = floors(weights)

@@ -1,4 +1,4 @@
-"""Heavy-tailed noise on an exponential well: SGD with momentum fails in expectation, and what an agnostic step costs."""
+"""Heavy-tailed noise on an exponential well: momentum SGD fails in the mean; what an agnostic step costs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> None:
 
 
 def features(grids: Grids) -> dict[str, float]:
-    """Times over the closed form where at least 200 paths are out, shares, and the growth of the capped expectation."""
+    """Times over the closed form where 200 paths or more are out, shares, growth of the capped mean."""
     survival, gaussian = grids
     median, escapes = hazard_median(survival)
     found: dict[str, float] = {}
@@ -120,7 +120,10 @@ def draw_agnostic(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> 
 
 
 def features_agnostic(grids: Grids) -> dict[str, float]:
-    """Exponents of the average from T = 1e4 on at beta1 = .9; average at T = 1000 over the cost of the first step."""
+    """Exponents of the average from T = 1e4 on at beta1 = .9.
+
+    Average at T = 1000 over the cost of the first step.
+    """
     means = grids[0].gradient_norm_mean.mean("seed")
     tail = means.sel(checkpoint=slice(10_000, None))
     found: dict[str, float] = {}

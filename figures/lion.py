@@ -1,4 +1,4 @@
-"""Lion's two phases: exponential entry into the box, then a constrained minimiser up to the step size; and its cycle."""
+"""Lion's two phases: exponential entry into the box, a constrained minimiser up to lr; and its cycle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def _entry(grid: xr.Dataset, decay: float) -> tuple[Array, Array, Array]:
-    """Updates t, max |x_i| weight_decay over seeds, and the envelope 1 + (1 - lr weight_decay)^t (its start - 1)."""
+    """Updates t, max |x_i| weight_decay, the envelope 1 + (1 - lr weight_decay)^t (its start - 1)."""
     x = abs(grid.x.sel(lr=_LR, weight_decay=decay)).max(("seed", "coordinate")).values * decay
     steps = grid.checkpoint.values
     start = 20.0 * decay

@@ -60,7 +60,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Decay exponents at D0 = 0; measured over exact limit, and exponents of the limit in a and in 1 - beta2."""
+    """Decay exponents at D0 = 0, measured over exact limit, exponents of the limit in a and in 1 - beta2."""
     realizable, biased = grids
     found = {f"exponent_{beta2:g}": value for beta2, value in decay_exponents(realizable).items()}
     final = scaled(biased, 100.0).isel(checkpoint=-1)

@@ -1,4 +1,4 @@
-"""The phase diagram of Zhang et al. (2022, arXiv:2208.09632): simulated verdicts under the exact curve D = 0."""
+"""The phase diagram of Zhang et al. (2022, arXiv:2208.09632): verdicts under the exact curve D = 0."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Share of the cells with beta1 < sqrt(beta2) that diverge, exact area of D < 0, agreement with sign D."""
+    """Share of cells with beta1 < sqrt(beta2) that diverge, exact area of D < 0, agreement with sign D."""
     grid = grids[0]
     safe = bounded(grid).T
     field = cell_drift(grid)

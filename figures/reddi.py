@@ -1,4 +1,4 @@
-"""Reddi, Kale, Kumar 2018, Figure 1: average regret and iterates of Adam and AMSGrad on slopes 1010 and -10."""
+"""Reddi, Kale, Kumar 2018, Figure 1: mean regret and iterates of Adam and AMSGrad on slopes 1010 and -10."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _no_ticks() -> Any:
 
 
 def features(grids: Sequence[xr.Dataset]) -> Mapping[str, float]:
-    """Ends of the curves, the excess of Adam's average regret over 20/101, and AMSGrad's slope in the last decade."""
+    """Ends of the curves, Adam's average regret over 20/101, AMSGrad's slope in the last decade."""
     adam, amsgrad = (published(grid) for grid in grids[:2])
     T = int(adam.checkpoint[-1])
     decade = [float(amsgrad.regret_mean.sel(checkpoint=t)) for t in (T // 10, T)]

@@ -1,4 +1,4 @@
-"""Adam against gradient descent with momentum on E + S (Wang et al. 2024, arXiv:2403.15146): updates and stability."""
+"""Adam against momentum gradient descent on E + S (Wang et al. 2024, 2403.15146): updates and stability."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def draw_stability(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) ->
 
 
 def features_stability(grids: Grids) -> dict[str, float]:
-    """Per gap: share of stable cells, first diverging and largest stable step over 2 x0/M at beta = 0 and overall."""
+    """Per gap: stable cells, first diverging and largest stable step over 2 x0/M, at beta = 0 and all."""
     found: dict[str, float] = {}
     for delta, grid in zip(STABILITY_GAPS, grids, strict=True):
         share = grid.lr.values / well(delta=delta).facts["critical_lr"]

@@ -1,4 +1,4 @@
-"""Karimireddy et al. 2019 (arXiv:1901.09847): where signSGD fails, and how it generalises on least squares."""
+"""Karimireddy et al. 2019 (arXiv:1901.09847): where signSGD fails, how it generalises on least squares."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _draw_failures(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[
 
 
 def _failure_features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Mean f - f* of every method by panel, at the end and at its least checkpoint, and the floor of signSGD."""
+    """Mean f - f* of every method by panel, at the end and at its least checkpoint; the floor of signSGD."""
     split = _split(grids)
     found = {}
     for panel, (floor, _) in zip(_PANELS, _floors(), strict=True):

@@ -1,4 +1,4 @@
-"""|f''| against |f'| for functions that are (L0, L1)-smooth, under their lines, and for functions that are not."""
+"""|f''| against |f'| for (L0, L1)-smooth functions, under their lines, and for functions that are not."""
 
 from __future__ import annotations
 

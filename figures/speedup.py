@@ -1,4 +1,4 @@
-"""Steps to a level of the squared gradient against the number of workers, and the step sizes that reach it."""
+"""Steps to a level of the squared gradient by the number of workers, and the step sizes that reach it."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ SIGN = _filter("sign", lion(0.05, BETA1, BETA2))
 
 
 def moves_and_average(grid: xr.Dataset, lr: float) -> tuple[Array, Array]:
-    """Return (x_t - x_{t+1})/lr and the beta2-average of the extrapolated gradients, shape (t, d), g_0 = 0."""
+    """Return (x_t - x_{t+1})/lr and the beta2-average of extrapolated gradients, shape (t, d), g_0 = 0."""
     problem = LINEAR.problem
     start = np.full((1, problem.dim), problem.start)
     x = np.concatenate([start, grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values])

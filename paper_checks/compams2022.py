@@ -38,7 +38,7 @@ FACTS = bowl(d=D).facts
 
 def constants(q: float, beta1: Any) -> tuple[float, Any]:
     """Return C0 and C1 of the theorem at eps = 1."""
-    c0 = math.sqrt(4.0 * (1.0 + q**2) ** 3 / (1.0 - q**2) ** 2 * FACTS["G"] ** 2 + EPS)
+    c0 = math.sqrt(4.0 * (1.0 + q**2) ** 3 / (1.0 - q**2) ** 2 * FACTS["G_norm"] ** 2 + EPS)
     return c0, beta1 / (1.0 - beta1) + 2.0 * q / (1.0 - q**2)
 
 
@@ -50,10 +50,10 @@ def largest_lr(q: float) -> float:
 def bound(q: float, beta1: Any, workers: Any, lr: Any, steps: Any) -> Any:
     """Return the theorem's bound on the mean squared gradient at eps = 1 with equal workers (sigma_g = 0)."""
     c0, c1 = constants(q, beta1)
-    L, G, sigma2 = (FACTS[name] for name in ("L", "G", "sigma2"))
+    L, G_norm, sigma2 = (FACTS[name] for name in ("L", "G_norm", "sigma2"))
     noise = lr * L * sigma2 / (workers * EPS) + 3.0 * lr**2 * L * c0 * c1 * sigma2 / (workers * EPS**2)
-    start = FACTS["gap"] / (steps * lr) + (1.0 + c1) * G**2 * D / (steps * math.sqrt(EPS))
-    return 2.0 * c0 * (start + noise + lr * (1.0 + 2.0 * c1) * c1 * L * G**2 * D / (steps * EPS))
+    start = FACTS["gap"] / (steps * lr) + (1.0 + c1) * G_norm**2 * D / (steps * math.sqrt(EPS))
+    return 2.0 * c0 * (start + noise + lr * (1.0 + 2.0 * c1) * c1 * L * G_norm**2 * D / (steps * EPS))
 
 
 Q = {name: math.sqrt(1.0 - one.delta(D)) for name, one in MESSAGES.items()}

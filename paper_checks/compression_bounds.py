@@ -69,7 +69,7 @@ def recorded(
     down: Compressor,
     weighted: bool = False,
 ) -> Optimizer:
-    """Return QAdam (weighted: `down` acts on the weights) or Efficient-Adam with AMSGrad, whose runs measure D.
+    """Return QAdam (weighted: `down` acts on weights) or Efficient-Adam with AMSGrad; their runs measure D.
 
     ``displacement`` is ||y_t - x~_t||, and ``reach`` the largest |x_i| of the weights.
     """
@@ -101,8 +101,8 @@ ROUNDING = 1e-12  # of a distance that is 0; 2e-15 is seen
 
 def cap(beta1: Any, eps: Any) -> Any:
     """Return the largest step size that D1 and D2 admit on the bowl."""
-    G_inf, L = BOWL.facts["G_inf"], BOWL.facts["L"]
-    return eps * (1.0 - beta1) / (4.0 * L * np.sqrt(G_inf**2 + eps))
+    G, L = BOWL.facts["G"], BOWL.facts["L"]
+    return eps * (1.0 - beta1) / (4.0 * L * np.sqrt(G**2 + eps))
 
 
 def _steps(T: int, workers: Sequence[int]) -> list[float]:
@@ -241,11 +241,11 @@ def _judge(cells: dict[str, Cells]) -> list[Evidence]:
     *D1_SWEEPS,
 )
 def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
-    """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 =
-    sqrt(G_inf^2 + eps): mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L sigma^2/eps + C0 (lr L b1
-    sigma/((1-b1) eps))^2] + (2 C0 d G_inf^2/T) [1/((1-b1) sqrt(eps)) + lr L b1^2/((1-b1)^2 eps)] + (2 C0 L
-    G/sqrt(eps)) D, where D = mean E ||y_t - x~_t|| <= delta_x + (lr G/sqrt(eps)) q/(1-q) while the weights
-    stay in the box. The constants are ours.
+    """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0),
+    C0 = sqrt(G^2 + eps): mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L sigma^2/eps + C0 (lr L b1
+    sigma/((1-b1) eps))^2] + (2 C0 d G^2/T) [1/((1-b1) sqrt(eps)) + lr L b1^2/((1-b1)^2 eps)] + (2 C0 L
+    G_norm/sqrt(eps)) D, where D = mean E ||y_t - x~_t|| <= delta_x + (lr G_norm/sqrt(eps)) q/(1-q) while the
+    weights stay in the box. The constants are ours.
     """
     cells = one_way(grids)
     every = _join(list(cells.values()))
@@ -262,10 +262,10 @@ def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     *D2_SWEEPS,
 )
 def two_way_bound_holds(*grids: xr.Dataset) -> Evidence:
-    """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G_inf^2 + eps):
-    mean E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L (sigma^2/N)/eps + C0 (lr L b1 sigma/((1-b1) eps))^2] +
-    (2 C0 d G_inf^2/T) [1/((1-b1) sqrt(eps)) + lr L 1/((1-b1)^2 eps)] + (2 C0 L G/sqrt(eps)) D, where D = mean
-    E ||y_t - x~_t|| <= (lr G/sqrt(eps)) [q/(1-q) + q (1+q)/(1-q)^2]. The constants are ours.
+    """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G^2 + eps): mean
+    E ||grad f(y_t)||^2 <= 2 C0 [gap/(lr T) + lr L (sigma^2/N)/eps + C0 (lr L b1 sigma/((1-b1) eps))^2] + (2
+    C0 d G^2/T) [1/((1-b1) sqrt(eps)) + lr L 1/((1-b1)^2 eps)] + (2 C0 L G_norm/sqrt(eps)) D, where D = mean E
+    ||y_t - x~_t|| <= (lr G_norm/sqrt(eps)) [q/(1-q) + q (1+q)/(1-q)^2]. The constants are ours.
     """
     return all_of(_judge(two_way(grids)))
 

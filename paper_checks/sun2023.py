@@ -104,7 +104,7 @@ EXTRAPOLATED = tuple(_path(problem, True) for problem in PROBLEMS)
 
 def signum_average(grid: xr.Dataset) -> Array:
     """Return (1/T) sum ||grad f(x_t)||_1 of each T and seed, shape (T, seed)."""
-    mean = grid.gradient_norm_mean
+    mean = grid.gradient_l1_mean
     return np.array([mean.sel(T=T, checkpoint=T).values for T in grid["T"].values.tolist()])
 
 
@@ -130,7 +130,7 @@ def extrapolated_average(grid: xr.Dataset, problem: Problem) -> Array:
         lane = grid.x.sel(T=T).transpose("coordinate", "seed", "checkpoint")
         before, after = (lane.sel(checkpoint=[c + shift for c in strata(T)]).values for shift in (0, 1))
         x, _ = iterates(before, after, optimizer.lr, optimizer.hyper["beta"])
-        norms = measures(problem, x.reshape(problem.dim, -1).T)["gradient_norm"]
+        norms = measures(problem, x.reshape(problem.dim, -1).T)["gradient_l1"]
         rows.append(norms.reshape(x.shape[1:]).mean(axis=-1))
     return np.array(rows)
 
@@ -244,12 +244,12 @@ EXCHANGE, SILENCE = _gossiping("exchange", 16, 3, 0.0, 3.0), _gossiping("silence
 
 def node_average(grids: Sequence[xr.Dataset]) -> Array:
     """Return the path average of ||grad f||_1 at the mean of the nodes, shape (grid, seed)."""
-    return np.array([grid.gradient_norm_mean.values.reshape(-1) for grid in grids])
+    return np.array([grid.gradient_l1_mean.values.reshape(-1) for grid in grids])
 
 
 def node_tail(grid: xr.Dataset) -> Array:
     """Return its average over the second half of the run and the seeds, per heterogeneity."""
-    return np.asarray(grid.gradient_norm_window.values[..., -1].mean(axis=-1))
+    return np.asarray(grid.gradient_l1_window.values[..., -1].mean(axis=-1))
 
 
 _ALL_NODES = (*AVERAGED, *GOSSIP, EXCHANGE, SILENCE)

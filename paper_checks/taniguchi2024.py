@@ -3,7 +3,8 @@
 
 Checked: the toy problem, on which Adam needs a beta2 that depends on the problem, AMSGrad is slow where the
 gradients are large, and ADOPT reaches the minimiser for every beta2.  Its gradients are k^2 with probability
-1/k and -k otherwise, so that Adam with eps = 0 sees the ratio k : -1 of `counterexamples.drift.monte_carlo.linear`.
+1/k and -k otherwise, so that Adam with eps = 0 sees the ratio k : -1 of
+`counterexamples.drift.monte_carlo.linear`.
 """
 
 from __future__ import annotations

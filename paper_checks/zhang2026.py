@@ -1,8 +1,8 @@
 """Zhang, Li, Chen, Luo, Sun, "Adam Converges Without Any Modification on Update Rules" (2026,
 arXiv:2603.02092).
 
-The extended version of arXiv:2208.09632 (`paper_checks.zhang2022.claims`): sampling with replacement in place of
-reshuffling, the role of the batch size, and a concentration lemma for the second moment v.
+The extended version of arXiv:2208.09632 (`paper_checks.zhang2022.claims`): sampling with replacement in place
+of reshuffling, the role of the batch size, and a concentration lemma for the second moment v.
 """
 
 from __future__ import annotations

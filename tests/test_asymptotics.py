@@ -54,8 +54,8 @@ def test_no_limit_is_nan_with_a_reason() -> None:
     found = limit(sympy.sin(T))
     assert math.isnan(found.value)
     assert "show no limit" in found.reason
-    # 1/100 + 1/log(t) is .017 at 7e60 and its last ten decades change it by .0015, a tenth: no limit can be read there.  The
-    # remainder keeps sympy out.
+    # 1/100 + 1/log(t) is .017 at 7e60 and its last ten decades change it by .0015, a tenth: no limit can be
+    # read there.  The remainder keeps sympy out.
     slow = limit((sympy.Rational(1, 100) + 1 / sympy.log(T)) * (1 + sympy.Mod(T, 7) / T))
     assert math.isnan(slow.value)
     assert slow.how == ""

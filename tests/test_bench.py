@@ -15,7 +15,8 @@ def test_the_rival_in_torch_does_the_same_arithmetic(workers: int, d: int) -> No
     ours = bench.two_way(workers, d, 50).run(threads=1).x_final.values.T
     theirs = bench.two_way_torch(workers, d, 50).numpy()
     assert theirs.shape == ours.shape == (d, bench.MESSAGE_LANES)
-    # The order of a sum can move a 32-bit scale by one unit, 6e-8 of it; updates are below 0.1, and there are 50.
+    # The order of a sum can move a 32-bit scale by one unit, 6e-8 of it; updates are below
+    # 0.1, and there are 50.
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=50 * 0.1 * 6e-8)
 
 

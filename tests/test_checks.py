@@ -1,7 +1,10 @@
 """Checks of user input: what counts as a number and as an integer."""
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -51,3 +54,26 @@ def test_text_is_no_hyperparameter() -> None:
 @pytest.mark.parametrize(("name", "said"), [("adamw", "did you mean adam?"), ("adm", "did you mean adam?")])
 def test_only_the_nearest_names_are_suggested(name: str, said: str) -> None:
     assert checks.suggestion(name, ["adam", "qadam", "sgd"]) == said
+
+
+@pytest.mark.parametrize(("what", "hint"), [("figure", True), ("name of a rule", False)])
+def test_only_what_the_command_line_lists_is_cut_short(what: str, hint: bool) -> None:
+    names = [f"long_{k}" for k in range(20)]
+    with pytest.raises(ValueError, match="Unknown") as caught:
+        checks.known(what, "@", names)
+    assert ("(theory-sim list shows all)" in str(caught.value)) is hint
+    assert ("long_9" in str(caught.value)) is not hint
+
+
+def test_nouns_have_their_article() -> None:
+    assert checks.article("optimizer parameter") == "an optimizer parameter"
+    assert checks.article("Problem") == "a Problem"
+
+
+def test_the_version_is_that_of_the_package_and_is_looked_up_late() -> None:
+    assert ts.__version__ == metadata.version("theory-sim")
+    code = "import sys, theory_sim; print('importlib.metadata' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "False\n"
+    with pytest.raises(AttributeError, match="module 'theory_sim' has no attribute 'versions'"):
+        _ = ts.versions

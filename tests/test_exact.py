@@ -2,7 +2,9 @@
 
 import math
 import sys
+from collections.abc import Callable
 from fractions import Fraction
+from math import sqrt as root
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,10 @@ from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam_rule
 from theory_sim.optimizers.parts import nonzero
 from theory_sim.rules.language import largest
+from theory_sim.rules.trace import elementwise
+
+least = min
+from_numpy = np.sqrt
 
 pytest.importorskip("flint")
 pytest.importorskip("mpmath")
@@ -129,7 +135,8 @@ def test_exact_values_are_not_their_floats() -> None:
     import flint
 
     problem, optimizer = reddi.periodic(3.0, x0=1.0), ts.adam(0.1, 0.0, 0.1, 0.0, bias_correction=False)
-    # One step of lr g/sqrt((1 - beta2) g^2) from 1: 1 - 0.1/sqrt(0.9), where 0.1 is 1/10 or the nearest float.
+    # One step of lr g/sqrt((1 - beta2) g^2) from 1: 1 - 0.1/sqrt(0.9), where 0.1 is 1/10 or
+    # the nearest float.
     exact_run, float_run = (
         exact.run(problem, optimizer, 1, exact.balls(200), exactly=values).x[0]
         for values in ({"lr": "0.1", "beta2": Fraction(1, 10)}, None)
@@ -302,3 +309,32 @@ def test_an_exponent_that_would_be_written_out_is_refused() -> None:
     with pytest.raises(ValueError, match="exponent beyond 10000"):
         rational("C", "1e999999999")
     assert rational("C", "1e-3") == Fraction(1, 1000)
+
+
+def imported(x: float) -> float:
+    return least(root(x), from_numpy(x))
+
+
+def enclosed() -> Callable[[float], float]:
+    import math as mathematics
+    from math import sqrt
+
+    def rule(x: float) -> float:
+        return min(sqrt(x), mathematics.sqrt(x)) if x < 3.0 else math.floor(x)
+
+    return rule
+
+
+@pytest.mark.parametrize("rule", [imported, enclosed()], ids=["module", "closure"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS, ids=lambda arithmetic: arithmetic.name)
+def test_functions_are_those_of_the_arithmetic_wherever_they_are_imported(
+    rule: Callable[[float], float], arithmetic: exact.Arithmetic
+) -> None:
+    problem = ts.Problem("root", rule, start=2.0)
+    moved = ts.simulate(problem, ts.gd(0.5), steps=1).x_final.item()
+    assert moved == 2.0 - 0.5 * math.sqrt(2.0)
+    with arithmetic.precision():
+        found = exact.rebind(rule, arithmetic)(arithmetic.number(2))
+        assert abs(found * found - 2) < 1e-40
+    assert float(exact.run(problem, ts.gd(0.5), 1, arithmetic).x[0]) == pytest.approx(moved, rel=1e-15)
+    assert elementwise(rule)(np.array([2.0]))[0] == root(2.0)

@@ -1,7 +1,7 @@
 """The identities of error feedback, from the rules themselves run on symbols, with compressors that are unknowns.
 
-With e the workers' errors and E the server's, x - E - mean(e) moves by the mean uncompressed update, whatever the
-compressors do: here their images are fresh symbols, so the identity is proved and not sampled.
+With e the workers' errors and E the server's, x - E - mean(e) moves by the mean uncompressed update, whatever
+the compressors do: here their images are fresh symbols, so the identity is proved and not sampled.
 """
 
 from typing import Any

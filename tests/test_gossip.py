@@ -98,7 +98,8 @@ def test_the_ring_is_its_matrix() -> None:
 
 
 def test_exact_averaging_is_signum() -> None:
-    # One round with the matrix 1/n averages u exactly, and the shifts of the nodes cancel: every node moves as Signum.
+    # One round with the matrix 1/n averages u exactly, and the shifts of the nodes cancel: every
+    # node moves as Signum.
     n, d = 4, 5
     optimizer = gossip_signum(
         0.01, n, 0.9, rounds=1, mixing=1.0, compression="none", matrix=np.full((n, n), 1 / n)

@@ -272,6 +272,20 @@ def test_random_messages_read_their_own_slots() -> None:
     np.testing.assert_allclose(grid.x_final.values[0], x - np.mean(sent, axis=0), rtol=0, atol=1e-15)
 
 
+def test_a_start_that_is_a_message_reads_the_uniforms_of_step_0() -> None:
+    up, down = qsgd(levels=2), weights(k=2, stochastic=True)
+    line = ts.Problem("line", lambda x: x, dim=2, start=0.3,
+                      measure=lambda x0, x1: (x0 + x1, x0), measures=("sum_x", "x_0"))  # fmt: skip
+    grid = ts.simulate(line, ts.qadam(0.1, up=up, down=down), steps=1, seeds=20, workers=3, running=True)
+    slot = 3 * (1 + up.draws(2))  # component orders and messages of the workers come first
+    for seed in range(20):
+        drawn = [random.uniform_at(int(random.key(0, seed)), 0, slot + i) for i in range(2)]
+        start = down.quantize([0.3, 0.3], uniforms=drawn)
+        assert grid.sum_x_mean.values[seed] == start.sum()
+        assert grid.x_0_mean.values[seed] == start[0]
+    assert len(np.unique(grid.sum_x_mean)) == 3  # 1/4 or 3/8, twice
+
+
 @pytest.fixture(scope="module")
 def mixed() -> ts.Sweep:
     return ts.Sweep(

@@ -69,7 +69,8 @@ def with_betas(name: str, beta1: float, beta2: float, arguments: dict[str, Any])
 def test_without_eps_the_size_of_the_gradients_does_not_matter(
     name: str, beta1: float, beta2: float, exponent: int
 ) -> None:
-    # Powers of two scale m and sqrt(v) without rounding (v stays above 2^-700), so that not one bit may change.
+    # Powers of two scale m and sqrt(v) without rounding (v stays above 2^-700), so that not
+    # one bit may change.
     optimizer = with_betas(name, beta1, beta2, SCALE_FREE[name])
     axes = {"scale": [1.0, 2.0**exponent]}
     grid = ts.Sweep(problem(), optimizer, axes, steps=30, checkpoints=range(1, 31)).run()

@@ -42,7 +42,8 @@ def test_least_squares_is_that_of_polyfit_and_the_seed_decides_the_interval() ->
 
 @pytest.mark.parametrize("repetitions", [1, 20])
 def test_bootstrap_interval_covers(repetitions: int) -> None:
-    # 100 intervals of level 95 %.  The bootstrap covers a little less, about 90 %; below 75 has probability < 1e-5.
+    # 100 intervals of level 95 %.  The bootstrap covers a little less, about 90 %; below 75
+    # has probability < 1e-5.
     generator = np.random.default_rng(0)
     x = np.geomspace(1.0, 1e3, 12)
     covered = 0

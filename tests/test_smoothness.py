@@ -15,8 +15,8 @@ from theory_sim.evidence.smoothness import Finding, box, curvature, gradient_at
 
 
 def test_two_cosh_in_closed_form() -> None:
-    # f = 2 cosh x: f'' = sqrt(4 + f'^2), so max f'' - L1 |f'| = sqrt(4 + g^2) - L1 g, at L1 < 1 at the end of the
-    # region or at 0, at L1 >= 1 at 0.
+    # f = 2 cosh x: f'' = sqrt(4 + f'^2), so max f'' - L1 |f'| = sqrt(4 + g^2) - L1 g, at L1 < 1 at the end of
+    # the region or at 0, at L1 >= 1 at 0.
     found = curvature(lambda x: 2.0 * math.sinh(x), box(-5.0, 5.0))
     g = 2.0 * math.sinh(5.0)
     expected = [math.sqrt(4 + g * g), math.sqrt(4 + g * g) - 0.5 * g, 2.0, 2.0]
@@ -69,7 +69,8 @@ def test_a_quadratic_has_its_spectral_norm(entries: list[float], point: list[flo
 @given(x=st.floats(-3.0, 3.0), b=st.floats(0.5, 40.0))
 def test_the_estimated_error_is_one(x: float, b: float) -> None:
     found = curvature(lambda y: math.sin(b * y), np.array([[x]]))
-    # An estimate, not a bound; the argument b x has its own rounding, b eps |b x| after differencing at h ~ 1e-3.
+    # An estimate, not a bound; the argument b x has its own rounding, b eps |b x| after
+    # differencing at h ~ 1e-3.
     actual = abs(found.hessian[0] - abs(b * math.cos(b * x)))
     assert actual <= 20.0 * found.error[0] + 1e-9 * b
 

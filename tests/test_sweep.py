@@ -10,6 +10,7 @@ import pytest
 
 import theory_sim as ts
 from counterexamples import PROBLEMS, reddi, shi, zhang
+from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 
 
@@ -156,7 +157,7 @@ def test_a_mistake_gets_one_sentence(build: Any, message: str) -> None:
 
 def test_an_ambiguous_axis_is_refused() -> None:
     clash = ts.Problem("clash", offset_gradient(1.0), {"beta2": 1.0})
-    with pytest.raises(ValueError, match="names both a optimizer and a problem"):
+    with pytest.raises(ValueError, match="names both an optimizer and a problem parameter"):
         _ = ts.Sweep(clash, adam(), {"beta2": [0.5]}).job.lanes
 
 
@@ -265,3 +266,44 @@ def test_a_constructor_is_no_noun() -> None:
         ts.Sweep(zhang.piecewise(), ts.adam)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="is not a Problem; call its constructor"):
         ts.Sweep(zhang.piecewise, ts.adam())  # type: ignore[arg-type]
+
+
+def test_what_was_replaced_by_hand_survives_an_axis() -> None:
+    by_hand = replace(ts.adam(), lr=0.5, name="mine", initial={"v": 1.0})
+    problem = replace(zhang.piecewise(5), facts={"peak": 7.0}, start=0.5)
+    sweep = ts.Sweep(problem, by_hand, {"beta1": [0.1, 0.9], "a": [2.0, 3.0]}, steps=20)
+    lanes = sweep.job.lanes
+    assert (lanes.lr == 0.5).all()
+    assert (lanes.x0 == 0.5).all()
+    assert (lanes.state[1] == 1.0).all()
+    one = by_hand.replace(beta1=0.1).replace(beta2=0.5)
+    assert (one.name, one.lr, one.hyper["beta1"], one.hyper["beta2"]) == ("mine", 0.5, 0.1, 0.5)
+    assert one.replace(lr=0.25).lr == 0.25
+    assert problem.replace(a=2.0).replace(a=4.0).facts == {"peak": 7.0}
+    plain = ts.Sweep(
+        zhang.piecewise(5, x0=0.5), replace(ts.adam(0.5), initial={"v": 1.0}), sweep.axes, steps=20
+    )
+    np.testing.assert_array_equal(sweep.run().x_final.values, plain.run().x_final.values)
+
+
+def test_an_entry_of_hyperparameters_that_was_replaced_stands_or_is_refused() -> None:
+    base = ts.adam(eps=1e-3)
+    name = next(name for name, value in base.hyper.items() if value == 1e-3)
+    by_hand = replace(base, hyper={**base.hyper, name: 0.5})
+    assert by_hand.replace(beta1=0.3).hyper == {**base.hyper, name: 0.5, "beta1": 0.3}
+    with pytest.raises(
+        ValueError, match=f"hyper\\['{name}'\\] of Adam was replaced by hand, and eps would change it too"
+    ):
+        by_hand.replace(eps=0.25)
+
+
+def test_rules_and_compressors_that_a_constructor_makes_anew_are_no_change_by_hand() -> None:
+    @family
+    def scaled(lr: float = 0.1, factor: float = 1.0, other: float = 0.0) -> ts.Optimizer:
+        return ts.Optimizer("scaled", lambda g, lr, x: x - factor * lr * g, lr)
+
+    one = replace(scaled(factor=3.0), lr=0.5).replace(other=1.0)
+    assert one.lr == 0.5
+    assert one.arguments["factor"] == 3.0
+    sent = replace(ts.efficient_adam(), name="mine").replace(lr=0.5)
+    assert (sent.name, sent.lr) == ("mine", 0.5)

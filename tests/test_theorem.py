@@ -50,7 +50,8 @@ def test_names_of_sympy_functions_and_constants_can_be_symbols() -> None:
 def test_margins_and_the_bound_by_hand() -> None:
     assessment = BASE.assess(VALUES)
     assert assessment.applies is Answer.HOLDS
-    # sqrt(.81) - .5 = .4, and .1 x .5/4 - .0125 = 0 exactly, where floats would leave a rounding error either way.
+    # sqrt(.81) - .5 = .4, and .1 x .5/4 - .0125 = 0 exactly, where floats would leave a
+    # rounding error either way.
     assert [row.margin for row in assessment.conditions] == [0.4, 0.0]
     assert assessment.bound == pytest.approx(2.0 * (0.5 / 0.9) * 3.0 / (0.0125 * 10), rel=1e-15)
     assert BASE.evaluate(VALUES | {"gamma": 1.0}) == pytest.approx(assessment.bound, rel=1e-15)

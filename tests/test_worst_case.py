@@ -30,8 +30,8 @@ class Case:
     """One method, one class of functions and one quantity, for T updates.
 
     The optimizer is `gd`, or `sgdm` in the heavy-ball convention; `ratio` is a key of
-    `theory_sim.evidence.search.RATIOS`, the quantity over what is normalised to 1; `mu` is the least curvature, -1
-    for smooth functions.
+    `theory_sim.evidence.search.RATIOS`, the quantity over what is normalised to 1; `mu` is the least
+    curvature, -1 for smooth functions.
     """
 
     theorem: Theorem
@@ -56,7 +56,10 @@ class Case:
         return self.theorem.assess({**own, "lr": lr, "alpha": lr, "momentum": self.momentum, **start}).bound
 
     def search(self) -> float:
-        """Search for the worst function of piecewise constant curvature; non-convex ones have local optima."""
+        """Search for the worst function of piecewise constant curvature.
+
+        Non-convex ones have local optima.
+        """
         smooth = self.mu < 0.0
         pieces, generations = (max(2 * self.steps, 2), 300) if smooth else (3, 100)
         budget = {"low": self.mu, "high": 1.0, "pieces": pieces, "generations": generations}

@@ -84,3 +84,12 @@ __all__ = [
     "simulate",
     "wilson",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return ``__version__``, which is looked up only when it is asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("theory-sim")

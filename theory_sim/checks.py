@@ -15,6 +15,18 @@ import numpy as np
 # float() takes them, but whoever gives one meant something else.
 _NOT_NUMBERS = (bool, np.bool_, str, bytes, bytearray)
 LARGEST = 2**53  # above, steps are not exact as float64
+# What the command line lists; of other names all are shown.
+_LISTED = (
+    "name",
+    "optimizer",
+    "compressor",
+    "problem",
+    "paper",
+    "paper or claim",
+    "theorem",
+    "sweep",
+    "figure",
+)
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
 
@@ -30,10 +42,17 @@ def instance(name: str, value: Any, kind: type | tuple[type, ...], described: st
         raise TypeError(f"{name} = {shown(value)} must be {described}.")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean ...?" or the list of known names."""
+def article(noun: str) -> str:
+    """Return a noun with its indefinite article."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def suggestion(name: str, known: Iterable[str], listed: bool = False) -> str:
+    """Return "did you mean ...?" or the known names, only twelve of those that the command line lists."""
     names = sorted(known)
-    shown = ", ".join(names[:12]) + (", ... (theory-sim list shows all)" if len(names) > 12 else "")
+    shown = ", ".join(names)
+    if listed and len(names) > 12:
+        shown = f"{', '.join(names[:12])}, ... (theory-sim list shows all)"
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     likeness = [difflib.SequenceMatcher(None, one, name).ratio() for one in close]
     close = [one for one, ratio in zip(close, likeness, strict=True) if ratio > likeness[0] - 0.05]
@@ -44,7 +63,7 @@ def known(what: str, name: str, names: Iterable[str]) -> None:
     """Raise ValueError unless `name` is one of `names`."""
     names = list(names)
     if name not in names:
-        raise ValueError(f"Unknown {what} {shown(name)}: {suggestion(str(name), names)}")
+        raise ValueError(f"Unknown {what} {shown(name)}: {suggestion(str(name), names, what in _LISTED)}")
 
 
 def number(
@@ -90,7 +109,7 @@ def beta(name: str, value: float) -> float:
 
 
 def count(name: str, value: int, low: int = 1, high: int | None = None) -> int:
-    """Return `value` as an int, or raise ValueError if it is not an integer >= `low` and, if given, <= `high`."""
+    """Return `value` as an int, or raise ValueError unless it is an integer in [`low`, `high`]."""
     try:
         whole = not isinstance(value, _NOT_NUMBERS) and bool(value == int(value))
     except (TypeError, ValueError, OverflowError):

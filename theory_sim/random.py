@@ -6,6 +6,7 @@ resume, and two cells of a sweep with the same seed see the same numbers (common
 The hash is SplitMix64 (Steele, Lea, Flood 2014) of ``key + (2**16 t + slot + 1) * golden`` with the key from
 `numpy.random.SeedSequence`.  Slots 0 ... w-1 serve the component order of the w workers, the next ones the
 noise of the problem, then come the noise of the optimizer and the messages of the workers and of the server.
+Steps count from 1; a start that is itself a message reads the slots of step 0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drift of Adam for vanishing steps: closed form, critical points, Monte Carlo, certificates and their maps."""
+"""The drift of Adam for vanishing steps: closed form, critical points, Monte Carlo, certificates, maps."""
 
 from counterexamples.drift.closed_form import (
     batch_problem,

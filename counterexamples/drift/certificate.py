@@ -8,14 +8,14 @@ s(b) = 1 + b + ... + b^(n-1), r_k(b) = 1 / sqrt(s(b) + (C^2 - 1) b^k), R = r_0 +
 
 which has no singularity on the closed unit square; at beta = 1 it is the limit of D.
 
-What the sign of D proves (linear components on a box, eps = 0, cyclic order, steps lr_t = lr t^-s, 0 < s <= 1,
-with or without bias correction).  The gradients do not depend on x, so m_t and v_t converge to the steady
-state geometrically from any initial moments; as lr_t / lr_(t+n) -> 1, one period moves x by -lr_t (D + o(1))
-away from the walls, and by less than lr_t Q in any case, with Q above the sum of abs(m) / sqrt(v).  Let D > 0.
-The upper wall only lowers x, by monotonicity of the clamp, so x falls by at least lr_t D / 2 per period until it
-is within 2 lr_t Q of the lower wall; the steps have no finite sum, so it gets there, again and again, and
-lr_t Q -> 0 keeps it there.  Hence x tends to the minimiser if D and S have one sign (CONVERGED) and to the
-opposite corner if they differ (DIVERGED), from every start.
+What the sign of D proves (linear components on a box, eps = 0, cyclic order, steps lr_t = lr t^-s,
+0 < s <= 1, with or without bias correction).  The gradients do not depend on x, so m_t and v_t converge to
+the steady state geometrically from any initial moments; as lr_t / lr_(t+n) -> 1, one period moves x by -lr_t
+(D + o(1)) away from the walls, and by less than lr_t Q in any case, with Q above the sum of abs(m) / sqrt(v).
+Let D > 0.  The upper wall only lowers x, by monotonicity of the clamp, so x falls by at least lr_t D / 2 per
+period until it is within 2 lr_t Q of the lower wall; the steps have no finite sum, so it gets there, again
+and again, and lr_t Q -> 0 keeps it there.  Hence x tends to the minimiser if D and S have one sign
+(CONVERGED) and to the opposite corner if they differ (DIVERGED), from every start.
 
 For the piecewise function (`counterexamples.zhang.piecewise`, C = n - 1 + 1/a) the same argument holds on the
 half-line x >= -1, where it is linear: DIVERGED sends every run that stays there to +infinity, CONVERGED makes

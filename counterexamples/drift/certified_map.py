@@ -1,7 +1,7 @@
 """Maps of the proved sign of the drift over the closed unit square of (beta1, beta2).
 
-The search rests on a lemma.  For C > 1 the coefficients c_k of (1) in `counterexamples.drift.certificate` do not
-decrease with k, as r_k does not; so they change sign at most once, from - to +, and sum_k c_k beta1^k,
+The search rests on a lemma.  For C > 1 the coefficients c_k of (1) in `counterexamples.drift.certificate` do
+not decrease with k, as r_k does not; so they change sign at most once, from - to +, and sum_k c_k beta1^k,
 divided by beta1^K at the first c_K >= 0, is a sum of increasing functions: D changes sign at most once in
 beta1, from - to +.  One negative value at (a, beta2) settles [0, a], one positive value at (b, beta2) settles
 [b, 1].  Strips of beta2 are halved, the one with the largest open area first, and a and b found by bisection

@@ -1,9 +1,9 @@
 """Verification of a certified map; it shares no formula of the drift with the search that wrote it.
 
-The lemma of `counterexamples.drift.certified_map` is not used.  The polynomial in beta1 is put in Bernstein form on
-the box, with coefficients that are Taylor models in beta2 from automatic differentiation; coefficients of one
-sign prove the box, and a piece not proved is halved in beta2.  Overlap and areas are checked with rational
-numbers.
+The lemma of `counterexamples.drift.certified_map` is not used.  The polynomial in beta1 is put in Bernstein
+form on the box, with coefficients that are Taylor models in beta2 from automatic differentiation;
+coefficients of one sign prove the box, and a piece not proved is halved in beta2.  Overlap and areas are
+checked with rational numbers.
 """
 
 from __future__ import annotations
@@ -205,7 +205,10 @@ class BoxCheck:
         return True
 
     def proved(self, beta1: Interval, beta2: Interval, sign: int) -> bool | None:
-        """True if all Bernstein coefficients have the sign, over all of beta2; False if a point refutes it."""
+        """True if all Bernstein coefficients have the sign, over all of beta2.
+
+        False if a point refutes it.
+        """
         flint, convert, n = self.flint, self.balls.convert, self.n
         with self.balls.precision():
             middle = convert((beta2[0] + beta2[1]) / 2)

@@ -1,10 +1,10 @@
 """Theorems of Defossez, Bottou, Bach, Usunier, "A simple convergence proof of Adam and Adagrad"
 (arXiv:2003.02395).
 
-Theorem 2 is derived in `paper_checks.defossez2022.claims`.  Theorem 1 (Adagrad) follows from the same four steps
-with beta2 = 1 and alpha_n = alpha: eps + w_n <= n R^2, so that alpha/sqrt(eps + w_n) >= alpha/(R sqrt(N)),
-and the sum of u_n^2 is at most log(1 + v_N/eps) <= log(1 + N R^2/eps).  Here eps is the initial v of Adagrad
-in the sum form.
+Theorem 2 is derived in `paper_checks.defossez2022.claims`.  Theorem 1 (Adagrad) follows from the same four
+steps with beta2 = 1 and alpha_n = alpha: eps + w_n <= n R^2, so that alpha/sqrt(eps + w_n) >= alpha/(R
+sqrt(N)), and the sum of u_n^2 is at most log(1 + v_N/eps) <= log(1 + N R^2/eps).  Here eps is the initial v
+of Adagrad in the sum form.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Chen, Shen, Liu, Luo 2023 (arXiv:2205.14473): steps and bits to a level of the squared gradient.
 
 Linear speed-up in the number of workers, with moments at the workers and at the server; what compression
-costs in steps and saves in bits.  The method is as in `paper_checks.efficientadam2023.quantizers`; problems, levels and
-steps are ours.
+costs in steps and saves in bits.  The method is as in `paper_checks.efficientadam2023.quantizers`; problems,
+levels and steps are ours.
 """
 
 from __future__ import annotations

@@ -188,9 +188,9 @@ def uniform_error(k: int) -> float:
 
 
 def linear_bound(k: int, eps: float = 1e-8) -> float:
-    """Return 2 C0 L G delta_x/sqrt(eps), what a bound that is linear in delta_x allows.
+    """Return 2 C0 L G_norm delta_x/sqrt(eps), what a bound that is linear in delta_x allows.
 
-    In the box |grad_i f| <= .9: G = .9 sqrt(d), C0 = sqrt(.81 + eps), L = 1.
+    In the box |grad_i f| <= .9: G_norm = .9 sqrt(d), C0 = sqrt(.81 + eps), L = 1.
     """
     g = 0.9
     return 2.0 * math.sqrt(g * g + eps) * g * math.sqrt(_INSIDE.dim) * uniform_error(k) / math.sqrt(eps)
@@ -258,7 +258,7 @@ DEVIATIONS = ledger(
         "weight quantization",
         "Convergence to a point related to the quantization level; as we recall it the bound is linear in "
         "delta_x.",
-        "On quadratics the floor is quadratic in delta_x. A linear term 2 C0 L G delta_x/sqrt(eps) with eps "
+        "On quadratics the floor is quadratic in delta_x. A linear term 2 C0 L G_norm delta_x/sqrt(eps) with eps "
         "= 1e-8 is 190,000 times the floor at k = 1, and the factor about doubles with every bit.",
         *("QC14", "QC15"),
     ),

@@ -274,7 +274,7 @@ def adam_nc_keeps_its_regret_bound(grid: xr.Dataset, sums: xr.Dataset) -> Eviden
 
 
 def _largest_update(g: Array, beta1: float, beta2: float) -> Array:
-    """Return the largest abs(m)/sqrt(v) of each sequence g (steps, number): Adam's rule with lr 1 at x = 0."""
+    """Return the largest abs(m)/sqrt(v) of each sequence g (steps, number): Adam with lr 1 at x = 0."""
     rule = elementwise(adam_rule)
     m = v = largest = np.zeros(g.shape[1])
     for row in g:

@@ -1,1 +1,1 @@
-"""Theorems that several papers share, one topic per file, and the conditions and symbols that theorems have in common."""
+"""Theorems that several papers share, one topic per file, and conditions and symbols in common."""

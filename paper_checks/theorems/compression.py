@@ -20,14 +20,14 @@ that x~_{t+1} = x~_t - mean(u_t).
 2. First order.  Gamma_{t-1} and z_t are known before g_t is drawn at y_t, so the part without K_t has the
    mean -lr <grad f(z_t), mean(Gamma_{t-1}) grad f(y_t)>.  With grad f(y_t) in place of grad f(z_t) it is at
    most -lr ||grad f(y_t)||^2/C0.  The difference costs lr L ||z_t - y_t|| ||mean(Gamma_{t-1}) grad f(y_t)||,
-   where z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G/sqrt(eps)) ||y_t -
-   x~_t||; the first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
+   where z_t - y_t = -r mean(u_{t-1}) + (x~_t - y_t).  The second summand gives lr L (G_norm/sqrt(eps)) ||y_t
+   - x~_t||; the first, by Young, lr ||grad f(y_t)||^2/(4 C0) + lr^3 L^2 r^2 C0/eps^2 mean(||m_{t-1}||^2), and
    sum_t E ||m_{t-1}||^2 is at most sum_t (E ||grad f(y_t)||^2 + sigma^2).
-3. The part with K_t.  |g + r m| <= (1+r) G_inf and |grad f(z_t)| <= G_inf in every coordinate, and
-   sum_t trace K_t <= d/sqrt(eps), as Gamma falls: in all at most lr d G_inf^2/((1-beta1) sqrt(eps)).
+3. The part with K_t.  |g + r m| <= (1+r) G and |grad f(z_t)| <= G in every coordinate, and
+   sum_t trace K_t <= d/sqrt(eps), as Gamma falls: in all at most lr d G^2/((1-beta1) sqrt(eps)).
 4. Second order.  (L/2) ||a + b||^2 <= L ||a||^2 + L ||b||^2, with the first form for one worker and the
    second for many, whose a has independent noise: E ||a||^2 <= lr^2 (E ||grad f(y_t)||^2 + sigma^2/N)/eps.
-   By sum_t ||K_t||_F^2 <= d/eps the sum of ||b||^2 is at most lr^2 d G_inf^2/eps times r^2, or (1+r)^2.
+   By sum_t ||K_t||_F^2 <= d/eps the sum of ||b||^2 is at most lr^2 d G^2/eps times r^2, or (1+r)^2.
 5. With lr <= eps (1-beta1)/(4 L C0) the factors of lr E ||grad f(y_t)||^2 leave at least
    (1 - 1/4 - (1-beta1)/4 - beta1^2/16)/C0 >= 1/(2 C0).  Sum over t and divide by lr T/(2 C0).
 """
@@ -68,7 +68,6 @@ _MEMORY: dict[str, Any] = {
     "meaning": {"U": "bound on the norm of every input u_t of the memory"},
     "assumes": ("All memories start at 0.",),
 }
-_NORM = {"G": "bound on the norm of every gradient, stochastic or not"}
 _UP = (Condition("q_up >= 0", "q_up at least 0"), Condition("q_up < 1", "the messages up are contractions"))
 _DOWN = (
     Condition("q_down >= 0", "q_down at least 0"),
@@ -129,11 +128,11 @@ _AMSGRAD = (
 _CAP = Condition("lr <= eps*(1 - beta1)/(4*L*C0)", "lr at most eps (1 - beta1)/(4 L C0)")
 _ONE = Condition("workers == 1", "one worker")
 _BOX = Condition("delta_x*(reach - 1/2) <= 0", "quantized weights stay in the box |x_i| <= 1/2")
-_C0 = {"C0": "sqrt(G_inf^2 + eps)"}
-_STEP = {"U": "lr*G/sqrt(eps)"}
+_C0 = {"C0": "sqrt(G^2 + eps)"}
+_STEP = {"U": "lr*G_norm/sqrt(eps)"}
 _ADAM = (
     "All workers share f, which is bounded below and L-smooth; their noise is independent, with mean 0.",
-    "|g_i| <= G_inf and ||g|| <= G for every stochastic gradient and every gradient of f.",
+    "|g_i| <= G and ||g|| <= G_norm for every stochastic gradient and every gradient of f.",
 )
 _OURS = "ours, not the paper's: its text was not available, and only the structure is that of its abstract"
 
@@ -142,8 +141,8 @@ def _rate(noise: str, early: str) -> str:
     """Return the bound of D1 and D2, given the noise of a step and the factor of the O(1/T) part."""
     return (
         f"2*C0*(gap_1/(T*lr) + lr*L*{noise}/eps + lr^2*L^2*C0*beta1^2*sigma2/((1 - beta1)^2*eps^2))"
-        f" + 2*C0*d*G_inf^2/T*(1/((1 - beta1)*sqrt(eps)) + lr*L*{early}/((1 - beta1)^2*eps))"
-        " + 2*C0*L*G/sqrt(eps)*D"
+        f" + 2*C0*d*G^2/T*(1/((1 - beta1)*sqrt(eps)) + lr*L*{early}/((1 - beta1)^2*eps))"
+        " + 2*C0*L*G_norm/sqrt(eps)*D"
     )
 
 
@@ -158,7 +157,6 @@ def _weight_error(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]
 
 
 _D_MEANING = {
-    **_NORM,
     "D": "mean over t of E ||y_t - x~_t||, the query point against the weights less all memories",
     "delta_x": "bound on the distance of a quantized weight vector inside the box",
     "reach": "largest |x_i| of the full-precision weights along the run; 0 if they are not quantized",
@@ -237,12 +235,11 @@ EF_SGD = Theorem(
         *_CONTRACTION,
         Condition("q_down == 0", "nothing is lost on the way down"),
     ),
-    meaning=_NORM,
-    bound="2*gap_1/(lr*T) + L*lr*G^2 + 4*L^2*lr^2*G^2*(1 - delta_up)/delta_up^2",
+    bound="2*gap_1/(lr*T) + L*lr*G_norm^2 + 4*L^2*lr^2*G_norm^2*(1 - delta_up)/delta_up^2",
     quantity="gradient_square_mean",
     assumes=(
         "f, the mean of the workers' objectives, is bounded below and L-smooth.",
-        "E ||g||^2 <= G^2 for every worker.",
+        "E ||g||^2 <= G_norm^2 for every worker.",
     ),
     problem=quantized.bowl,
     optimizer=lambda: ef_sgd(0.02, up=top_k(4, word=64), down=EXACT),
@@ -305,15 +302,18 @@ COMP_AMS = Theorem(
     statement="COMP-AMS: the average squared gradient is of order 1/(lr T) + lr/N + lr^2 + d/T.",
     conditions=(*_AMSGRAD, *_UP, Condition("lr <= eps/(6*L*C0)", "lr at most eps/(6 L C0)")),
     bound="2*C0*(gap_1/(T*lr) + lr*L*sigma2/(workers*eps) + 3*lr^2*L*C0*C1*sigma2/(workers*eps^2)"
-    " + 12*lr^2*q_up^2*L*C0*sigma2_g/((1 - q_up^2)^2*eps^2) + (1 + C1)*G^2*d/(T*sqrt(eps))"
-    " + lr*(1 + 2*C1)*C1*L*G^2*d/(T*eps))",
+    " + 12*lr^2*q_up^2*L*C0*sigma2_g/((1 - q_up^2)^2*eps^2) + (1 + C1)*G_norm^2*d/(T*sqrt(eps))"
+    " + lr*(1 + 2*C1)*C1*L*G_norm^2*d/(T*eps))",
     quantity="gradient_square_mean",
     where_symbols={
-        "C0": "sqrt(4*(1 + q_up^2)^3/(1 - q_up^2)^2*G^2 + eps)",
+        "C0": "sqrt(4*(1 + q_up^2)^3/(1 - q_up^2)^2*G_norm^2 + eps)",
         "C1": "beta1/(1 - beta1) + 2*q_up/(1 - q_up^2)",
     },
-    meaning={**_NORM, "sigma2_g": "bound on mean_i ||grad f_i - grad f||^2"},
-    assumes=("Every f_i is L-smooth and f is bounded below.", "||g|| <= G; independent noise of mean 0."),
+    meaning={"sigma2_g": "bound on mean_i ||grad f_i - grad f||^2"},
+    assumes=(
+        "Every f_i is L-smooth and f is bounded below.",
+        "||g|| <= G_norm; independent noise of mean 0.",
+    ),
     constants="read",
     problem=quantized.bowl,
     optimizer=lambda: comp_ams(0.002, 0.9, eps=1.0, up=top_k(8, word=64)),
@@ -392,7 +392,6 @@ _GOSSIP_MEANING = {
     "beta": "||I - W||_2 of the mixing matrix",
     "spread_1": "sum_i ||x_i - mean||^2 at the start",
     "size_1": "sum_i ||x_i||^2 at the start, where the public copies are 0",
-    **_NORM,
 }
 _CONNECTED = Condition("rho > 0", "a connected graph")
 
@@ -429,11 +428,11 @@ CHOCO_SGD = Theorem(
         Condition("Abs(lr^2*(T + 1) - n) <= n/10^9", "lr = sqrt(n/(T + 1)), up to rounding"),
         CONSTANT,
     ),
-    bound="(4*gap + 4*sigma2*L)/sqrt(n*(T + 1)) + 24*G^2*n*L/(c^2*(T + 1))",
+    bound="(4*gap + 4*sigma2*L)/sqrt(n*(T + 1)) + 24*G_norm^2*n*L/(c^2*(T + 1))",
     quantity="squared gradient at the mean of the nodes",
     where_symbols=_GOSSIP,
     meaning=_GOSSIP_MEANING,
-    assumes=("W is symmetric and doubly stochastic.", "Every f_i is L-smooth, E ||g_i||^2 <= G^2."),
+    assumes=("W is symmetric and doubly stochastic.", "Every f_i is L-smooth, E ||g_i||^2 <= G_norm^2."),
     constants="read",
     values=_graph,
 )

@@ -44,7 +44,8 @@ def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float | Fractio
 def dipping() -> Problem:
     """Return the worst case of `GD_NONCONVEX`.
 
-    Gradient descent with step 1/L sees the same gradient norm at both iterates; between them it falls to half.
+    Gradient descent with step 1/L sees the same gradient norm at both iterates; between them
+    it falls to half.
     """
     return piecewise((1.0, 1.5), (1.0, -1.0, 1.0), 2.0)
 

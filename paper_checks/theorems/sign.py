@@ -100,10 +100,9 @@ SIGNUM = Theorem(
     ),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta1)*T) + beta1*lr*L/(1 - beta1) + sqrt((1 - beta1)/(1 + "
     "beta1))*S)",
-    quantity="gradient_norm_mean",
+    quantity="gradient_l1_mean",
     where_symbols={"S": "sigma_sum/sqrt(workers)"},
     meaning={**_SUP, "beta2": "weight of v, 0 for Signum", "eps_adam": "eps of generalized signSGD"},
-    assumes=("the measure gradient_norm is the 1-norm",),
     # f falls by lr ||grad f||_1 but for 2 lr ||m_t - grad f||_1 and lr^2 L/2.
     problem=separable.cosines,
     optimizer=lambda: generalized_signsgd(0.01, 0.9, 0.0),
@@ -123,10 +122,9 @@ EXTRAPOLATED = Theorem(
     conditions=(POSITIVE, CONSTANT, Condition("beta < 1"), UNBIASED),
     bound="gap_1/(lr*T) + lr*L/2 + 2*(S/((1 - beta)*T) + R*lr**2*beta/(2*(1 - beta)**2)"
     " + sqrt((1 - beta)/(1 + beta))*S) + lr*L*beta/(1 - beta)",
-    quantity="gradient_norm_mean",
+    quantity="gradient_l1_mean",
     where_symbols={"S": "sigma_sum/sqrt(workers)"},
     meaning={**_SUP, "beta": "weight of the old momentum"},
-    assumes=("the measure gradient_norm is the 1-norm",),
     problem=separable.cosines,
     optimizer=lambda: extrapolated_signum(0.01, 0.9),
     run={"steps": 1_000, "seeds": 8},

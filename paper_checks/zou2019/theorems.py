@@ -4,8 +4,8 @@ et al. 2022.
 Zou, Shen, Jie, Zhang, Liu (arXiv:1811.09358) give a sufficient condition on alpha_t and theta_t, checked here
 for any two sequences by `sufficient_condition`.  The constants of their bound are recalled at best; `RMSPROP`
 and `HORIZON` have constants of our own for beta_t = 0 and |g_i| <= G, by the argument of Defossez et al.
-(`paper_checks.defossez2022.claims`).  With w_t = theta_t v_{t-1} + (1-theta_t) E g_t^2 <= G^2 and F_t the true
-gradient, coordinate by coordinate:
+(`paper_checks.defossez2022.claims`).  With w_t = theta_t v_{t-1} + (1-theta_t) E g_t^2 <= G^2 and F_t the
+true gradient, coordinate by coordinate:
 
 1. E[F g/sqrt(v)] >= F^2/(2 sqrt(w)) - 2 G sqrt(1-theta) E[g^2/v], by Young's inequality applied to F g
    (1/sqrt(v) - 1/sqrt(w)).

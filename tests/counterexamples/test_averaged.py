@@ -46,7 +46,8 @@ def test_heavy_tailed_gradients_have_their_law(tail: float) -> None:
     grid = ts.simulate(sequences.heavy_tailed(tail, 3.0), ts.sgd(1.0), steps=1, seeds=4000)
     drawn = -grid.x_final.values - 3.0
     assert np.abs(drawn).min() >= 1.0 - 1e-12
-    # P(|.| > 2^tail) = 1/2 and the signs are fair; 5 standard deviations of 4000 draws: false alarm 6e-7 each.
+    # P(|.| > 2^tail) = 1/2 and the signs are fair; 5 standard deviations of 4000 draws: false
+    # alarm 6e-7 each.
     for share in ((np.abs(drawn) > 2.0**tail).mean(), (drawn > 0).mean()):
         assert share == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(4000))
 

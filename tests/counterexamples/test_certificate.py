@@ -101,8 +101,8 @@ def test_large_gradients_are_of_three_kinds() -> None:
 def agreement(count: int, seed: int) -> tuple[int, int, int]:
     """Random cells: how many agree, contradict, or are undecided.
 
-    A cell is simulated by the kernel of the engine, one period in 60 digits from the periodic moments; that these
-    are periodic is checked, so the displacement is that of every later period.
+    A cell is simulated by the kernel of the engine, one period in 60 digits from the periodic moments; that
+    these are periodic is checked, so the displacement is that of every later period.
     """
     rng = np.random.default_rng(seed)
     free = zhang.piecewise(2, x0=1e6)  # no walls, and linear here
@@ -147,7 +147,8 @@ def test_certificates_agree_with_the_engine_from_zero_moments() -> None:
     final = sweep.run().x_final.values.squeeze()
     for i, j in np.ndindex(final.shape):
         cell = certificate.certify(beta1[i], beta2[j], 10, 10)
-        # 50 000 steps of 0.1/sqrt(t), a sum of 44, move x by 4.4 abs(D): enough to reach a wall if abs(D) > 0.5.
+        # 50 000 steps of 0.1/sqrt(t), a sum of 44, move x by 4.4 abs(D): enough to reach a
+        # wall if abs(D) > 0.5.
         if abs(drift.drift(beta1[i], beta2[j], 10, 10)) > 0.5:
             assert cell.verdict == ("CONVERGED" if final[i, j] < 0 else "DIVERGED")
 

@@ -15,7 +15,8 @@ from counterexamples.drift.monte_carlo import Estimate
     ("beta1", "beta2", "n", "C"), [(0.0, 0.9, 10, 10.0), (0.9, 0.95, 5, 20.0), (0.5, 0.5, 3, 3.0)]
 )
 def test_cyclic_order_gives_the_closed_form(beta1: float, beta2: float, n: int, C: float) -> None:
-    # A whole number of periods; after 12 memories exp(-12) = 6e-6 of the start is left, spread over 100 periods.
+    # A whole number of periods; after 12 memories exp(-12) = 6e-6 of the start is left,
+    # spread over 100 periods.
     found = monte_carlo.drift(beta1, beta2, n, C, "cyclic", steps=100 * n, lanes=2)
     assert found.value == pytest.approx(float(drift(beta1, beta2, n, C)), abs=1e-5)
     assert found.standard_error == pytest.approx(0.0, abs=1e-9)
@@ -30,8 +31,8 @@ def test_sign_descent_is_exact_in_whole_epochs(order: str) -> None:
 
 
 def test_replacement_against_an_exact_stationary_mean() -> None:
-    # n = 2, C = 3, beta1 = 0, beta2 = 1/4: v = (3/4) sum_j 4^-j g_{t-j}^2, every g^2 in {9, 1} with chance 1/2.
-    # The mean over the last 12 gradients, all 2^12 of them, with the tail (weight 4^-12) at its mean 5.
+    # n = 2, C = 3, beta1 = 0, beta2 = 1/4: v = (3/4) sum_j 4^-j g_{t-j}^2, every g^2 in {9, 1} with chance
+    # 1/2. The mean over the last 12 gradients, all 2^12 of them, with the tail (weight 4^-12) at its mean 5.
     bits = (np.arange(4096)[:, None] >> np.arange(12)) & 1
     g = np.where(bits == 1, 3.0, -1.0)
     v = 0.75 * (g**2 * 0.25 ** np.arange(12)).sum(axis=1) + 5.0 * 0.25**12

@@ -31,8 +31,8 @@ def test_noise_has_the_stated_law(nu: float) -> None:
 
 
 def test_noise_by_hand() -> None:
-    # u = 1 - 3/4 = 1/4 and v = 1/4, so sin(2 pi v) = 1: zeta^2 = (nu - 2)(u^(-2/nu) - 1) = 2 (4^(1/2) - 1) = 2 at
-    # nu = 4, and -2 ln u = 4 ln 2 for the Gaussian.  The gradient at 1/2 is 1/2 + sigma zeta.
+    # u = 1 - 3/4 = 1/4 and v = 1/4, so sin(2 pi v) = 1: zeta^2 = (nu - 2)(u^(-2/nu) - 1) = 2 (4^(1/2) -
+    # 1) = 2 at nu = 4, and -2 ln u = 4 ln 2 for the Gaussian.  The gradient at 1/2 is 1/2 + sigma zeta.
     for nu, square in ((4.0, 2.0), (math.inf, 4.0 * math.log(2.0))):
         found = gradients(nw.noisy_well(nu=nu, sigma=3.0), [[0.5]], uniforms=[[0.75], [0.25]]).item()
         assert found == pytest.approx(0.5 + 3.0 * math.sqrt(square), rel=1e-13)
@@ -111,8 +111,8 @@ def test_kicks_agree_with_the_lane_loop() -> None:
 
 
 def test_escape_probability_without_momentum_is_the_resolved_set() -> None:
-    # The same integral on the grid of kicks that momentum needs: 2000 cells over a factor 400, .3 % each, and a
-    # tail like z^-3, so the edge of the set costs at most 1 %.
+    # The same integral on the grid of kicks that momentum needs: 2000 cells over a factor 400, .3 % each, and
+    # a tail like z^-3, so the edge of the set costs at most 1 %.
     for lr in (1.0, 0.3):
         edges = np.geomspace(1.0, 400.0, 2_001) / lr
         inside = nw.kick_escapes(np.sqrt(edges[1:] * edges[:-1]), lr, 0.0)

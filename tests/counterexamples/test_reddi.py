@@ -45,7 +45,8 @@ def test_periodic_facts(C: float, small: float, period: int | None, slope: float
 
 
 def test_periodic_measures() -> None:
-    # C = 3 with slopes (3, -1, -1): at x = .5 the distance to -1 is 1.5, the gap 1.5/3, the regret 4.5 or -1.5.
+    # C = 3 with slopes (3, -1, -1): at x = .5 the distance to -1 is 1.5, the gap 1.5/3, the
+    # regret 4.5 or -1.5.
     problem = reddi.periodic(3.0)
     found = measures(problem, [[0.5], [0.5]], index=[0, 2])
     np.testing.assert_allclose([*found.values()], [[1.5, 1.5], [0.5, 0.5], [4.5, -1.5]])
@@ -126,7 +127,8 @@ def test_linear_gradient(model: str, u: float, expected: float) -> None:
 
 @pytest.mark.parametrize("model", sorted(linear.MODELS))
 def test_linear_mean_gradient(model: str) -> None:
-    # The midpoint rule in v, with u on both sides of the density.  s |s|^tail is odd and smooth but for tail = 3 at 0.
+    # The midpoint rule in v, with u on both sides of the density.  s |s|^tail is odd and smooth
+    # but for tail = 3 at 0.
     problem = linear.linear(model, d=1)
     v = (np.arange(10_000) + 0.5) / 10_000
     on, off = (

@@ -68,9 +68,7 @@ def test_measures_are_the_gap_and_the_sum_of_the_slopes(name: str, point: list[f
     x, (problem, value) = np.array(point), CASES[name]
     found = measured(problem, x)
     assert found["gap"] == pytest.approx(value(x), rel=1e-9, abs=1e-12)
-    assert found["gradient_norm"] == pytest.approx(
-        np.abs(component_gradients(problem, x)[0]).sum(), rel=1e-12
-    )
+    assert found["gradient_l1"] == pytest.approx(np.abs(component_gradients(problem, x)[0]).sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("family", [separable.cosines, separable.logarithms])
@@ -152,7 +150,7 @@ def test_gossip_measures_are_those_of_the_mean() -> None:
     x = np.random.default_rng(0).normal(size=(3, D))
     mean = x.mean(axis=0)
     found = measured(problem, x.ravel())
-    assert found["gradient_norm"] == pytest.approx(np.sum(A * np.abs(mean) / (1 + np.abs(mean))))
+    assert found["gradient_l1"] == pytest.approx(np.sum(A * np.abs(mean) / (1 + np.abs(mean))))
     assert found["consensus"] == pytest.approx(np.abs(x - mean).max())
 
 

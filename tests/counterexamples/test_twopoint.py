@@ -28,7 +28,8 @@ def test_symmetric_case_has_no_third_moment() -> None:
 
 
 def test_the_mean_gradient_and_the_distance() -> None:
-    # E X = 10 * 0.1 = 1, so the mean gradient at 2.5 is 1.5, and so is the distance; at a frozen point -1 it is -2.
+    # E X = 10 * 0.1 = 1, so the mean gradient at 2.5 is 1.5, and so is the distance; at a
+    # frozen point -1 it is -2.
     problem = twopoint.two_point(10.0, 0.1)
     assert gradients(problem, [[2.5]]).item() == measures(problem, [[2.5]])["distance"].item() == 1.5
     assert gradients(twopoint.frozen(10.0, 0.1, -1.0), [[2.5]]).item() == -2.0

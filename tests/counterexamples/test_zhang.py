@@ -70,7 +70,8 @@ def test_affine_variance_holds_with_equality(n: int, a: float, x: float) -> None
 
 
 def test_d1_exceeds_2_n_squared_only_at_n_3() -> None:
-    # n^2 ((n/(n-1))^2 + (n-1)^-3): 9 (9/4 + 1/8) = 2.375 * 9 at n = 3; 16 (16/9 + 1/27) = 16 * 49/27 at n = 4.
+    # n^2 ((n/(n-1))^2 + (n-1)^-3): 9 (9/4 + 1/8) = 2.375 * 9 at n = 3; 16 (16/9 + 1/27) = 16
+    # * 49/27 at n = 4.
     over = {n: zhang.piecewise(n, 1 / (n - 1) ** 2).facts["D1"] / n**2 for n in (3, 4, 10)}
     assert over[3] == pytest.approx(2.375)
     assert over[4] == pytest.approx(49 / 27)

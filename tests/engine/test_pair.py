@@ -147,7 +147,8 @@ def test_lanes_that_stop_being_finite_stop_at_the_same_step(
     sweep = ts.Sweep(problem, ts.sgd(1.0), axes={"rate": rates}, steps=60, checkpoints=(20, 45))
     paired, general = both(sweep, monkeypatch)
     assert paired.identical(general)
-    # x_{t+1} = (1 + rate) x_t: 1e300 overflows at once more, and 1e30 after 11 steps unless the box holds it at 1e200
+    # x_{t+1} = (1 + rate) x_t: 1e300 overflows at once more, and 1e30 after 11 steps unless the
+    # box holds it at 1e200
     assert set(np.unique(paired.nonfinite_step)) == ({-1, 2, 11} if domain is None else {-1, 2})
 
 

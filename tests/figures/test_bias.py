@@ -9,8 +9,8 @@ features = features_of("bias")
 
 
 def test_every_bar_with_feedback_is_sampling_error(features: dict[str, float]) -> None:
-    # x is the mean of about the last 1/lr noises of variance 16/9; over 10,000 steps and 16 coordinates its mean has a
-    # standard deviation of .0033, and five of them have a false-alarm probability of 6e-7 per bar.
+    # x is the mean of about the last 1/lr noises of variance 16/9; over 10,000 steps and 16 coordinates its
+    # mean has a standard deviation of .0033, and five of them have a false-alarm probability of 6e-7 per bar.
     assert len(features) == 5 * 2 * 2 * 2
     assert all(value < 5 * 0.0033 for key, value in features.items() if key.endswith("_1"))
 

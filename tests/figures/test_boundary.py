@@ -28,7 +28,8 @@ def test_batches_follow_their_formula(B: int, features: dict[str, float]) -> Non
     for order in ("reshuffled", "replacement"):
         root, error = (features[f"{order}_N60_B{B}{end}"] for end in ("", "_error"))
         formula = 1.0 - float(first_order_beta2(0.0, n, C, order))
-        # The second-order term is below (1 + 1/n) of its size; five standard errors (Student, 15 d.o.f.: 2e-4).
+        # The second-order term is below (1 + 1/n) of its size; five standard errors (Student,
+        # 15 d.o.f.: 2e-4).
         assert root == pytest.approx(formula, abs=5 * error + 0.05 * formula)
     exact = 1.0 - float(critical_beta2(0.0, n, C)[-1])
     assert features[f"reshuffled_N60_B{B}"] == pytest.approx(exact, rel=0.05)

@@ -18,8 +18,8 @@ def test_the_edge_lies_where_it_is_predicted(name: str, edge: float, features: d
 
 
 def test_full_precision(features: dict[str, float]) -> None:
-    # dx = -lr (10 x + z) with unit noise: E x^2 = lr/20, half of it 2.5e-4 to first order in lr; v is a bit larger and
-    # 8 seeds of 256 entries err by 3 %.
+    # dx = -lr (10 x + z) with unit noise: E x^2 = lr/20, half of it 2.5e-4 to first order in lr; v is a bit
+    # larger and 8 seeds of 256 entries err by 3 %.
     assert features["full"] == pytest.approx(2.5e-4, rel=0.15)
 
 

@@ -10,7 +10,8 @@ agnostic = features_of("agnostic")
 
 
 def test_share_of_paths_out_is_that_of_the_closed_form(tails: dict[str, float]) -> None:
-    # 400 paths: standard error at most .025; the law itself is a few per cent off in p, at most .02 in the share.
+    # 400 paths: standard error at most .025; the law itself is a few per cent off in p, at
+    # most .02 in the share.
     for lr in ("0.01", "0.125", "0.25", "0.5", "0.7", "1"):
         assert tails[f"out_{lr}"] == pytest.approx(tails[f"out_exact_{lr}"], abs=0.1)
     assert tails["out_0.01"] == 0.0

@@ -8,8 +8,8 @@ from tests.session import features_of
 
 features = features_of("message-bits")
 
-# Bits of a round, both directions, d = 256: full 64 d; one-way signs d + 32 + 32 d; two-way signs 2 (d + 32); three bits
-# 2 (3 d + 32); top-8 of 256 2 * 8 (32 + 8).
+# Bits of a round, both directions, d = 256: full 64 d; one-way signs d + 32 + 32 d; two-way signs 2 (d + 32);
+# three bits 2 (3 d + 32); top-8 of 256 2 * 8 (32 + 8).
 ROUND = {
     "full": 64 * 256,
     "one_way_sign": 33 * 256 + 32,

@@ -36,6 +36,6 @@ def test_worst_case_of_the_distance_grows_with_the_contraction(features: dict[st
 
 
 def test_number_of_cells(features: dict[str, float]) -> None:
-    # Ten admitted cells at T = 2000, seven at 20000, where sqrt(1/T) is below three caps, for no grid and for two grids
-    # with two starts: (10 + 7) (1 + 2 * 2).
+    # Ten admitted cells at T = 2000, seven at 20000, where sqrt(1/T) is below three caps, for no grid and for
+    # two grids with two starts: (10 + 7) (1 + 2 * 2).
     assert features["D1_none_cells"] == 85.0

@@ -13,7 +13,8 @@ def test_members_stay_below_their_line_and_touch_it(features: dict[str, float]) 
     shares = [value for name, value in features.items() if name.split("_share")[0] not in NEGATIVE]
     assert len(shares) == len(smoothness.MEMBERS)
     assert max(shares) <= 1.0 + 1e-7  # the Hessian is differenced
-    # Logistic regression has a valid pair that is not tight; the others touch their line between sampled points.
+    # Logistic regression has a valid pair that is not tight; the others touch their line
+    # between sampled points.
     assert sorted(shares)[1] >= 0.999
 
 

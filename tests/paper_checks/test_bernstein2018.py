@@ -45,5 +45,6 @@ def test_the_two_branches_of_the_sign_bound_meet() -> None:
 
 
 def test_skewed_noise_breaks_the_sign_bound() -> None:
-    # Standard deviation sqrt(.2 16 + .8) = 2, so at |g| < 1 the bound is below 1/2; the sign is wrong with .8.
+    # Standard deviation sqrt(.2 16 + .8) = 2, so at |g| < 1 the bound is below 1/2; the sign
+    # is wrong with .8.
     assert bernstein2018.snr_bound(np.array([0.25]))[0] < 0.5

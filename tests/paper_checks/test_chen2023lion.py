@@ -40,7 +40,8 @@ test_other_runs_fail = fails_with_other_sweeps(
 
 
 def test_the_filter_is_its_impulse_response() -> None:
-    # The average of extrapolated gradients of a unit impulse: (1 - beta2)(1 + k) = 1 - beta1, then beta1 (1 - beta2) beta2^(k-1).
+    # The average of extrapolated gradients of a unit impulse: (1 - beta2)(1 + k) = 1 - beta1, then beta1
+    # (1 - beta2) beta2^(k-1).
     k = (0.99 - 0.9) / (1 - 0.99)
     impulse = np.eye(1, 30)[0]
     average, seen = 0.0, []

@@ -36,7 +36,8 @@ test_server_and_local_moments_cannot_be_exchanged = fails_with_other_sweeps(
 
 
 def test_the_bound_by_hand() -> None:
-    # q = 0, beta1 = 0: 2 C0 (gap/(T lr) + G^2 d/T + lr L sigma^2/N), C0 = sqrt(4 G^2 + 1), d = 16, G^2 = 16 * 1.149519^2.
+    # q = 0, beta1 = 0: 2 C0 (gap/(T lr) + G_norm^2 d/T + lr L sigma^2/N), C0 = sqrt(4 G_norm^2 + 1), d = 16,
+    # G_norm^2 = 16 * 1.149519^2.
     G2 = 16.0 * (3.0 * np.sqrt(3.0) / 8.0 + 0.5) ** 2
     expected = (
         2.0

@@ -87,8 +87,8 @@ def test_equal_noise_balances_at_the_minimiser_by_coincidence() -> None:
 
 
 def test_the_distance_to_the_virtual_iterate_is_far_below_its_bound() -> None:
-    # Without bias correction the first update has |u_i| = lr (1 - beta1)/sqrt(1 - beta2), and lr falls like 1/sqrt(t).
-    # The bound is q/(1-q) + q (1+q)/(1-q)^2 = 1,920 with q^2 = 15/16.
+    # Without bias correction the first update has |u_i| = lr (1 - beta1)/sqrt(1 - beta2), and lr falls like
+    # 1/sqrt(t). The bound is q/(1-q) + q (1+q)/(1-q)^2 = 1,920 with q^2 = 15/16.
     largest = 0.05 * 0.1 / math.sqrt(0.001) * 4.0
     seen = []
     for steps in (5, 20, 50, 200):

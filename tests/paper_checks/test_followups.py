@@ -21,12 +21,14 @@ def test_the_bias_has_its_sign_and_is_told_from_zero() -> None:
     # Towards 0, the value that X has nine times in ten; mirrored, P(X = 10) = .9, towards 10.
     few, many = (dereich2024.bias(0.0, 0.9, p=p, tier="quick") for p in (0.1, 0.9))
     assert few.value < -100 * few.standard_error
-    # The two samples are independent only in part; 6 standard errors of the sum leave no room for a wrong formula.
+    # The two samples are independent only in part; 6 standard errors of the sum leave no room
+    # for a wrong formula.
     assert many.value == pytest.approx(-few.value, abs=6 * (few.standard_error + many.standard_error))
 
 
 def test_the_first_two_orders_of_the_bias_by_hand() -> None:
-    # X in {0, 10}, p = .1: Var = 9, mu_3 = .1 729 - .9 = 72, mu_4 = 657, mu_5 = 5904.  At (0, .95): -.5 .05 72/9 = -.2.
+    # X in {0, 10}, p = .1: Var = 9, mu_3 = .1 729 - .9 = 72, mu_4 = 657, mu_5 = 5904.  At (0,
+    # .95): -.5 .05 72/9 = -.2.
     assert dereich2024.first_order(0.0, 0.95) == pytest.approx(-0.2)
     assert dereich2024.first_order(0.9, 0.99) == pytest.approx(-0.04 * 0.1 / 0.109)
     assert dereich2024.first_order(0.0, 0.95, batch=4) == pytest.approx(-0.05)
@@ -80,14 +82,16 @@ test_tampered_grids_of_defossez_fail = fails_on_tampered_grids(
 
 
 def test_the_bound_by_hand() -> None:
-    # lr = 1, beta2 = 3/4, N = 2, R = L = d = gap = 1, eps = 4: 2/2 + (4/(1/2) + 1/(1/4)) (log(1 + 1)/2 + log(4/3)).
+    # lr = 1, beta2 = 3/4, N = 2, R = L = d = gap = 1, eps = 4: 2/2 + (4/(1/2) + 1/(1/4))
+    # (log(1 + 1)/2 + log(4/3)).
     value = defossez2022.bound(1.0, 0.75, 2, R=1.0, L=1.0, d=1, gap=1.0, eps=4.0)
     assert value == pytest.approx(1.0 + 12.0 * (np.log(2.0) / 2.0 + np.log(4.0 / 3.0)))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_sum_of_squared_updates_is_logarithmic(seed: int) -> None:
-    # Step 4 of the derivation, on heavy-tailed gradients: sum g^2/(eps + v) <= log(1 + v_N/eps) - N log beta2.
+    # Step 4 of the derivation, on heavy-tailed gradients: sum g^2/(eps + v) <= log(1 +
+    # v_N/eps) - N log beta2.
     g = np.random.default_rng(seed).standard_cauchy(500)
     beta2, eps, v, total = 0.9, 1e-3, 0.0, 0.0
     for n, square in enumerate(g**2, 1):

@@ -92,9 +92,10 @@ def test_a_memory_above_its_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_memory_of_rand_k_in_closed_form() -> None:
-    # An input u that stays: e_i = A u_i, A updates since i was last sent, P(A = a) = p (1-p)^a once stationary:
-    # E ||e||^2 = E A^2 = (1-p)(2-p)/p^2 = 10.5 at p = k/d = 1/4.  Var A^2 = 1036.4 bounds the variance of one run:
-    # 30,000 / 3 runs give a standard deviation below .33, five of which have a false-alarm probability of 6e-7.
+    # An input u that stays: e_i = A u_i, A updates since i was last sent, P(A = a) = p (1-p)^a once
+    # stationary: E ||e||^2 = E A^2 = (1-p)(2-p)/p^2 = 10.5 at p = k/d = 1/4.  Var A^2 = 1036.4 bounds the
+    # variance of one run: 30,000 / 3 runs give a standard deviation below .33, five of which have a
+    # false-alarm probability of 6e-7.
     count, p = 30_000, 0.25
     squares = qadam2021.memories(rand_k(4, word=64), 16, 120, count, 3)
     mean = squares[-1, count // 3 : 2 * count // 3].mean()

@@ -70,8 +70,8 @@ def test_recorded_runs_are_the_runs_of_the_library(up: Compressor, weighted: boo
 
 
 def test_displacement_by_hand() -> None:
-    # One coordinate, no noise, beta1 = beta2 = 0 and eps large: u_t = lr g_t/sqrt(g_t^2 + eps).  Q_x with k = 0 has the
-    # points -1/2, 0, 1/2, so y = 1/2 while x > 1/4 and y - x is what is kept.
+    # One coordinate, no noise, beta1 = beta2 = 0 and eps large: u_t = lr g_t/sqrt(g_t^2 + eps).  Q_x with
+    # k = 0 has the points -1/2, 0, 1/2, so y = 1/2 while x > 1/4 and y - x is what is kept.
     optimizer = paper.recorded(0.01, 0.0, 1.0, beta2=0.0, up=paper.EXACT, down=weights(0), weighted=True)
     grid = Sweep(quantized.bowl(0.0, d=1), optimizer, steps=3, x0=0.4, running=True, name="hand").run()
     slope = 1.0 / 1.25**2  # 2 y/(1 + y^2)^2 at y = 1/2
@@ -83,7 +83,8 @@ def test_displacement_by_hand() -> None:
 
 
 def test_every_setting_of_the_grid_is_admitted() -> None:
-    # 4 x 4 (beta1, eps, lr) hold 10 admitted cells for one worker: 4, 2, 3 and 1 step sizes under the four caps.
+    # 4 x 4 (beta1, eps, lr) hold 10 admitted cells for one worker: 4, 2, 3 and 1 step sizes
+    # under the four caps.
     lr = np.array(paper._steps(2_000, (1,)))
     counts = [int((lr <= paper.cap(b, e) * (1 + 1e-12)).sum()) for b in paper.BETA1 for e in paper.EPS]
     assert sorted(counts) == [1, 2, 3, 4]

@@ -1,8 +1,8 @@
 """Every claim on Reddi et al. 2018 at the quick tier, and controls that must fail.
 
-The stochastic claims run on fixed seeds.  On fresh ones: R4's signs stand at 19 standard errors or more against a
-threshold of 3; R8a's bound is passed by one of 64 seeds with probability below 1e-7; R8c's difference, 4.6 standard
-errors, falls below its threshold of 3 with probability 6 %.
+The stochastic claims run on fixed seeds.  On fresh ones: R4's signs stand at 19 standard errors or more
+against a threshold of 3; R8a's bound is passed by one of 64 seeds with probability below 1e-7; R8c's
+difference, 4.6 standard errors, falls below its threshold of 3 with probability 6 %.
 """
 
 from typing import Any

@@ -12,9 +12,9 @@ from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "sun2023",
-    ("N1", "signum_cosines", "gradient_norm_mean", lambda v: 4.0 * v),
-    ("N1", "signum_logarithms", "gradient_norm_mean", one_nan),
-    ("N1", "signum_cosines", "gradient_norm_mean", nan),
+    ("N1", "signum_cosines", "gradient_l1_mean", lambda v: 4.0 * v),
+    ("N1", "signum_logarithms", "gradient_l1_mean", one_nan),
+    ("N1", "signum_cosines", "gradient_l1_mean", nan),
     ("N1", "extrapolated_cosines", "x", nan),
     (
         "N1",
@@ -22,9 +22,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
         "x",
         lambda x: 40.0 * x,
     ),  # the slopes saturate at a_i, three times the average
-    ("N2", "signum_cosines", "gradient_norm_mean", np.sqrt),
-    ("N2", "signum_logarithms", "gradient_norm_mean", nan),
-    ("N2", "signum_cosines", "gradient_norm_mean", lambda v: v[::-1]),
+    ("N2", "signum_cosines", "gradient_l1_mean", np.sqrt),
+    ("N2", "signum_logarithms", "gradient_l1_mean", nan),
+    ("N2", "signum_cosines", "gradient_l1_mean", lambda v: v[::-1]),
     ("N2", "extrapolated_cosines", "x", nan),
     (
         "N2",
@@ -33,13 +33,13 @@ test_tampered_grids_fail = fails_on_tampered_grids(
         lambda x: x + 1e-3,
     ),  # the decoded iterate is not the one that was kept
     ("N2", "extrapolated_cosines", "state_final", nan),
-    ("N4", "averaged_256", "gradient_norm_mean", lambda v: 4.0 * v),
-    ("N4", "averaged_1", "gradient_norm_mean", nan),
-    ("N4", "gossip_16", "gradient_norm_mean", lambda v: 2.0 * v),
-    ("N4", "gossip_64", "gradient_norm_window", lambda v: 3.0 * v),
-    ("N4", "exchange", "gradient_norm_window", lambda v: v[::-1] * [[[1.0]], [[2.0]]]),
-    ("N4", "silence", "gradient_norm_window", lambda v: 0.5 * v),
-    ("N4", "silence", "gradient_norm_window", nan),
+    ("N4", "averaged_256", "gradient_l1_mean", lambda v: 4.0 * v),
+    ("N4", "averaged_1", "gradient_l1_mean", nan),
+    ("N4", "gossip_16", "gradient_l1_mean", lambda v: 2.0 * v),
+    ("N4", "gossip_64", "gradient_l1_window", lambda v: 3.0 * v),
+    ("N4", "exchange", "gradient_l1_window", lambda v: v[::-1] * [[[1.0]], [[2.0]]]),
+    ("N4", "silence", "gradient_l1_window", lambda v: 0.5 * v),
+    ("N4", "silence", "gradient_l1_window", nan),
 )
 
 
@@ -65,14 +65,15 @@ def test_strata_estimate_the_path_average(runs: Runs) -> None:
     T = 1024
     points = sun2023.strata(T)
     grid = replace(sweep, axes={"T": (T,)}, steps=T, seeds=16, checkpoints=(*points, T), quick={}).run()
-    exact = grid.gradient_norm_mean.sel(checkpoint=T).values.mean()
+    exact = grid.gradient_l1_mean.sel(checkpoint=T).values.mean()
     # The path is sampled every 16 steps, its memory is 32 steps: 16 seeds leave about 1 %.
-    assert grid.gradient_norm.sel(checkpoint=points).values.mean() == pytest.approx(exact, rel=0.04)
+    assert grid.gradient_l1.sel(checkpoint=points).values.mean() == pytest.approx(exact, rel=0.04)
 
 
 def test_bound_by_hand() -> None:
     # T = 256: lr = 1/64, 1 - beta = 1/16; L = 12, sigma = 20, delta = 12 (1 - cos 2) = 16.99376.
-    # A: delta/4 + 12/128 + 2 (20*16/256 + 15*12/64 + 20/sqrt(31)) = 4.24844 + .09375 + 2 (1.25 + 2.8125 + 3.59211)
+    # A: delta/4 + 12/128 + 2 (20*16/256 + 15*12/64 + 20/sqrt(31)) = 4.24844 + .09375 + 2
+    # (1.25 + 2.8125 + 3.59211)
     bound = sun2023.bound(sun2023.PROBLEMS[0], sun2023.scheduled_signum(256), 256)
     assert bound == pytest.approx(19.65141, abs=1e-4)
 

@@ -90,7 +90,8 @@ def test_bias_slope_is_the_limit_of_the_exact_bias() -> None:
 
 
 def test_sawtooth_by_hand() -> None:
-    # beta1 = 0: one step of 3 lr up, then nine of lr/3 down; after j steps 3 - (j-1)/3, summed over j = 1..9: 15.
+    # beta1 = 0: one step of 3 lr up, then nine of lr/3 down; after j steps 3 - (j-1)/3,
+    # summed over j = 1..9: 15.
     assert zhang2022.sawtooth(0.0) == pytest.approx(15.0)
     # Equal weights, beta1 -> 1: no step moves x.
     assert zhang2022.sawtooth(1.0 - 1e-9) == pytest.approx(0.0, abs=1e-6)

@@ -52,7 +52,8 @@ def test_replacement_is_near_its_first_order(runs: Runs) -> None:
     for n in (10, 20):
         found = zhang2026.critical_share(grid, n, 1)
         formula = 1.0 - float(first_order_beta2(0.0, n, float(n), "replacement"))
-        # Five standard errors (Student, 15 degrees of freedom: 2e-4 over entropies) and the second-order term.
+        # Five standard errors (Student, 15 degrees of freedom: 2e-4 over entropies) and the
+        # second-order term.
         assert found.value == pytest.approx(formula, abs=5 * found.standard_error + formula**2)
 
 

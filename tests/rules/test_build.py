@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from theory_sim.app import catalogue
 from theory_sim.engine.loop import compiled_advance
 from theory_sim.nouns.order import ORDERS
 from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, tile, trace
 from theory_sim.rules.digest import captured, digest
 from theory_sim.rules.language import Source
 
@@ -115,6 +116,87 @@ def test_a_value_that_changes_between_two_problems_is_seen(tmp_path: Path) -> No
         module.SLOPE = slope
         ends.append(digest(module.gradient))
     assert len(set(ends)) == 2
+
+
+PROMPT = """
+SCALE = 1.0
+table = np.array([1.0, 3.0])
+
+def helper(x):
+    return SCALE * x
+
+def gradient(x):
+    return helper(x)
+
+def kernel(x, t, idx, noise, theta, out):
+    out[0, 0, :] = SCALE * x[0, :]
+
+def looked_up(x, t):
+    return table[t % 2] * x
+
+def move(g, lr, x):
+    return x - lr * g * SCALE
+
+def factor(t):
+    return SCALE / t
+"""
+
+
+@pytest.mark.parametrize("what", ["gradient", "kernel", "move", "factor"])
+def test_a_value_that_changes_at_a_prompt_is_seen_by_what_is_there_already(what: str, tmp_path: Path) -> None:
+    space: dict[str, Any] = {"np": np}
+    exec(PROMPT, space)  # noqa: S102
+    problem = ts.Problem("p", space[what] if what in ("gradient", "kernel") else lambda x: x, start=1.0)
+    schedule = ts.Schedule("s", space["factor"] if what == "factor" else lambda t: 1.0)
+    step = space["move"] if what == "move" else lambda g, lr, x: x - lr * g
+    sweep = ts.Sweep(problem, ts.Optimizer("o", step, 0.25, schedule=schedule), steps=1)
+    ends, digests = [], set()
+    for scale in (1.0, 2.0, 1.0):
+        space["SCALE"] = scale
+        ends.append(sweep.run(tmp_path).x_final.item())
+        digests.add(sweep.job.digest)
+        again = ts.Sweep(problem, ts.Optimizer("o", step, 0.25, schedule=schedule), steps=1)
+        assert again.run().x_final.item() == ends[-1]
+    assert ends == [0.75, 0.5, 0.75]
+    assert len(digests) == 2
+
+
+def test_everything_that_is_made_of_a_rule_follows_what_it_captures() -> None:
+    space: dict[str, Any] = {"np": np}
+    exec(PROMPT, space)  # noqa: S102
+    rule, problem = space["gradient"], ts.Problem("p", space["gradient"], start=1.0)
+    starting = ts.Optimizer(
+        "o", lambda lr, x, m: (x - lr * m, m), 0.25, rows=("m",), initial={"m": "mean_gradient"}
+    )
+    sweep = ts.Sweep(problem, starting, steps=1)
+
+    def seen() -> list[float]:
+        return [trace.elementwise(rule)(np.array([1.0]))[0].item(), sweep.run().x_final.item()]
+
+    assert seen() == [1.0, 0.75]
+    space["SCALE"] = 2.0
+    assert seen() == [2.0, 0.5]
+    exec("def helper(x):\n    return 3.0 * x", space)  # noqa: S102  a helper is written anew
+    assert seen() == [3.0, 0.25]
+    exec("def helper(x):\n    return table[int(x)] * x", space)  # noqa: S102  and indices are checked from now on
+    assert sweep.run().x_final.item() == 0.25
+    table = ts.Problem("t", space["looked_up"], start=1.0)
+    assert ts.simulate(table, ts.gd(0.25), steps=1).x_final.item() == 0.25
+    space["table"][1] = 2.0  # in place
+    assert ts.simulate(table, ts.gd(0.25), steps=1).x_final.item() == 0.5
+    assert sweep.run().x_final.item() == 0.5
+    space["table"] = np.array([1.0])
+    with pytest.raises(ValueError, match="computes an index outside its arrays"):
+        sweep.run()
+
+
+def test_asking_whether_a_value_changed_costs_little() -> None:
+    source = ts.adam().source[0]
+    slow, quick = (
+        min(timeit.repeat(one, number=20, repeat=5))
+        for one in (lambda: digest(dict(source.functions)), lambda: source.digest)
+    )
+    assert quick < slow / 20
 
 
 def test_two_functions_of_one_name_are_two() -> None:
@@ -294,3 +376,27 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     assert listings[0] == listings[1]
     assert any("advance" in name for name, _ in listings[0])
     assert sum(name.startswith("step_") and name.endswith(".py") for name, _ in listings[0]) == 5
+
+
+def test_a_folder_that_replaces_one_that_cannot_be_written_is_gone_with_its_process(tmp_path: Path) -> None:
+    code = """
+import os, theory_sim as ts
+from theory_sim.rules import build
+ts.simulate(ts.Problem("p", lambda x: x), ts.gd(0.1), steps=1)
+print(build._folder(), any(build._folder().glob("*.py")), flush=True)
+child = os.fork()
+if child == 0:
+    raise SystemExit
+os.waitpid(child, 0)
+print(build._folder().exists())
+"""
+    blocked, folders = tmp_path / "file", tmp_path / "folders"
+    blocked.write_text("")
+    folders.mkdir()
+    space = {**os.environ, "XDG_CACHE_HOME": str(blocked), "TMPDIR": str(folders)}
+    space.pop("NUMBA_CACHE_DIR", None)
+    out = subprocess.run([sys.executable, "-c", code], env=space, capture_output=True, text=True, check=True)
+    made, written, kept = out.stdout.split()
+    assert Path(made).parent == folders
+    assert (written, kept) == ("True", "True")
+    assert not Path(made).exists()

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
+from theory_sim.exact import replay
+from theory_sim.exact.arithmetic import digits
 from theory_sim.nouns.noise import Noise
+from theory_sim.rules import trace
 from theory_sim.rules.language import Reduction, Round, Stage, largest, norm, required, total
 from theory_sim.rules.language import names as names_of
 
@@ -89,6 +92,26 @@ def test_a_reduction_may_name_another() -> None:
     assert grid.x_final.values.ravel().tolist() == [14.0] * 3  # about the mean 3: 4 + 1 + 9
 
 
+def halved(k: int) -> Any:
+    return 2**-k
+
+
+def scaled(x: float, *, by: float = 1.0) -> float:
+    return by * x
+
+
+def keywords(x: float, **more: float) -> float:
+    return x
+
+
+def endless(x: float) -> float:
+    return x if x < 1.0 else endless(0.5 * x)
+
+
+def kernel_with_keywords(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+    out[0, 0, :] = scaled(1.0, by=2.0)
+
+
 class Callable_:
     def __call__(self, g: float, lr: float, x: float) -> float:
         return x
@@ -127,6 +150,27 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         "Reduction 'g' of own is taken",
     ),
     "reserved constant": (lambda: problem(lambda x: x, constants={"t": 1.0}), "Constant 't' of mine is taken"),
+    "the number of workers where only their mean is seen": (
+        lambda: optimizer(lambda g, x, m, workers: (x - g / workers, m)),
+        "Rule <lambda> of own names 'workers', and sees only the mean of their gradients; fold over the workers with "
+        "a reduction, or send messages with a Round.",
+    ),
+    "the number of workers in a measure": (
+        lambda: optimizer(measure=lambda workers: workers, measures=("n",)),
+        "names 'workers', and sees only the mean",
+    ),
+    "the number of workers in a term": (
+        lambda: optimizer(reductions={"s": total(lambda m, workers: m)}),
+        "names 'workers', and sees only the mean",
+    ),
+    "a constant named as a coordinate": (
+        lambda: problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=3),
+        "Constant 'x1' of mine is taken; give it another name.",
+    ),
+    "a reduction named as a constant": (
+        lambda: problem(lambda x, a: a * x, constants={"a": 2.0}, reductions={"a": total(lambda x: x)}),
+        "Reduction 'a' of mine is taken; give it another name.",
+    ),
     "reserved in messages": (
         lambda: ts.Optimizer("own", Round(Stage(lambda g: g, ("p",)), Stage(lambda x: x, ("x",))), rows=("p",)),
         "State row 'p' of own is taken",
@@ -163,6 +207,36 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "an index": (lambda: problem(lambda x: x[0]), "Rule <lambda> of mine cannot be called: 'float' object is not subscriptable."),
     "no domain": (lambda: problem(lambda x: math.log(-abs(x) - 1.0)), "fails for every number tried: math domain error."),
     "an undefined name": (lambda: problem(lambda x: x + nowhere), "uses 'nowhere', which is not defined where it was written."),  # noqa: F821
+    # whole numbers, which are cut to 64 bits where they are compiled
+    "a negative power": (
+        lambda: ts.Schedule("own", lambda t: 2**-t),
+        "Rule <lambda> of schedule own has 2 ** -t, which can leave the 64 bits of compiled whole numbers; "
+        "begin with a real number, 2.0.",
+    ),
+    "a high power": (lambda: ts.Schedule("own", lambda t: t**20), "has t ** 20, which can leave"),
+    "a square of the step": (lambda: ts.Schedule("own", lambda t: 1.0 / (t * t)), "a real number, float(t)."),
+    "a power on one branch": (lambda: problem(lambda x, t: x * t**3 if x > 0.7 else x), "has t ** 3, which can"),
+    "a power in a helper": (lambda: problem(lambda x, index: x * halved(index)), "has 2 ** -index, which can"),
+    "a power of a default": (lambda: problem(lambda x, t, base=3: x * base**t), "number, float(base)."),
+    "a cube of indices": (lambda: problem(lambda x, i, d: x + i * d * d), "has (i * d) * d, which can leave"),
+    "a shift": (lambda: problem(lambda x, t: x * (1 << t)), "shifts a whole number; multiply by a power of 2.0."),
+    # calls that compiled code has not
+    "keyword only": (
+        lambda: problem(lambda *, x: x), "Rule <lambda> of mine takes 'x' by keyword only, which compiled code cannot do; drop the * before it.",
+    ),
+    "a helper with keywords": (
+        lambda: problem(lambda x: scaled(x, by=2.0)),
+        "Rule <lambda> of mine calls scaled, which takes 'by' by keyword only, which compiled code cannot do; drop the * before it.",
+    ),
+    "a helper with any keywords": (
+        lambda: problem(lambda x: keywords(x, by=2.0)),
+        "calls keywords, which takes any keyword, which compiled code cannot do; drop the **.",
+    ),
+    "keywords in a kernel": (
+        lambda: ts.Sweep(problem(kernel_with_keywords), ts.gd(0.1), steps=1),
+        "Kernel kernel_with_keywords of mine calls scaled, which takes 'by' by keyword only",
+    ),
+    "a call of itself": (lambda: problem(lambda x: endless(x)), "calls endless, which calls itself; write a loop."),
     # no plain functions
     "a built-in": (lambda: optimizer(print), "<built-in function print> is no rule: give a plain Python function"),
     "a partial": (lambda: optimizer(functools.partial(heavy, beta=0.5)), "is no rule: give a plain Python function"),
@@ -230,7 +304,10 @@ def test_results_are_numbers_of_binary64_whatever_a_rule_returns() -> None:
 )
 @pytest.mark.parametrize("lanes", [1, 40])
 def test_steps_are_taken_in_binary64(value: Any, lanes: int) -> None:
-    """A step that is given, and returns, whole or narrow numbers stores them as 64-bit floats; so does the pair kernel."""
+    """A step that is given, and returns, whole or narrow numbers stores them as 64-bit floats.
+
+    So does the pair kernel.
+    """
 
     def step(g: float, lr: float, x: float, m: float) -> tuple[float, float]:
         return x / 3.0 - g / 7.0, g
@@ -274,6 +351,21 @@ def test_a_rule_may_name_only_some_of_the_points() -> None:
     assert run.x_final.values.tolist() == [[0.5, 0.5]] * 20
 
 
+@pytest.mark.parametrize("dim", [1, 10])
+def test_a_constant_may_be_named_x1_where_no_coordinate_is(dim: int) -> None:
+    one = problem(lambda x, x1: x1 * x, constants={"x1": 2.0}, dim=dim, start=1.0)
+    assert (ts.simulate(one, ts.gd(0.25), steps=1).x_final == 0.5).all()
+
+
+def test_rules_that_see_every_worker_know_their_number() -> None:
+    own = ts.Optimizer(
+        "own", lambda x, slope, workers: x + 10.0 * workers + slope, 0.1,
+        reductions={"slope": total(lambda g: g, over="workers")},
+    )  # fmt: skip
+    run = ts.Sweep(problem(lambda x, j: 0.0 * x + j), own, {"workers": [1, 2, 4]}, steps=1).run()
+    assert run.x_final.values.ravel().tolist() == [10.0, 21.0, 46.0]
+
+
 def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:
     """Worker j has the gradient j, so the mean of 4 workers is 1.5."""
     own = ts.Optimizer(
@@ -282,3 +374,43 @@ def test_a_measure_of_the_optimizer_sees_the_mean_gradient() -> None:
     )  # fmt: skip
     run = ts.simulate(problem(lambda x, j: 0.0 * x + j), own, steps=3, workers=4, running=True)
     assert run.slope_mean.item() == 1.5
+
+
+@pytest.mark.parametrize("seeds", [1, 40])
+@pytest.mark.parametrize("s", [0.0, 1.0])
+def test_a_measure_of_the_optimizer_sees_what_the_next_step_starts_from(seeds: int, s: float) -> None:
+    """x counts the steps; after c of them t = c + 1 and lr_t = 1/t^s."""
+    own = ts.Optimizer(
+        "own", lambda x: x + 1.0, 1.0, reductions={"place": total(lambda x: x)},
+        measure=lambda place, t, lr: (place, t, lr), measures=("place", "step", "rate"),
+        schedule=ts.power(s),
+    )  # fmt: skip
+    run = ts.simulate(problem(lambda x: x), own, steps=6, checkpoints=(1, 4), running=True, seeds=seeds).isel(
+        seed=seeds - 1
+    )
+    steps = np.array([2.0, 5.0, 7.0])
+    assert (run.place.values == steps - 1.0).all()
+    assert (run.step.values == steps).all()
+    assert (run.rate.values == 1.0 / steps**s).all()
+    means = [np.mean([1.0 / t**s for t in range(1, c + 1)]) for c in (1, 4, 6)]  # over x_1 ... x_c
+    np.testing.assert_allclose(run.rate_mean.values, means, rtol=1e-15)
+
+
+def test_powers_of_whole_numbers_are_the_same_in_every_arithmetic() -> None:
+    def factor(t: int, s: float) -> float:
+        small = 2.0**-t + float(t) ** 20 + t**-s
+        return small + (t % 10) ** 3 + 1000 * t - (-t) // 3 + (t > 2) * t
+
+    def move(lr: float, x: float) -> float:
+        return x + lr
+
+    problem, schedule = ts.Problem("none", lambda x: 0.0), ts.Schedule("own", factor, {"s": 0.25})
+    own = ts.Optimizer("own", move, 1.0, schedule=schedule)
+    steps = 30
+    compiled = ts.simulate(problem, own, steps=steps).x_final.item()
+    exact = replay.run(problem, own, steps, digits(40)).x[0]
+    arrays = trace.elementwise(factor)
+    assert compiled == pytest.approx(float(exact), rel=1e-14)
+    assert sum(float(arrays(t, 0.25)[0]) for t in range(1, steps + 1)) == pytest.approx(
+        float(exact), rel=1e-14
+    )

@@ -1,10 +1,10 @@
 """The benchmark: the lane loop beside its rivals, in the same run.
 
-The job is Adam (beta1 0.9, beta2 varying over lanes, eps 0, no bias correction, lr/sqrt(t)) on Reddi's periodic
-problem with period 10 and projection on [-1, 1], in float64.  Every rival does the same arithmetic.
+The job is Adam (beta1 0.9, beta2 varying over lanes, eps 0, no bias correction, lr/sqrt(t)) on Reddi's
+periodic problem with period 10 and projection on [-1, 1], in float64.  Every rival does the same arithmetic.
 
-The second job is two-way quantized Adam with l1-sign messages and error feedback on both sides, on a quadratic of one
-decade, 64 lanes on one thread; its unit is the nanosecond per worker, coordinate and lane.
+The second job is two-way quantized Adam with l1-sign messages and error feedback on both sides, on a
+quadratic of one decade, 64 lanes on one thread; its unit is the nanosecond per worker, coordinate and lane.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def _betas(lanes: int = LANES) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def ours(threads: int, steps: int = 10 * STEPS) -> float:
-    """Return nanoseconds per lane-step of this suite; long runs compile a pair of rules, and shorter ones find it."""
+    """Return nanoseconds per lane-step of this suite.
+
+    Long runs compile a pair of rules, and shorter ones find it.
+    """
     optimizer = adam(LR, BETA1, eps=0.0, bias_correction=False, schedule=power(0.5))
     sweep = Sweep(build_problem(f"reddi.periodic:C={PERIOD}"), optimizer, {"beta2": _betas()}, steps=steps)
     return _best(lambda: sweep.run(threads=threads), 3) / (LANES * steps) * 1e9
@@ -76,7 +79,7 @@ def scalar_loop(beta2: Any, steps: int, x: Any) -> None:
 
 
 def fused_loop(beta2: Any, steps: int, x: Any, m: Any, v: Any) -> None:
-    """The same runs, step and gradient fused by hand over a tile: the roofline of a loop that is not modular."""
+    """The same runs, step and gradient fused by hand over a tile: what a loop without modules reaches."""
     for t in range(1, steps + 1):
         g = float(PERIOD) if (t - 1) % PERIOD == 0 else -1.0
         lr = LR / math.sqrt(float(t))
@@ -87,7 +90,7 @@ def fused_loop(beta2: Any, steps: int, x: Any, m: Any, v: Any) -> None:
 
 
 def moments_loop(repeats: int, g: Any, m: Any, v: Any, e: Any, norm: Any) -> None:
-    """The arithmetic of one worker: m, v, the update with its square root and quotient, e and the norm of p."""
+    """The arithmetic of one worker: m, v, the update with its root and quotient, e and the norm of p."""
     for _ in range(repeats):
         for i in range(m.shape[0]):
             for lane in range(m.shape[1]):
@@ -240,7 +243,7 @@ def messages_torch(workers: int, d: int) -> float:
 
 
 def roofline(workers: int, d: int) -> tuple[float, float]:
-    """Return nanoseconds per worker, coordinate and lane of the arithmetic in cache and of the memory traffic alone.
+    """Return nanoseconds per worker, coordinate and lane: arithmetic in cache, and memory traffic alone.
 
     Nothing that does the same arithmetic on this machine beats the larger of the two.
     """

@@ -1,4 +1,4 @@
-"""Many claims and figures at once: split into jobs without a sweep in common, run on one process or several."""
+"""Many claims and figures at once: split into jobs that share no sweep, run on one process or several."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     require_names,
-    require_results,
 )
+from theory_sim.rules.results import require_results
 
 FloatArray = NDArray[np.float64]
 Field = tuple[np.ndarray[Any, Any], int]

@@ -83,7 +83,10 @@ def gradients(
 
 
 def _mean(problem: Problem) -> tuple[Any, int]:
-    """Return the gradient kernel with the noise at its mean, and its rows of scratch; rules are affine in the noise."""
+    """Return the gradient kernel with the noise at its mean, and its rows of scratch.
+
+    Rules are affine in the noise.
+    """
     noise = problem.noise
     assert noise is not None
     rows = tile.NoiseRows(noise.mean or _zero, 0, "worker")

@@ -34,17 +34,20 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
 
         - ``x_final`` (cells[, coordinate]): the iterate after T updates, NaN if the lane is not finite;
           scalar problems have no coordinate dimension;
-        - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name, ``e_2`` for row e of worker 2;
-        - with messages, ``bits_up`` and ``bits_down`` (cells[, checkpoint]): bits one worker sent and received;
-        - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite, or -1; an
-          overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
+        - ``state_final`` (cells, row[, coordinate]): the optimizer's state rows by name, ``e_2``
+          for row e of worker 2;
+        - with messages, ``bits_up`` and ``bits_down`` (cells[, checkpoint]): bits one worker
+          sent and received;
+        - ``status`` (cells): FINITE or NONFINITE; ``nonfinite_step`` (cells): the update that was not finite,
+          or -1; an overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule, UNJUDGED without one;
         - ``decides_at`` (cells): extrapolated steps that decide an UNDECIDED run that still moves, else NaN;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells[, checkpoint]) over x_1 ... x_c;
         - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
-        - ``<rule measure>_window`` (cells, window_end): the window means that the rule judged, at T/4, T/2 and T;
-        - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds, Wilson 95 % interval.
+        - ``<rule measure>_window`` (cells, window_end): the window means that the rule judged, at T/4, T/2, T;
+        - ``diverged_fraction``, ``diverged_low``, ``diverged_high`` (axes): share of seeds,
+          Wilson 95 % interval.
     """
     import xarray as xr
 

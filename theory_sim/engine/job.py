@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from theory_sim.nouns.sweep import Sweep
+    from theory_sim.rules.language import Source
 
 
 @cache
@@ -76,44 +77,45 @@ class Job:
             "windows": list(sweep.plan.windows),
         }
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """16 hex digits of all that determines the result: the arrays of the lanes and the kernels that are run."""
-        sweep, lanes, plan = self.sweep, self.lanes, self.sweep.plan
-        optimizer, problem = sweep.optimizer, sweep.problem
+        """16 hex digits of all that determines the result: the arrays of the lanes and the kernels.
+
+        The kernels are as they are now: a value that one captures may have changed since the last run.
+        """
+        optimizer, problem = self.sweep.optimizer, self.sweep.problem
         sources = [one for one, _ in (optimizer.source, optimizer.watch, *problem.source)]
         texts = [one.digest for one in (*sources, optimizer.schedule.source)]
+        messages = [source.digest for source in self._compressors]
+        return digest(texts, messages, self._inputs)
+
+    @cached_property
+    def _compressors(self) -> list[Source]:
+        sides = [side for variant in self.lanes.variants for side in (variant.up, variant.down)]
+        return [side.source for side in sides if side is not None]
+
+    @cached_property
+    def _inputs(self) -> str:
+        sweep, lanes, plan = self.sweep, self.lanes, self.sweep.plan
+        optimizer, problem = sweep.optimizer, sweep.problem
         messages = [
-            (
-                side.source.digest,
-                tuple(side.hyper.values()),
-                variant.draws_of_messages(problem.dim, 1),
-            )
+            (tuple(side.hyper.values()), variant.draws_of_messages(problem.dim, 1))
             for variant in lanes.variants
             for side in (variant.up, variant.down)
             if side is not None
         ]
         arrays = (
-            lanes.lr,
-            lanes.hyper,
-            lanes.schedule,
-            lanes.theta,
-            lanes.size,
-            lanes.key,
-            lanes.x0,
-            lanes.state,
+            *(lanes.lr, lanes.hyper, lanes.schedule, lanes.theta),
+            *(lanes.size, lanes.key, lanes.x0, lanes.state),
         )
         shape = (lanes.workers, lanes.group, lanes.variant, problem.dim, problem.draws, optimizer.draws)
         names = (problem.measures, optimizer.measures, optimizer.rows, optimizer.worker_rows)
         structure = (
-            optimizer.warmup,
-            optimizer.nodes,
-            optimizer.sees_workers,
-            problem.domain,
-            problem.online,
+            *(optimizer.warmup, optimizer.nodes, optimizer.sees_workers),
+            *(problem.domain, problem.online),
         )
         plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
-        return digest(texts, messages, arrays, shape, names, structure, plans, _engine(sweep.order))
+        return digest(messages, arrays, shape, names, structure, plans, _engine(sweep.order))
 
     def run(
         self,

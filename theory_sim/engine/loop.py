@@ -47,6 +47,21 @@ def halted(t: int, x: Array, stopped: Array, escaped: Array) -> int:
     return new
 
 
+def rate(t: int, schedule: Any, parameters: Array, factor: Array, each: int, lr0: Array, lr: Array) -> None:
+    """Write the step sizes of step t, from factors of each lane's own or, asked for in blocks, of all lanes."""
+    if each:
+        schedule(t, parameters, factor)
+        for lane in range(lr.shape[0]):
+            lr[lane] = lr0[lane] * factor[lane]
+    else:
+        place = (t - 1) % AHEAD
+        if place == 0:
+            schedule(t, parameters, factor)
+        common = factor[place]
+        for lane in range(lr.shape[0]):
+            lr[lane] = lr0[lane] * common
+
+
 def advance(
     pair: Any,
     step: Any,
@@ -92,10 +107,10 @@ def advance(
         dead += stopped[lane] > 0
     saved = 0
 
+    rate(1, schedule, parameters, factor, limits.each, lr0, lr)
     if limits.begins:
-        schedule(1, parameters, factor)
-        for lane in range(lanes):
-            lr[lane] = lr0[lane] * factor[lane if limits.each else 0]
+        if down_noise.shape[0] > 0:
+            uniform(0, messages + up_noise.shape[0], key, down_noise)
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
     if many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
@@ -133,18 +148,8 @@ def advance(
                 sampler(t, size, u, table, idx)
             if noise.shape[0] > 0:
                 uniform(t, workers, key, noise)
-            if limits.varying or t == 1:
-                if limits.each:
-                    schedule(t, parameters, factor)
-                    for lane in range(lanes):
-                        lr[lane] = lr0[lane] * factor[lane]
-                else:
-                    place = (t - 1) % AHEAD
-                    if place == 0:
-                        schedule(t, parameters, factor)
-                    common = factor[place]
-                    for lane in range(lanes):
-                        lr[lane] = lr0[lane] * common
+            if limits.varying:
+                rate(t, schedule, parameters, factor, limits.each, lr0, lr)
             gradient(x, t, idx, noise, theta, g, work)
             if averaged:
                 for i in range(d):
@@ -216,6 +221,8 @@ def advance(
                     sums[k, lane] += total[k, lane]
         if record.kept[s]:
             if many > 0:
+                if own < many and limits.varying:
+                    rate(edge + 1, schedule, parameters, factor, limits.each, lr0, lr)
                 measure(x, edge + 1, idx, noise, theta, row[:own], work)
                 watch(seen, edge + 1, lr, hyper, state, x, row[own:], work)
             for i in range(d):

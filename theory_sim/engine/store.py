@@ -1,4 +1,4 @@
-"""Finished chunks on disk, resumable and verified: one file for a small sweep, a zarr group for a large one."""
+"""Finished chunks on disk, resumable and verified: a file for a small sweep, a zarr group for a large one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _checksum(records: Records) -> int:
 
 
 class Store:
-    """The chunks of one sweep: ``folder/<digest>.npz`` if one chunk holds all lanes, else ``folder/<digest>.zarr``.
+    """The chunks of one sweep: ``folder/<digest>.npz`` if one holds all lanes, else ``folder/<digest>.zarr``.
 
-    Either appears under its name only when it is complete, so processes may share a folder, and each chunk has a
-    checksum: what is interrupted, damaged or unreadable counts as missing and is written again.
+    Either appears under its name only when it is complete, so processes may share a folder, and each chunk
+    has a checksum: what is interrupted, damaged or unreadable counts as missing and is written again.
 
-    In the group, arrays have the lane as first dimension and one zarr chunk per chunk of lanes, so no two writers
-    share a file; ``done`` holds the checksums, written last.
+    In the group, arrays have the lane as first dimension and one zarr chunk per chunk of lanes, so no two
+    writers share a file; ``done`` holds the checksums, written last.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Store:
         )
 
     def _created(self, records: Records) -> dict[str, Any]:
-        """Put a whole group without chunks in the place of a missing or damaged one, and return its arrays."""
+        """Put a group without chunks in the place of a missing or damaged one, and return its arrays."""
         new = Path(tempfile.mkdtemp(prefix=f".{self.path.stem}.", dir=self.path.parent))
         try:
             self._make_group(new / self.path.name, records)

@@ -192,7 +192,9 @@ def run_tile(
         low=low,
         high=high,
         target=math.nan if plan.first_hit is None else plan.first_hit,
-        watched=-1 if plan.first_hit is None else problem.measures.index(WATCHED),
+        watched=-1
+        if plan.first_hit is None
+        else next(k for k, name in enumerate(problem.measures) if name in WATCHED),
         sampled=int(sampled),
         lockstep=int(_lockstep(lanes)),
         varying=int(optimizer.schedule.varies),

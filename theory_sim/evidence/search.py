@@ -1,8 +1,9 @@
-"""The worst run that a search finds: smooth functions with piecewise constant curvature, searched for one optimizer.
+"""The worst run that a search finds: functions of piecewise constant curvature, for one optimizer.
 
-The worst functions known for first-order methods on smooth functions are of this kind: the quadratic, the Huber
-function of Drori and Teboulle 2014 (arXiv:1206.3209), and for non-convex ones a gradient that dips between iterates
-(Abbaszadehpeivasti, de Klerk, Zamani 2021, arXiv:2104.05468).  A search gives a lower bound on the worst case.
+The worst functions known for first-order methods on smooth functions are of this kind: the quadratic, the
+Huber function of Drori and Teboulle 2014 (arXiv:1206.3209), and for non-convex ones a gradient that dips
+between iterates (Abbaszadehpeivasti, de Klerk, Zamani 2021, arXiv:2104.05468).  A search gives a lower
+bound on the worst case.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def piecewise_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: An
 
 
 def piecewise_measure(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """f - f* with f = sum of int_0^x_i (x_i - s) f_i''(s) ds, ||grad f||^2 and ||x||; the last row of theta is f*."""
+    """f - f* with f = sum of int_0^x_i (x_i - s) f_i''(s) ds, ||grad f||^2 and ||x||.
+
+    The last row of theta is f*.
+    """
     d, lanes = x.shape
     last = theta.shape[0] - 1
     knots = last // d // 2
@@ -120,8 +124,8 @@ def piecewise(knots: Any = (0.2,), curvatures: Any = (1.0, 0.0), start: Any = 1.
     Returns
     -------
     Problem
-        Measures: gap, gradient_square, distance ||x||.  Facts: L = max |f''|, mu = min f''; if mu >= 0, 0 is a minimiser.
-        The default is the Huber function.
+        Measures: gap, gradient_square, distance ||x||.  Facts: L = max |f''|, mu = min f''; if mu >= 0, 0 is
+        a minimiser.  The default is the Huber function.
     """
     edges, bends = (np.atleast_2d(np.asarray(value, dtype=float)) for value in (knots, curvatures))
     d, K = edges.shape
@@ -155,7 +159,8 @@ def piecewise(knots: Any = (0.2,), curvatures: Any = (1.0, 0.0), start: Any = 1.
     )
 
 
-# What is worst: the value of a run with T updates, from gaps, squares and distances at x_1 ... x_{T+1}, (T + 1, N).
+# What is worst: the value of a run with T updates, from gaps, squares and distances at x_1
+# ... x_{T+1}, (T + 1, N).
 RATIOS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "gap over L R^2": lambda gap, square, distance: gap[-1] / distance[0] ** 2,
     "mean gap over L R^2": lambda gap, square, distance: gap[:-1].mean(axis=0) / distance[0] ** 2,
@@ -176,7 +181,7 @@ class Worst:
 
 
 def _functions(z: Array, d: int, K: int, low: float, high: float) -> tuple[Array, Array, Array]:
-    """Return knots (d, K, N), curvatures (d, K + 1, N) and starts (d, N) for points z (m, N) of the unit cube.
+    """Return knots (d, K, N), curvatures (d, K + 1, N), starts (d, N) for points z (m, N) of the unit cube.
 
     Every number is clipped from a wider range, so that the ends, where the worst functions are, have volume.
     """
@@ -206,7 +211,8 @@ def search(
 ) -> Worst:
     """Search for the function with curvatures in [low, high] on which a run is worst.
 
-    Differential evolution whose population are the lanes of the kernels, then Nelder and Mead from its best point.
+    Differential evolution whose population are the lanes of the kernels, then Nelder and Mead
+    from its best point.
 
     Parameters
     ----------

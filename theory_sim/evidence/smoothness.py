@@ -1,7 +1,8 @@
 """(L0, L1)-smoothness on a region: is ||Hess f|| <= L0 + L1 ||grad f|| there, and for which pairs?
 
-The Hessian is differenced from gradients, at sampled points.  So a check can refute a pair, by a point, but never
-prove one, and an estimated constant is a bound from below on the region: between the points f may do anything.
+The Hessian is differenced from gradients, at sampled points.  So a check can refute a pair, by a
+point, but never prove one, and an estimated constant is a bound from below on the region: between the
+points f may do anything.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from theory_sim.nouns.problem import Problem
 
 Array = np.ndarray[Any, Any]
 
-# Steps max(1, |x_i|) 0.1/7.3^k: three consecutive ones must agree, and no simple ratio lets a wave look constant.
-# At step 8, 1e-8, a smooth gradient is straight up to rounding; a jump shows there.
+# Steps max(1, |x_i|) 0.1/7.3^k: three consecutive ones must agree, and no simple ratio lets a wave look
+# constant. At step 8, 1e-8, a smooth gradient is straight up to rounding; a jump shows there.
 _LARGEST, _RATIO, _RUNGS, _FINE = 0.1, 7.3, 12, 8
 _UNRESOLVED = 1e-3  # share of L0 + L1 ||grad f|| that the error of a Hessian may take
 
@@ -36,11 +37,11 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """The check of one pair: REFUTED if at `point` the bound is exceeded by more than the error of the Hessian.
+    """The check of one pair: REFUTED if `point` exceeds the bound by more than the error of the Hessian.
 
     Otherwise UNDECIDED if values are not finite, or too inaccurate to tell, at `undecided` of the `sampled`
-    points, the first of them `undecided_at`.  `point` has the largest `excess` = hessian - L0 - L1 gradient over
-    the error; it and the norms there are NaN if no point is finite.
+    points, the first of them `undecided_at`.  `point` has the largest `excess` = hessian - L0 - L1 gradient
+    over the error; it and the norms there are NaN if no point is finite.
     """
 
     finding: Finding
@@ -58,8 +59,8 @@ class Report:
 class Curvature:
     """Norms at N points of shape (N, d); NaN where the gradient, or every difference of it, is not finite.
 
-    `gradient` and `hessian` (N,) are the Euclidean and the spectral norm, `error` (N,) the estimated error of the
-    second: differencing, rounding and asymmetry.
+    `gradient` and `hessian` (N,) are the Euclidean and the spectral norm, `error` (N,) the estimated error of
+    the second: differencing, rounding and asymmetry.
     """
 
     points: Array
@@ -103,8 +104,8 @@ class Curvature:
 
 
 def box(low: Any, high: Any, count: int = 4001) -> Array:
-    """Return points of the box [low, high], shape (N, d): `count` equidistant ones in one dimension, else the corners
-    and a Halton sequence.
+    """Return points of the box [low, high], shape (N, d): `count` equidistant ones in one dimension, else the
+    corners and a Halton sequence.
     """
     checks.count("count", count, 2)
     low, high = np.broadcast_arrays(np.atleast_1d(low).astype(float), np.atleast_1d(high).astype(float))
@@ -150,10 +151,11 @@ def _norm(vectors: Array) -> Array:
 
 
 def curvature(gradient: Problem | Callable[[Any], Any], points: Array) -> Curvature:
-    """Measure ||grad f|| and ||Hess f|| at points of shape (N, d), for instance ``box(-3, 3)``, by 1 + 24 d gradients.
+    """Measure ||grad f|| and ||Hess f|| at points (N, d), for instance ``box(-3, 3)``, by 1 + 24 d gradients.
 
-    A callable gets a float if d = 1 and an array (d,) otherwise; infinities and an ArithmeticError are recorded.
-    Where the gradient has a kink a central difference is the mean of the one-sided ones, hence below the larger.
+    A callable gets a float if d = 1 and an array (d,) otherwise; infinities and an ArithmeticError
+    are recorded. Where the gradient has a kink a central difference is the mean of the one-sided
+    ones, hence below the larger.
     """
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or not points.size or not np.isfinite(points).all():

@@ -51,8 +51,8 @@ class Arithmetic:
     signs : callable
         Least and greatest sign (-1, 0, 1) that a raw number may have; (-1, 1) if nothing is known.
     functions : mapping of str to callable
-        sqrt, exp, ... of raw numbers, by their names in ``math``; also pi (of no argument), truncate (to int), and
-        least, greatest and sign where these need no comparison.
+        sqrt, exp, ... of raw numbers, by their names in ``math``; also pi (of no argument), truncate (to
+        int), and least, greatest and sign where these need no comparison.
     finite : callable
         Whether a raw number is finite.
     precision : callable

@@ -1,8 +1,8 @@
 """The same rules in other arithmetics: rigorous balls, many digits, symbols.
 
-`rebind` gives a rule other globals (``math``, ``np``, ``min``, ``max``, ``float``) and `run` calls it: no optimizer is
-written twice.  Numbers given as floats, literals in a rule included, mean their binary64 value exactly; arithmetic
-between two literals stays binary64.
+`rebind` gives a rule other globals (``math``, ``np``, ``min``, ``max``, ``float``) and `run` calls it: no
+optimizer is written twice.  Numbers given as floats, literals in a rule included, mean their binary64 value
+exactly; arithmetic between two literals stays binary64.
 """
 
 from __future__ import annotations

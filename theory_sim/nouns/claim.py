@@ -112,8 +112,8 @@ class Claim:
     statement : str
         In our words.
     kind : str
-        One of `KINDS`; says what a PASS means: exact and tight compare equal, upper and lower bound, region is
-        agreement of a map, rate an exponent in an interval, order "A beats B".
+        One of `KINDS`; says what a PASS means: exact and tight compare equal, upper and lower bound, region
+        is agreement of a map, rate an exponent in an interval, order "A beats B".
     check : callable
         ``check(grids, tier) -> Evidence``, with one Dataset per sweep.
     sweeps : tuple of Sweep
@@ -140,7 +140,8 @@ class Claim:
 def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[..., Evidence]], Claim]:
     """Turn a check into a `Claim`, whose statement is the check's docstring.
 
-    The check takes one Dataset for each sweep, in order, and the keyword ``tier`` if it has a parameter of that name.
+    The check takes one Dataset for each sweep, in order, and the keyword ``tier`` if it has a
+    parameter of that name.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class Figure:
         return tuple(name for name in self.needs if find_spec(name) is None)
 
     def save(self, grids: Sequence[xr.Dataset], folder: Path) -> list[Path]:
-        """Write ``name.png``, ``name.svg``, ``name.json`` (features and drawn curves) and one ``.nc`` per sweep.
+        """Write ``name.png``, ``name.svg``, ``name.json`` (features, drawn curves) and one ``.nc`` per sweep.
 
         Parameters
         ----------

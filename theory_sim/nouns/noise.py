@@ -19,11 +19,13 @@ class Noise:
     ----------
     name : str
     rule : callable
-        From the uniforms ``u`` and ``v`` in [0, 1), and names of the problem such as its constants, to the value.
+        From the uniforms ``u`` and ``v`` in [0, 1), and names of the problem such as its
+        constants, to the value.
     draws : int
         Uniforms per value, 1 or 2.
     each : {"coordinate", "pair", "worker"}
-        What has uniforms of its own: every coordinate, every two coordinates 2 k and 2 k + 1, or every worker.
+        What has uniforms of its own: every coordinate, every two coordinates 2 k and 2 k + 1,
+        or every worker.
     mean : callable, optional
         Rule for the mean of the value, from names of the problem; default 0.
     """
@@ -108,7 +110,7 @@ SKEWED = Noise("skewed", _skewed)
 SIGN = Noise("sign", _sign)
 """+-``sigma`` with equal probability."""
 STUDENT = Noise("Student", _student, draws=2)
-"""Student's t at variance ``sigma``^2 with 1/``tail`` degrees of freedom (normal if 0), by the polar method of
-R. W. Bailey, Math. Comp. 62 (1994) 779."""
+"""Student's t at variance ``sigma``^2 with 1/``tail`` degrees of freedom (normal if 0), by the polar method
+of R. W. Bailey, Math. Comp. 62 (1994) 779."""
 PARETO = Noise("Pareto", _pareto, draws=2)
 """A random sign times (1 - u)^-``tail``: symmetric, with moments below 1/``tail``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
 from theory_sim.rules import build, inspection, tile
@@ -22,8 +23,9 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     require_names,
-    require_results,
+    required,
 )
+from theory_sim.rules.results import require_results
 
 INITIAL_STATES = ("mean_gradient", "max_square")
 _TAKEN = ("g", "t", "lr", "x", "i", "j", "d", "workers")
@@ -38,9 +40,11 @@ class Optimizer:
     ----------
     name : str
     step : callable or Round
-        A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x, the
-        hyperparameters, the rows, the reductions, the coordinate i of d.  For a method with messages a `Round`.  Or a
-        step kernel, or with compressors an exchange kernel; see `theory_sim.rules.build`.
+        A rule of named scalars that returns the new x, then the new rows in order; the names are g, t, lr, x,
+        the hyperparameters, the rows, the reductions, the coordinate i of d, and ``workers`` where a
+        reduction folds over them; a rule that sees their mean gradient does not know their number.  For a
+        method with messages a `Round`.  Or a step kernel, or with compressors an exchange kernel; see
+        `theory_sim.rules.build`.
     lr : float
         Step size, > 0; the rule receives lr * schedule factor.
     hyper : mapping of str to float
@@ -62,8 +66,8 @@ class Optimizer:
     draws : int
         Uniforms that a step kernel reads per step, as the rows of ``noise``.
     distributed : bool
-        Whether a step kernel sees every worker's gradient; otherwise the workers' gradients are averaged.  A rule with
-        messages or with a reduction over workers always does.
+        Whether a step kernel sees every worker's gradient; otherwise the workers' gradients are averaged.  A
+        rule with messages or with a reduction over workers always does.
     worker_rows : tuple of str
         Names of the state rows that each worker owns; they follow `rows`, worker by worker.
     up, down : Compressor, optional
@@ -71,17 +75,19 @@ class Optimizer:
     stored : tuple of str
         Rows that pass through `up` and `down` after every step; then nothing is sent.
     nodes : int
-        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes coordinates to its
-        neighbours.
+        If positive, the iterate holds the points of this many nodes, and each node sends its d/nodes
+        coordinates to its neighbours.
     boxless : bool
-        Whether the method keeps its iterate in a state row, so that a box on x would not confine it; problems with a domain
-        are refused.
+        Whether the method keeps its iterate in a state row, so that a box on x would not confine it; problems
+        with a domain are refused.
     warmup : int
         Rounds, before the others, in which 32-bit words go both ways instead of compressed messages.
     measure : callable, optional
-        Rule for numbers to record, from reductions over the state rows.
+        Rule for numbers to record, from reductions over the state rows.  After c updates it sees what step
+        t = c + 1 starts from: x_t, the rows that the c updates left, t, and lr_t, the step size of that step.
     measures : tuple of str
-        Their names; they join those of the problem.  One that names g has a meaning only on average over the path.
+        Their names; they join those of the problem.  One that names g has a meaning only on
+        average over the path.
     paper : str
         Key of `theory_sim.nouns.papers`, empty if none.
     family : callable, optional
@@ -241,7 +247,7 @@ class Optimizer:
         return isinstance(self.step, Round) and self.step.start is not None
 
     def bits(self, d: int, steps: int) -> tuple[float, float]:
-        """Return the bits that one worker, or one node, sends and receives from the server in `steps` rounds."""
+        """Return the bits that one worker, or one node, sends and receives in `steps` rounds."""
         if self.up is None or self.down is None or self.stored:
             return 0.0, 0.0
         if self.nodes:
@@ -307,10 +313,13 @@ class Optimizer:
     def replace(self, **changes: Any) -> Optimizer:
         """Return a copy with other hyperparameters, checked by the same rules.
 
+        What `dataclasses.replace` has changed in this optimizer stays changed.
+
         Raises
         ------
         ValueError
-            If a name is no hyperparameter of this optimizer or a value breaks its rule.
+            If a name is no hyperparameter of this optimizer, a value breaks its rule, or it would also change
+            what was replaced by hand.
         """
         for name in changes:
             checks.known(f"hyperparameter of {self.name}", name, (*self.axes, "schedule", "up", "down"))
@@ -319,11 +328,8 @@ class Optimizer:
             compressor: Compressor = changes.get(side, getattr(self, side))
             changes[side] = compressor.replace(**{parameter: changes.pop(name)})
         if self.family is not None:
-            rebuilt = self.family(**{**self.arguments, **changes})
-            if self.measure is None:
-                return rebuilt
-            reductions = {**self.reductions, **rebuilt.reductions}
-            return replace(rebuilt, measure=self.measure, measures=self.measures, reductions=reductions)
+            made: Optimizer = rebuilt(self, changes)
+            return made
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
         return replace(self, hyper={**self.hyper, **changes}, **own)
 
@@ -337,6 +343,16 @@ class Optimizer:
         return f"{self.name}({values}{variant}, {self.schedule})"
 
 
+def _require_no_workers(known: tile.Names, rules: Iterable[Rule | None]) -> None:
+    """Raise ValueError if a rule that sees a mean gradient asks for the number of workers."""
+    for rule in (*rules, *(one.term for _, one in known.reductions)):
+        if rule is not None and known.averaged and "workers" in required(rule):
+            raise ValueError(
+                f"Rule {rule.__name__} of {known.owner} names 'workers', and sees only the mean of their gradients; fold "
+                "over the workers with a reduction, or send messages with a Round."
+            )
+
+
 @lru_cache(1024)
 def _step(
     step: Rule | Round, once: Rule | None, known: tile.Names, warmup: int, stored: tuple[str, ...]
@@ -346,6 +362,7 @@ def _step(
         if not isinstance(step, Round) and build.is_raw(kind, step):
             return tile.raw(kind, step), 0
     tile.require_reductions(known.reductions, known.owner)
+    _require_no_workers(known, () if isinstance(step, Round) else (step, once))
     first = None if once is None else Stage(once, known.shared)
     if once is not None:
         require_results(once, known.shared, known.owner)
@@ -368,6 +385,7 @@ def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -
     if measure is None:
         return tile.empty("watch"), 0
     tile.require_reductions(known.reductions, known.owner)
+    _require_no_workers(known, (measure,))
     made = tile.watch(known, measure, len(measures))
     require_results(measure, measures, known.owner)
     return made

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names, require_results
+from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
+from theory_sim.rules.results import require_results
 
 # Names that an output of a run has, or that a rule binds itself.
 _TAKEN = ("x", "t", "i", "j", "d", "index", "workers", "noise", "u", "v")
@@ -45,11 +47,13 @@ class Problem:
     ----------
     name : str
     gradient : callable
-        A rule of named scalars for one coordinate of a component's gradient; the names are x, t, the constants, the
-        component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of workers.  In up to nine
-        dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient kernel; see `theory_sim.rules.build`.
+        A rule of named scalars for one coordinate of a component's gradient; the names are x, t, the
+        constants, the component ``index``, ``noise``, the reductions, the coordinate i of d, the worker j of
+        workers.  In up to nine dimensions a rule of x0, x1, ... returns all coordinates.  Or a gradient
+        kernel; see `theory_sim.rules.build`.
     constants : mapping of str to float, or to a tuple of d floats
-        What the rules name; a tuple has one value for each coordinate.
+        What the rules name; a tuple has one value for each coordinate.  In two to nine dimensions x0, x1, ...
+        are the coordinates and name no constant.
     dim : int
         Number of coordinates d.
     components : int
@@ -57,11 +61,13 @@ class Problem:
     noise : Noise, optional
         Where the value ``noise`` comes from.
     draws : int
-        Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws ... of ``noise``.
+        Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws
+        ... of ``noise``.
     reductions : mapping of str, or tuple of str, to Reduction
         Numbers from all coordinates, or all workers, that the rules name.
     measure : callable, optional
-        Rule that returns the measures, from reductions, scalar constants and, in one dimension, x.  Or a kernel.
+        Rule that returns the measures, from reductions, scalar constants and, in one
+        dimension, x.  Or a kernel.
     measures : tuple of str
         Names of the measures.
     online : tuple of str
@@ -130,7 +136,10 @@ class Problem:
                 raise ValueError(
                     f"{name} has {len(several)} values for the {self.dim} coordinates of {self.name}."
                 )
-        require_names("Constant", self.constants, _TAKEN, self.name)
+        taken = (*_TAKEN, *tile.points(self.dim))
+        require_names("Constant", self.constants, taken, self.name)
+        reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
+        require_names("Reduction", reduced, (*taken, *self.constants), self.name)
         for name in ("measures", "online"):
             if not isinstance(getattr(self, name), tuple):
                 raise ValueError(
@@ -159,7 +168,7 @@ class Problem:
 
     @property
     def theta(self) -> dict[str, float]:
-        """Every constant as a number, in the order of the kernels' rows; ``a_0``, ``a_1``, ... for those of coordinates."""
+        """Every constant as a number, in the order of the kernels' rows; ``a_0``, ... for coordinates."""
         rows: dict[str, float] = {}
         for name, value in self.constants.items():
             rows |= (
@@ -209,24 +218,20 @@ class Problem:
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with other parameters; everything derived from them is rebuilt.
 
-        A start or a rule that was set by hand is kept.
+        What `dataclasses.replace` has changed in this problem stays changed; a start only until x0 is given.
 
         Raises
         ------
         ValueError
-            If a name is no parameter of this problem or a value breaks its rule.
+            If a name is no parameter of this problem, a value breaks its rule, or it would also change what
+            was replaced by hand; a start or a rule set by hand stands against it.
         """
         for name in changes:
             checks.known(f"parameter of {self.name}", name, self.axes)
         if self.family is not None:
-            rebuilt = self.family(**{**self.arguments, **changes})
-            own = self.family(**self.arguments)
-            kept = {
-                name: getattr(self, name)
-                for name in ("start", "rule")
-                if getattr(self, name) != getattr(own, name) and not (name == "start" and "x0" in changes)
-            }
-            return replace(rebuilt, **kept)
+            given = ("start",) if "x0" in changes else ()
+            made: Problem = rebuilt(self, changes, kept=("start", "rule"), given=given)
+            return made
         return replace(self, constants={**self.constants, **changes})
 
     def bounds(self) -> tuple[float, float]:
@@ -261,7 +266,7 @@ def _gradient(
     if noise is not None:
         require_results(noise.rule, ("the noise",), owner)
     made = tile.gradient(gradient, owner, dim, _constants(shape), rows, dict(reductions))
-    all_at_once = dim > 1 and any(name[:1] == "x" and name[1:].isdigit() for name in names(gradient))
+    all_at_once = not tile.points(dim).keys().isdisjoint(names(gradient))
     require_results(gradient, [f"coordinate {i}" for i in range(dim if all_at_once else 1)], owner)
     return made
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.rules import build, inspection, tile
-from theory_sim.rules.language import Rule, Source, require_results
+from theory_sim.rules.language import Rule, Source
+from theory_sim.rules.results import require_results
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Schedule:
     ----------
     name : str
     rule : callable
-        Rule from ``t`` and the parameters by name to the factor, or a schedule kernel ``(t, parameters, factor)``.
+        Rule from ``t`` and the parameters by name to the factor, or a schedule kernel
+        ``(t, parameters, factor)``.
     parameters : mapping of str to float
         Each can be an axis of a sweep.
     family : callable, optional

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from theory_sim.engine.job import Job
 
-WATCHED = "gradient_norm"
+WATCHED = ("gradient_norm", "gradient_l1")  # a problem has one of them
 _SLOTS = 1 << 16  # uniforms of a step, see theory_sim.random
 _LONGEST = 1 << 53
 _MOST = 1_000_000  # log-spaced checkpoints
@@ -45,7 +45,8 @@ class Plan:
     windows : tuple of (int, int)
         Half-open ranges (a, b] of updates over which measures are averaged for a verdict rule.
     first_hit : float, optional
-        Value of the measure "gradient_norm" whose first hit is recorded.
+        Value of the gradient's norm (the measure "gradient_norm" or "gradient_l1") whose
+        first hit is recorded.
     """
 
     steps: int
@@ -81,13 +82,14 @@ def axis_owner(name: str, problem: Problem, optimizer: Optimizer) -> str:
         checks.known("axis", name, set().union(*owners.values()))
     if len(found) > 1:
         raise ValueError(
-            f"Axis {name!r} names both a {' and a '.join(found)} parameter; rename one of them in its constructor."
+            f"Axis {name!r} names both {' and '.join(map(checks.article, found))} parameter; rename one of them in "
+            "its constructor."
         )
     return found[0]
 
 
 def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
-    """Return how many uniforms a step may read: component orders, noise of the problem and the optimizer, messages.
+    """Return how many uniforms a step may read: component orders, noise of problem and optimizer, messages.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def uniforms(problem: Problem, optimizer: Optimizer, workers: int) -> int:
 
 
 def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Raise ValueError for an axis that no object knows, or a value that is refused whatever the other axes are."""
+    """Raise ValueError for an axis that no object knows, or a value refused whatever the other axes are."""
     builders = {
         "optimizer": optimizer.replace,
         "schedule": optimizer.schedule.replace,
@@ -116,7 +118,8 @@ def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.nd
         others = {
             other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]
         }
-        # What is allowed of floats is an interval nearly everywhere; the rest is checked when lanes are built.
+        # What is allowed of floats is an interval nearly everywhere; the rest is checked when
+        # lanes are built.
         floats = values.dtype.kind == "f" and np.isfinite(values).all()
         for value in [values.min().item(), values.max().item()] if floats else values.tolist():
             refusal: Exception | None = None
@@ -141,8 +144,8 @@ class Sweep:
     problem : Problem
     optimizer : Optimizer
     axes : mapping of str to sequence of float
-        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a problem
-        parameter, ``x0`` or ``workers``.
+        Each name is ``lr``, a hyperparameter, a parameter of a compressor (``up.k``), a schedule parameter, a
+        problem parameter, ``x0`` or ``workers``.
     steps : int
         Number of updates T >= 1.
     seeds : int
@@ -161,8 +164,9 @@ class Sweep:
     rule : Rule, optional
         Verdict rule; default: the problem's.
     first_hit : float, optional
-        Record after how many updates the measure "gradient_norm" first was <= this value, at a point of the
-        path (``first_hit``) and on average over the path so far (``first_hit_mean``); -1 if never.
+        Record after how many updates the gradient's norm, the measure "gradient_norm" or "gradient_l1", first
+        was <= this value, at a point of the path (``first_hit``) and on average over the path so far
+        (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.
     name : str
@@ -193,9 +197,8 @@ class Sweep:
             raise ValueError(f"steps = {self.steps} is more than 2^53, which no machine takes; use fewer.")
         for noun, value in ((Problem, self.problem), (Optimizer, self.optimizer)):
             if not isinstance(value, noun):
-                article = "an" if noun is Optimizer else "a"
                 raise TypeError(
-                    f"{checks.shown(value)} is not {article} {noun.__name__}; call its constructor."
+                    f"{checks.shown(value)} is not {checks.article(noun.__name__)}; call its constructor."
                 )
         if not isinstance(self.axes, Mapping):
             raise ValueError(f"axes = {self.axes!r} must be a mapping of names to lists of values.")
@@ -215,9 +218,10 @@ class Sweep:
             checks.known("measure", self.rule.measure, set(self.problem.measures) - set(self.problem.online))
         if self.first_hit is not None:
             checks.number("first_hit", self.first_hit, 0.0)
-            if WATCHED not in self.problem.measures:
+            if not {*WATCHED} & {*self.problem.measures}:
                 raise ValueError(
-                    f"first_hit = {self.first_hit} needs the measure {WATCHED!r}, which {self.problem.name} lacks; "
+                    f"first_hit = {self.first_hit} needs the measure {' or '.join(map(repr, WATCHED))}, which "
+                    f"{self.problem.name} lacks; "
                     f"it has {', '.join(self.problem.measures) or 'none'}."
                 )
         clash = set(self.problem.measures) & set(self.optimizer.measures)
@@ -256,12 +260,18 @@ class Sweep:
         """Pickle the fields only: an executor rebuilds the lanes."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    @cached_property
+    @property
     def job(self) -> Job:
         """What the engine makes of this sweep: its lanes and its digest."""
         from theory_sim.engine.job import Job
 
-        return Job(self)
+        gradient = self.problem.source[0][
+            0
+        ].digest  # rows may start at gradients, and those capture what may change
+        known: dict[str, Job] = self.__dict__.setdefault("_jobs", {})
+        if gradient not in known:
+            known[gradient] = Job(self)
+        return known[gradient]
 
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray[Any, Any]]:

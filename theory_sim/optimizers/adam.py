@@ -1,7 +1,7 @@
 """Adam and AMSGrad, with every variant found in the wild under those names.
 
-Bias correction divides the moments by c_t = 1 - beta**t, kept as a state row, c_t = beta c_{t-1} + (1 - beta): a sum of
-positive terms, so nothing cancels for beta near 1 and no power is taken per step.
+Bias correction divides the moments by c_t = 1 - beta**t, kept as a state row, c_t = beta c_{t-1} + (1 -
+beta): a sum of positive terms, so nothing cancels for beta near 1 and no power is taken per step.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _amsgrad_keras(
     g: float, lr: float, beta1: float, beta2: float, eps_inside: float, eps_outside: float,
     x: float, m: float, v: float, vhat: float, c1: float, c2: float,
 ) -> Moments:  # fmt: skip
-    """Maximum of the raw second moment, eps added before the corrections (keras.optimizers.Adam(amsgrad=True))."""
+    """Maximum of the raw second moment, eps before the corrections (keras.optimizers.Adam(amsgrad=True))."""
     m = beta1 * m + (1.0 - beta1) * g
     v = beta2 * v + (1.0 - beta2) * g * g
     vhat = max(vhat, v)
@@ -128,7 +128,7 @@ def adam(
     v0: float | str = 0.0,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1; without correction: Reddi et al. 2018, 1904.09237).
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1; uncorrected: Reddi et al. 2018, 1904.09237).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Relatives of Adam that change the second moment: AdaGrad, RMSProp, Generic Adam, AdamNC, ADOPT, Adam without EMA."""
+"""Relatives of Adam by the second moment: AdaGrad, RMSProp, Generic Adam, AdamNC, ADOPT, no EMA."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def generic_adam(
     v0: float = 0.0,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Generic Adam with theta_t = 1 - c/t^r (Zou et al. 2019, arXiv:1811.09358, Algorithm 1; Chen et al. 2022).
+    """Generic Adam, theta_t = 1 - c/t^r (Zou et al. 2019, arXiv:1811.09358, Algorithm 1; Chen et al. 2022).
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def adopt(
 ) -> Optimizer:
     """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
 
-    Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here, schedules included.
+    Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here,
+    schedules included.
     """
     return Optimizer(
         "ADOPT",
@@ -195,7 +196,7 @@ def accumulating_adam(
     *,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Adam without momentum as analysed by Defossez, Bottou, Bach, Usunier (arXiv:2003.02395, section 2.2)."""
+    """Adam without momentum of Defossez, Bottou, Bach, Usunier (arXiv:2003.02395, section 2.2)."""
     return Optimizer(
         "Accumulating Adam",
         _accumulating_adam,

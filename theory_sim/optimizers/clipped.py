@@ -1,7 +1,7 @@
 """Methods that rescale the gradient by its norm: clipping, normalisation, AdamNorm.
 
-Norms are Euclidean over all coordinates; hypot keeps them finite nearly as long as g is, and the term 0 * norm turns a
-norm that is not into a NaN instead of a step of length 0.
+Norms are Euclidean over all coordinates; hypot keeps them finite nearly as long as g is, and the term 0 *
+norm turns a norm that is not into a NaN instead of a step of length 0.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def _adam_norm(
 def clipped_gd(lr: float = 0.1, threshold: float = 1.0, *, schedule: Schedule = CONSTANT) -> Optimizer:
     """Clipped (stochastic) gradient descent.
 
-    h_t = min(lr, threshold lr/||g_t||) in Zhang, He, Sra, Jadbabaie 2020 (arXiv:1905.11881, with threshold = gamma)
-    and h_t = lr min(1, c/||g_t||) in Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588, with threshold = c): one rule.
+    h_t = min(lr, threshold lr/||g_t||) in Zhang, He, Sra, Jadbabaie 2020 (arXiv:1905.11881, with
+    threshold = gamma) and h_t = lr min(1, c/||g_t||) in Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588,
+    with threshold = c): one rule.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def clipped_gd(lr: float = 0.1, threshold: float = 1.0, *, schedule: Schedule = 
 def normalized_gd(lr: float = 0.1, offset: float = 0.0, *, schedule: Schedule = CONSTANT) -> Optimizer:
     """Normalised gradient descent, x -= lr g/(||g|| + offset).
 
-    With threshold lr_c = lr and lr_c = lr/offset its step is within a factor 2 of clipped GD's (arXiv:1905.11881).
+    With threshold lr_c = lr and lr_c = lr/offset its step is within a factor 2 of clipped
+    GD's (arXiv:1905.11881).
 
     Parameters
     ----------
@@ -170,7 +172,7 @@ def adam_norm(
     *,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Adam with the scalar second moment of ||g||^2, without bias correction (Wang et al. 2024, arXiv:2403.15146)."""
+    """Adam with the scalar second moment of ||g||^2, uncorrected (Wang et al. 2024, arXiv:2403.15146)."""
     return Optimizer(
         "AdamNorm",
         _adam_norm,

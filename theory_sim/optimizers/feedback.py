@@ -71,18 +71,18 @@ def ef_sgd(
     error_feedback: bool = True,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """SGD whose workers send C(lr g + e) and keep the rest e (Karimireddy et al. 2019, arXiv:1901.09847, Algorithm 2).
+    """SGD whose workers send C(lr g + e) and keep the rest e (Karimireddy et al. 2019, Algorithm 2).
 
-    One worker with up=l1_sign(word=64) and down=identity(word=64) is `theory_sim.ef_signsgd`, which stays for the choice of
-    sign(0) and because it passes no messages.
+    One worker with up=l1_sign(word=64) and down=identity(word=64) is `theory_sim.ef_signsgd`, which stays for
+    the choice of sign(0) and because it passes no messages.
 
     Parameters
     ----------
     lr : float
         lr > 0; it is inside the memory, so the memory has the units of x.
     up, down : Compressor
-        Workers to server, default top_k(k=1), and server to workers, default identity; the server feeds its own
-        error back too.
+        Workers to server, default top_k(k=1), and server to workers, default identity; the server feeds
+        its own error back too.
     error_feedback : bool
         False forgets every error: compressed (distributed) gradient descent.
     schedule : Schedule
@@ -110,7 +110,7 @@ def ef21(
     up: Compressor | None = None,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """EF21 (Richtarik, Sokolov, Fatkhullin 2021, arXiv:2106.05203, Algorithm 2): workers send C(gradient - last estimate).
+    """EF21 (Richtarik et al. 2021, arXiv:2106.05203, Algorithm 2): workers send C(gradient - last estimate).
 
     The first message is C(grad f_i(x_1)), so that g_i^0 = C(grad f_i(x^0)) in the paper's numbering.
 

@@ -1,8 +1,8 @@
-"""Decentralised methods: neighbours on a graph exchange compressed differences (Signum with gossip, CHOCO-SGD).
+"""Decentralised methods: neighbours exchange compressed differences (Signum with gossip, CHOCO-SGD).
 
-n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and the
-problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that is not a
-multiple of n is refused.
+n nodes with d coordinates each share the coordinate axis: node i owns coordinates i d ... (i+1) d - 1, and
+the problem gives each node its own gradient there (`counterexamples.gossip`).  A number of coordinates that
+is not a multiple of n is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]
 
 
 def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """Rows: m, u, the public copy of u, workspace.  Hyper rows from 6 on: (i, j, w_ij) per edge; none is the ring."""
+    """Rows: m, u, the public copy of u, workspace.  Hyper rows 6 ...: (i, j, w_ij) per edge, or the ring."""
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
@@ -90,7 +90,7 @@ def gossip_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x
 def choco_kernel(
     g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any
 ) -> None:
-    """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, then (i, j, w_ij) per edge; none is the ring."""
+    """Rows: public copy xhat, workspaces.  Hyper rows: nodes, mixing, (i, j, w_ij) per edge, or the ring."""
     rows, lanes = x.shape
     nodes = int(hyper[0, 0])
     d = rows // nodes
@@ -187,8 +187,9 @@ def gossip_signum(
 ) -> Optimizer:
     """Signum on n nodes with momentum tracking and compressed gossip.
 
-    Our stand-in for the decentralised method of Sun et al. 2023 (arXiv:2310.14616), whose algorithm was not available
-    to us: u_i tracks the mean momentum (sum u_i = sum m_i always), with the compressed exchange of CHOCO-Gossip.
+    Our stand-in for the decentralised method of Sun et al. 2023 (arXiv:2310.14616), whose algorithm was
+    not available to us: u_i tracks the mean momentum (sum u_i = sum m_i always), with the compressed
+    exchange of CHOCO-Gossip.
 
     Parameters
     ----------
@@ -203,7 +204,8 @@ def gossip_signum(
     compression : {"scaled_sign", "none"}
         What a node sends of a difference p: ||p||_1/d sign(p), or p itself.
     matrix : (n, n) array, optional
-        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for each of its neighbours.
+        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for
+        each of its neighbours.
     at_zero : {0, 1}
         sign(0).
     schedule : Schedule
@@ -261,7 +263,8 @@ def choco(
     up : Compressor
         Q on the difference to the public copy; default l1_sign().
     matrix : (n, n) array, optional
-        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for each of its neighbours.
+        Symmetric doubly stochastic mixing matrix; default: the ring, 1/3 for a node and for
+        each of its neighbours.
     schedule : Schedule
 
     Raises

@@ -46,9 +46,10 @@ def eight_bit_adam(
     down: Compressor | None = None,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """8-bit Adam (Dettmers et al. 2022, arXiv:2110.02861): both moments pass through an 8-bit code after every step.
+    """8-bit Adam (Dettmers et al. 2022, arXiv:2110.02861): the moments pass an 8-bit code after every step.
 
-    Bias correction, eps outside the root; the step uses the moments before they are stored again.  Nothing is sent.
+    Bias correction, eps outside the root; the step uses the moments before they are stored
+    again.  Nothing is sent.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ def nonzero(scale: float) -> float:
 
 
 def sign(value: float, at_zero: float) -> float:
-    """Return the sign of a value, `at_zero` for 0 and NaN for what is not finite, whose product with 0 is NaN."""
+    """Return the sign of a value, `at_zero` for 0, NaN for what is not finite: its product with 0 is NaN."""
     one = 1.0 if value > 0.0 else (-1.0 if value < 0.0 else at_zero)
     return one + 0.0 * value
 

@@ -1,11 +1,13 @@
 """Quantized Adam with local moments: QAdam and Efficient-Adam.
 
-Every worker keeps its own m and v and sends its compressed *update*, with error feedback.  QAdam's server keeps the
-weights and broadcasts them quantized; Efficient-Adam's server compresses the mean update, with feedback of its own.
+Every worker keeps its own m and v and sends its compressed *update*, with error feedback.  QAdam's
+server keeps the weights and broadcasts them quantized; Efficient-Adam's server compresses the mean
+update, with feedback of its own.
 
 Neither full text was available to us: the algorithms follow the abstracts and the description of QAdam in
-COMP-AMS (arXiv:2205.05632, section 3.2), the order of the indices is ours, and no constant of their theorems is claimed.
-With workers whose objectives differ, local moments lead to a wrong fixed point (`counterexamples.quantized.different_workers`).
+COMP-AMS (arXiv:2205.05632, section 3.2), the order of the indices is ours, and no constant of their theorems
+is claimed.  With workers whose objectives differ, local moments lead to a wrong fixed point
+(`counterexamples.quantized.different_workers`).
 """
 
 from __future__ import annotations
@@ -131,8 +133,8 @@ def qadam(
 ) -> Optimizer:
     """QAdam (Chen, Shen, Huang, Liu 2021, arXiv:2004.14180): quantized updates up, quantized weights down.
 
-    The iterate x of the run is the quantized copy at which gradients are queried; the full-precision weights are the
-    state row "weights".
+    The iterate x of the run is the quantized copy at which gradients are queried; the full-precision weights
+    are the state row "weights".
 
     Parameters
     ----------
@@ -185,7 +187,7 @@ def efficient_adam(
     error_feedback: bool = True,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Efficient-Adam (Chen, Shen, Liu, Luo 2023, arXiv:2205.14473): updates compressed both ways, feedback both ways.
+    """Efficient-Adam (Chen, Shen, Liu, Luo 2023, arXiv:2205.14473): compression and feedback both ways.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Distributed Adam with the moments on the server: COMP-AMS and 1-bit Adam.
 
-The workers send compressed gradients (COMP-AMS) or momenta (1-bit Adam) with error feedback.  Uncompressed, COMP-AMS is
-Adam on the mean gradient, that is on a mini-batch of one sample per worker.
+The workers send compressed gradients (COMP-AMS) or momenta (1-bit Adam) with error feedback.  Uncompressed,
+COMP-AMS is Adam on the mean gradient, that is on a mini-batch of one sample per worker.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def comp_ams(
     error_feedback: bool = True,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """COMP-AMS (Li, Karimi, Li 2022, arXiv:2205.05632, Algorithm 2): compressed gradients, AMSGrad on the server.
+    """COMP-AMS (Li, Karimi, Li 2022, arXiv:2205.05632, Algorithm 2): compressed gradients, server AMSGrad.
 
     With up=identity() it is distributed Adam with server moments; with amsgrad=False, a one-bit `up` and bias
     correction it is the naive one-bit Adam, whose v sees the flat magnitudes of the messages.
@@ -148,10 +148,10 @@ def onebit_adam(
     down: Compressor | None = None,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """1-bit Adam (Tang et al. 2021, arXiv:2102.02888, Algorithm 1): Adam, then compressed momentum with v frozen.
+    """1-bit Adam (Tang et al. 2021, arXiv:2102.02888, Algorithm 1): Adam, then compressed momentum, v frozen.
 
-    As in DeepSpeed there is no bias correction, the compressed momentum replaces m, and eps is outside the root.  A
-    coordinate that has seen no gradient when v freezes has v = 0 and does not move if eps = 0.
+    As in DeepSpeed there is no bias correction, the compressed momentum replaces m, and eps is outside the
+    root.  A coordinate that has seen no gradient when v freezes has v = 0 and does not move if eps = 0.
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def onebit_adam(
     warmup : int
         Steps of uncompressed Adam, >= 1.
     up, down : Compressor
-        Workers to server and back; default rms_sign().  A server sharded over N ranks is down=rms_sign(block=d/N).
+        Workers to server and back; default rms_sign().  A server sharded over N ranks is
+        down=rms_sign(block=d/N).
     schedule : Schedule
     """
     warm = checks.count("warmup", warmup)

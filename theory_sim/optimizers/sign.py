@@ -1,4 +1,4 @@
-"""Sign methods: signSGD, Signum, majority vote, EF-signSGD, generalized signSGD, extrapolated Signum, Lion, Lion-K.
+"""Sign methods: signSGD and its generalized and EF forms, Signum, majority vote, extrapolation, Lion, Lion-K.
 
 sign(0) is a named choice, ``at_zero``: 0 (numpy's) or 1 (the convention of the papers' counterexamples).
 """
@@ -136,7 +136,10 @@ def signum(
 
 @family
 def majority_vote(lr: float = 0.01, *, at_zero: float = 0.0, schedule: Schedule = CONSTANT) -> Optimizer:
-    """signSGD with majority vote (Bernstein et al. 2018, arXiv:1802.04434, Algorithm 3); workers=M sets the voters."""
+    """signSGD with majority vote (Bernstein et al. 2018, arXiv:1802.04434, Algorithm 3).
+
+    workers=M sets the voters.
+    """
     return Optimizer(
         "Majority vote",
         _majority,
@@ -150,7 +153,7 @@ def majority_vote(lr: float = 0.01, *, at_zero: float = 0.0, schedule: Schedule 
 
 @family
 def ef_signsgd(lr: float = 0.01, *, at_zero: float = 0.0, schedule: Schedule = CONSTANT) -> Optimizer:
-    """EF-signSGD (Karimireddy et al. 2019, arXiv:1901.09847, Algorithm 1): scaled sign with error feedback."""
+    """EF-signSGD (Karimireddy et al. 2019, arXiv:1901.09847, Algorithm 1): scaled signs with feedback."""
     return Optimizer(
         "EF-signSGD",
         _ef_sign,
@@ -172,7 +175,7 @@ def generalized_signsgd(
     *,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Generalized signSGD (Crawshaw et al. 2022, arXiv:2208.11195): v averages m^2, not g^2; beta2 = 0 is Signum.
+    """Generalized signSGD (Crawshaw et al. 2022, arXiv:2208.11195): v averages m^2; beta2 = 0 is Signum.
 
     m^2 underflows for |m| < 1e-162, where the method stands still.
     """
@@ -200,8 +203,8 @@ def extrapolated_signum(
 ) -> Optimizer:
     """Signum with gradients at y_t = x_t + beta/(1-beta) (x_t - x_{t-1}), the second-order variant.
 
-    Our stand-in for the accelerated method of Sun et al. 2023 (arXiv:2310.14616).  The Dataset's x is y_t, where
-    gradients are taken; the iterate is the state row "iterate".
+    Our stand-in for the accelerated method of Sun et al. 2023 (arXiv:2310.14616).  The Dataset's x is y_t,
+    where gradients are taken; the iterate is the state row "iterate".
     """
     return Optimizer(
         "Extrapolated Signum",
@@ -261,7 +264,7 @@ def lion_k(
     potential: str = "smooth_l1",
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """Lion-K (Chen et al. 2023, arXiv:2310.05898): Lion with grad K instead of sign, in Lion's order of updates.
+    """Lion-K (Chen et al. 2023, arXiv:2310.05898): Lion with grad K for sign, in Lion's order of updates.
 
     Parameters
     ----------

@@ -141,7 +141,6 @@ def pair(
         "g": f"np.float64({writer.call(rule, scope)})",
         "lr": rate,
         "d": f"{layout.dim}",
-        "workers": "1",
         "i": coordinate,
     }
     rows, x = stage.writes[1:], of_step["x"]

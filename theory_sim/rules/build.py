@@ -29,14 +29,17 @@ No fastmath of any kind: it deletes the test for non-finite values.
 
 from __future__ import annotations
 
+import atexit
+import builtins
 import inspect
 import math
 import os
+import shutil
 import sys
 import tempfile
 import types as python_types
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from threading import RLock
@@ -278,7 +281,15 @@ def _folder() -> Path:
         with tempfile.TemporaryFile(dir=folder):  # a folder may exist and not be writable
             return folder
     except (OSError, RuntimeError):
-        return Path(tempfile.mkdtemp(prefix="theory_sim"))
+        folder = Path(tempfile.mkdtemp(prefix="theory_sim"))
+        atexit.register(_remove, folder, os.getpid())
+        return folder
+
+
+def _remove(folder: Path, process: int) -> None:
+    """Remove the folder at the end of the process that made it; a process forked from that one leaves it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _module(name: str, text: str) -> python_types.ModuleType:
@@ -312,26 +323,29 @@ def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
 
 def rebound_jitted(function: Rule, home: str, bounded: bool = False) -> Rule:
     """Return a function whose plain functions are ones that compiled code can call."""
-    return _rebound(function, lambda inner: jitted(inner, home, bounded), {"__name__": home})
+
+    def change(value: Any) -> Any:
+        return jitted(value, home, bounded) if isinstance(value, python_types.FunctionType) else value
+
+    return _rebound(function, change, {"__name__": home})
 
 
-def _rebound(function: Rule, change: Callable[[Rule], Any], extra: Mapping[str, Any] | None = None) -> Rule:
-    """Return a function with the plain functions that it captures replaced, and other globals if given."""
-    inner = {
-        name: change(value)
-        for name, value in captured(function).items()
-        if isinstance(value, python_types.FunctionType)
-    }
-    if not inner and not extra:
-        return function
+def _rebound(function: Rule, change: Callable[[Any], Any], extra: Mapping[str, Any]) -> Rule:
+    """Return a function with changes to the values that it captures, and other globals."""
+    inner = {name: change(value) for name, value in captured(function, modules=True).items()}
     cells = tuple(
         python_types.CellType(inner[name]) if name in inner else cell
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     )
-    own = {**function.__globals__, **(extra or {}), **inner}
+    own = {**function.__globals__, **extra, **inner}
     made = python_types.FunctionType(function.__code__, own, function.__name__, function.__defaults__, cells)
     made.__kwdefaults__ = function.__kwdefaults__
     return made
+
+
+def _call(module: Any, name: str, *values: Any) -> Any:
+    """Call a function of a module, which is looked up only now: an arithmetic may lack one that is never called."""
+    return getattr(module, name)(*values)
 
 
 def rebound(function: Rule, namespace: Mapping[str, Any]) -> Rule:
@@ -341,12 +355,23 @@ def rebound(function: Rule, namespace: Mapping[str, Any]) -> Rule:
     ----------
     function : callable
     namespace : mapping of str to object
-        What replaces the modules, ``math`` and ``np``, whatever the function calls them, and built-ins by name.
+        What replaces the modules, ``math`` and ``np``, their functions, and built-ins by name, whatever the function
+        calls them.
     """
-    modules = {id(math): namespace["math"], id(np): namespace["np"]}
-    found = {name: modules[id(value)] for name, value in function.__globals__.items() if id(value) in modules}
+
+    def change(value: Any) -> Any:
+        if isinstance(value, python_types.FunctionType):
+            return rebound(value, namespace)
+        name = getattr(value, "__name__", "") if callable(value) else ""
+        for key, module in (("math", math), ("np", np)):
+            if value is module:
+                return namespace[key]
+            if name and getattr(module, name, None) is value:
+                return partial(_call, namespace[key], name)
+        return namespace.get(name, value) if getattr(builtins, name, None) is value else value
+
     plain = {name: value for name, value in namespace.items() if name not in ("math", "np")}
-    return _rebound(function, lambda inner: rebound(inner, namespace), {**plain, **found})
+    return _rebound(function, change, plain)
 
 
 _HEADER = "import math\n\nimport numpy as np\n\nfrom theory_sim.rules.build import Message\n\n\n"

@@ -7,8 +7,13 @@ A *rule* is a plain function of named scalars, as a paper writes it::
         v = beta2 * v + (1 - beta2) * g * g
         return x - lr * m / (math.sqrt(v) + eps), m, v
 
-Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins, ``math``
-and other plain functions; it is a deterministic function of its arguments in every arithmetic.
+Names bind to what a noun declares; positions in arrays are generated, never written.  A rule calls built-ins,
+``math`` and other plain functions; it is a deterministic function of its arguments in every arithmetic.
+
+All numbers are real, but for the names t, i, j, d, index and workers and literals without a point: these
+count, and are whole numbers of 64 bits in compiled code.  A power or product of them that could leave these
+bits, as ``2 ** -t`` or ``t ** 20``, is refused (`theory_sim.rules.whole`); ``2.0 ** -t`` and
+``float(t) ** 20`` are real.
 """
 
 from __future__ import annotations
@@ -16,13 +21,12 @@ from __future__ import annotations
 import dis
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.rules.digest import captured, digest
+from theory_sim.rules.digest import Snapshot, captured, digest
 
 Rule = Callable[..., Any]
 
@@ -97,15 +101,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Round:
-    """What the workers and the server of a distributed method do in one step; the engine sends, averages and counts.
+    """What the workers and the server of a distributed method do in one step.
+
+    The engine sends, averages and counts.
 
     Parameters
     ----------
     send : Stage
-        At each worker and coordinate, from its gradient ``g``; writes its message ``p`` and rows of the worker.
+        At each worker and coordinate, from its gradient ``g``; writes its message ``p`` and
+        rows of the worker.
     apply : Stage
-        At each coordinate of the server; sees ``mean``, the mean of the decoded messages, and ``p`` and ``reply``
-        where the server replies; writes ``x`` and rows.
+        At each coordinate of the server; sees ``mean``, the mean of the decoded messages, and ``p`` and
+        ``reply`` where the server replies; writes ``x`` and rows.
     keep : Stage, optional
         At each worker after its message left; sees ``p`` and ``sent``, what the receiver decodes.
     reply : Stage, optional
@@ -174,74 +181,51 @@ def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
     return out
 
 
-def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
-    """Yield what the instructions of a function do, and with which values, and of the plain functions that it calls."""
+def called(function: Rule) -> Iterator[Rule]:
+    """Yield a function and the plain functions that it calls."""
     seen, waiting = set(), [function]
     while waiting:
         one = waiting.pop()
         if one in seen:
             continue
         seen.add(one)
-        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+        yield one
         waiting += [value for value in captured(one).values() if inspect.isfunction(value)]
+
+
+def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield what instructions do, and with which values, of a function and the plain ones that it calls."""
+    for one in called(function):
+        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+
+
+def require_calls(function: Rule, subject: str) -> None:
+    """Raise ValueError for a call that compiled code has not: by keyword only, or of a function by itself.
+
+    Parameters
+    ----------
+    function : callable
+    subject : str
+        What it is, for the message.
+    """
+    for one in called(function):
+        code = one.__code__
+        own = "" if one is function else f"calls {one.__name__}, which "
+        if code.co_kwonlyargcount:
+            name = code.co_varnames[code.co_argcount]
+            raise ValueError(
+                f"{subject} {own}takes {name!r} by keyword only, which compiled code cannot do; drop the * before it."
+            )
+        if code.co_flags & inspect.CO_VARKEYWORDS:
+            raise ValueError(f"{subject} {own}takes any keyword, which compiled code cannot do; drop the **.")
+        if any(value is one for value in captured(one).values()):
+            raise ValueError(f"{subject} {own}calls itself; write a loop.")
 
 
 def indexes(function: Rule) -> bool:
     """Return whether a function, or one that it calls, takes an element of something."""
     found = list(opcodes(function))  # all of them, so that names that do not exist are refused
     return any(name == "BINARY_SUBSCR" or (name, value) == ("BINARY_OP", 26) for name, value in found)
-
-
-_PROBES = (0.5, 2.0, 1.0, 0.0)
-_INTEGERS = {"t": 1, "index": 0, "i": 0, "j": 0, "d": 2, "workers": 1}
-
-
-def results(rule: Rule, owner: str) -> int:
-    """Return how many numbers a rule returns, from calls with plain numbers.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be called, or returns something that is no real number.
-    """
-    for name, value in opcodes(rule):
-        if name == "RAISE_VARARGS" or (name in ("LOAD_CONST", "RETURN_CONST") and value is None):
-            what = "raises an exception" if name == "RAISE_VARARGS" else "uses or returns None"
-            raise ValueError(
-                f"Rule {rule.__name__} of {owner} {what} on some branch; it must return numbers on all of them."
-            )
-        if name == "LOAD_CONST" and type(value) is int and not -(2**63) <= value < 2**63:
-            raise ValueError(
-                f"Rule {rule.__name__} of {owner} has the integer {checks.shown(value)}, beyond 64 bits; write it as a float."
-            )
-    failure: Exception | None = None
-    for probe in _PROBES:
-        given = [_INTEGERS.get(name, probe) for name in names(rule)]
-        try:
-            value = rule(*given)
-        except (ArithmeticError, ValueError) as error:  # outside the domain of a function: try other numbers
-            failure = error
-            continue
-        except Exception as error:
-            raise ValueError(f"Rule {rule.__name__} of {owner} cannot be called: {error}.") from error
-        many = value if isinstance(value, tuple) else (value,)
-        for one in many:
-            if isinstance(one, complex) or not hasattr(one, "__float__"):
-                raise ValueError(
-                    f"Rule {rule.__name__} of {owner} returns {one!r}; it must return real numbers."
-                )
-        return len(many)
-    raise ValueError(f"Rule {rule.__name__} of {owner} fails for every number tried: {failure}.")
-
-
-def require_results(rule: Rule, expected: Sequence[str], owner: str) -> None:
-    """Raise ValueError unless a rule returns one number for each expected name."""
-    found = results(rule, owner)
-    if found != len(expected):
-        raise ValueError(
-            f"Rule {rule.__name__} of {owner} returns {found} number{'s' * (found != 1)}; "
-            f"it must return {len(expected)}: {', '.join(expected)}."
-        )
 
 
 def require_names(what: str, given: Iterable[str], taken: Iterable[str], owner: str) -> None:
@@ -275,16 +259,36 @@ class Source:
         A Python function called ``kernel``.
     functions : mapping of str to callable
         Plain functions by the names that the text uses.
-    bounded : bool
-        Whether every index is checked when the kernel runs; where that fails, it raises IndexError.
+    own : frozenset of str
+        Those of them that are the engine's, which never change and whose indices are right.
     """
 
     kind: str
     text: str
     functions: Mapping[str, Rule] = field(default_factory=dict)
-    bounded: bool = False
+    own: frozenset[str] = frozenset()
 
-    @cached_property
+    def __post_init__(self) -> None:
+        self._now()  # a name that does not exist is refused here
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every index is checked when the kernel runs; where that fails, it raises IndexError."""
+        return self._now()[1]
+
+    @property
     def digest(self) -> str:
-        """16 hex digits that identify all that the kernel consists of."""
-        return digest(self.kind, self.text, dict(self.functions), self.bounded)
+        """16 hex digits that identify all that the kernel consists of at this moment."""
+        return self._now()[2]
+
+    def _now(self) -> tuple[Snapshot, bool, str]:
+        known: tuple[Snapshot, bool, str] | None = self.__dict__.get("_known")
+        if known is None or not known[0].holds():
+            rules = [function for name, function in self.functions.items() if name not in self.own]
+            bounded = any(indexes(function) for function in rules)
+            own = digest(self.kind, self.text, dict(self.functions), bounded)
+            known = self.__dict__["_known"] = Snapshot(*rules), bounded, own
+        return known

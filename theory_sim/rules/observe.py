@@ -11,7 +11,8 @@ def observe(
 ) -> None:  # fmt: skip
     """Add the measures ``row`` (k, L) at x_t to the sums of the present window, and note first hits.
 
-    Arrays of `theory_sim.rules.build.Record`, one by one: a tuple of all of them costs more to pass than to fill.
+    Arrays of `theory_sim.rules.build.Record`, one by one: a tuple of all of them costs more
+    to pass than to fill.
     """
     many, lanes = row.shape
     for k in range(many):

@@ -1,8 +1,8 @@
 """From rules to loops: the text of the kernels that run a rule over the lanes of a tile.
 
-Lanes are the innermost, contiguous axis of every array, so that one SIMD instruction advances several runs.  ``work``
-(r, L) is scratch: rows for the results of reductions, then, with messages, 3 d rows for the message p, for what its
-receiver decodes and for the sum over the workers.
+Lanes are the innermost, contiguous axis of every array, so that one SIMD instruction advances several runs.
+``work`` (r, L) is scratch: rows for the results of reductions, then, with messages, 3 d rows for the message
+p, for what its receiver decodes and for the sum over the workers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from theory_sim.rules.language import (
     Source,
     Stage,
     bind,
-    indexes,
     names,
-    require_results,
 )
+from theory_sim.rules.results import require_results
 
 Scope = dict[str, str]
 
@@ -61,9 +60,7 @@ def finished(
 ) -> Source:
     """Return a kernel with this body, which calls rules, and functions of the engine's own."""
     text = f"def kernel({HEADS[kind]}):\n{indented(body)}"
-    return Source(
-        kind, text, {**functions, **(own or {})}, any(indexes(function) for function in functions.values())
-    )
+    return Source(kind, text, {**functions, **(own or {})}, frozenset(own or ()))
 
 
 @cache
@@ -168,7 +165,7 @@ class Writer:
         return f"for j in range(workers):\n    {LANE}{indented(lines(scope), 2)}"
 
     def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
-        """Return the loop over coordinates and lanes for lines with a rule, and the reductions that it names."""
+        """Return the loop over coordinates and lanes for lines with a rule, and its reductions."""
         inner = dict(scope)
         text = self.before(rule, inner)
         each = self.at_workers(rule, inner)
@@ -325,7 +322,9 @@ class Names:
         """Return what a rule at one lane knows."""
         hyper = {name: f"hyper[{h}, lane]" for h, name in enumerate(self.hyper)}
         shared = {row: f"state[{r}, 0, lane]" for r, row in enumerate(self.rows) if row in self.shared}
-        return {**hyper, **shared, "t": "t", "d": "d", "lr": "lr[lane]", "workers": "workers"}
+        # From a mean gradient no rule can tell how many workers it is the mean of.
+        workers = {} if self.averaged else {"workers": "workers"}
+        return {**hyper, **shared, **workers, "t": "t", "d": "d", "lr": "lr[lane]"}
 
     def at_coordinate(self) -> Scope:
         """Return what a rule at one coordinate knows."""
@@ -379,7 +378,7 @@ def step(known: Names, stage: Stage, once: Stage | None, stored: Sequence[str]) 
 
 
 def exchange(known: Names, round_: Round, once: Stage | None, warmup: int) -> tuple[Source, int]:
-    """Return the step kernel of a method with messages, and its rows of scratch, the 3 d of the messages aside.
+    """Return the step kernel of a method with messages, and its rows of scratch besides those of messages.
 
     Parameters
     ----------

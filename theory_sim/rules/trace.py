@@ -1,8 +1,8 @@
 """Rules as expressions: a rule is called on symbols, once for every outcome of its comparisons.
 
-So no source text is needed, and helper functions, ``if`` statements and conditional expressions are all one thing: a
-choice between two expressions.  From the expressions comes code for arrays (`elementwise`), of numpy or of any library
-with the same functions.
+So no source text is needed, and helper functions, ``if`` statements and conditional expressions are all one
+thing: a choice between two expressions.  From the expressions comes code for arrays (`elementwise`), of numpy
+or of any library with the same functions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim.rules.build import rebound
+from theory_sim.rules.digest import remembered
 from theory_sim.rules.language import Rule, names
 
 _MOST_PATHS = 512
@@ -41,7 +42,7 @@ class Expression:
     Parameters
     ----------
     operation : str
-        An operator of Python, a name of `FUNCTIONS`, ``where``, ``name`` or ``number``.
+        An operator of Python, a name of `FUNCTIONS`, ``float``, ``where``, ``name`` or ``number``.
     parts : tuple
         Its operands; the name or the number itself.
     path : _Path
@@ -85,8 +86,14 @@ class Expression:
     def __floordiv__(self, other: Any) -> Expression:
         return self._join("//", self, other)
 
+    def __rfloordiv__(self, other: Any) -> Expression:
+        return self._join("//", other, self)
+
     def __mod__(self, other: Any) -> Expression:
         return self._join("%", self, other)
+
+    def __rmod__(self, other: Any) -> Expression:
+        return self._join("%", other, self)
 
     def __pow__(self, other: Any) -> Expression:
         return self._join("**", self, other)
@@ -171,17 +178,23 @@ class _Functions:
     pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        own = {"float64": "float", "fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
-        if own == "float":
-            return lambda value: value
+        own = {"fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
+        if own == "float64":
+            return _real
         if own not in (*FUNCTIONS, "abs", "**"):
             raise ValueError(f"{name} is not known on arrays; a rule may use {', '.join(FUNCTIONS)}.")
 
         def call(*values: Any) -> Any:
             node = next((one for one in values if isinstance(one, Expression)), None)
-            return getattr(math, name)(*values) if node is None else node.path.make(own, *values)
+            if node is None:
+                return getattr(math, name)(*values)
+            return node.path.make(own, *(map(_real, values) if own == "**" else values))
 
         return call
+
+
+def _real(value: Any) -> Any:
+    return value.path.make("float", value) if isinstance(value, Expression) else float(value)
 
 
 def _least(*values: Any) -> Any:
@@ -207,13 +220,13 @@ def _chosen(condition: Any, yes: Any, no: Any) -> Any:
 _NAMESPACE = {
     "math": _Functions(),
     "np": _Functions(),
-    "float": lambda value: value,
+    "float": _real,
     "min": _least,
     "max": _greatest,
 }
 
 
-@cache
+@remembered
 def expressions(rule: Rule) -> tuple[Expression, ...]:
     """Return what a rule returns, as expressions of its names.
 
@@ -235,7 +248,7 @@ def expressions(rule: Rule) -> tuple[Expression, ...]:
             object.__setattr__(node, "path", path)
         try:
             value = called(*(path.name(name) for name in names(rule)))
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise ValueError(f"Rule {rule.__name__} is no arithmetic of its names: {error}.") from error
         if len(path.met) > len(outcomes):
             yes, no = results([*outcomes, True]), results([*outcomes, False])
@@ -249,7 +262,7 @@ def expressions(rule: Rule) -> tuple[Expression, ...]:
     return results([])
 
 
-@cache
+@remembered
 def _text(rule: Rule) -> str:
     """Return the source of a function of arrays with the arguments of a rule."""
     lines: list[str] = []
@@ -261,6 +274,8 @@ def _text(rule: Rule) -> str:
         operation, parts = node.operation, node.parts
         if operation == "name":
             text = str(parts[0])
+        elif operation == "float":
+            text = place(parts[0])
         elif operation == "number":
             text = f"({parts[0]!r})" if math.isfinite(parts[0]) else f"float({str(parts[0])!r})"
         else:
@@ -304,7 +319,6 @@ def _total(
     return call
 
 
-@cache
 def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]:
     """Return a rule as a function of arrays that returns a tuple of arrays.
 
@@ -317,12 +331,16 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     Returns
     -------
     callable
-        With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are computed, so
-        numpy may warn of a division that is not used: call it under ``np.errstate``.  Plain numbers never raise: what
-        Python refuses is infinite or NaN, as on arrays.
+        With the arguments of the rule; numbers are arrays of no dimension.  Both sides of a choice are
+        computed, so numpy may warn of a division that is not used: call it under ``np.errstate``.  Plain
+        numbers never raise: what Python refuses is infinite or NaN, as on arrays.
     """
-    text = _text(rule)  # before the library is asked, so that a rule that is no arithmetic is refused first
+    # The text comes before the library is asked, so that a rule that is no arithmetic is refused first.
+    return _on_arrays(_text(rule), rule.__name__, rule.__defaults__, library)
 
+
+@cache
+def _on_arrays(text: str, name: str, defaults: Any, library: Any) -> Callable[..., tuple[Any, ...]]:
     def arrays(device: Any, *values: Any) -> tuple[Any, ...]:
         real = library.float64  # where torch would take 32 bits
         return tuple(
@@ -345,7 +363,7 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     made = {f"{name}_": _total(getattr(math, name), getattr(np, name), function(name)) for name in FUNCTIONS}
     made |= {f"{one.__name__}_": _total(one, of_numpy, one) for one, of_numpy in _PARTIAL.values()}
     space: dict[str, Any] = {**made, "where_": where, "abs_": abs}
-    exec(compile(text, f"<{rule.__name__} of arrays>", "exec"), space)  # noqa: S102
+    exec(compile(text, f"<{name} of arrays>", "exec"), space)  # noqa: S102
     kernel: Callable[..., tuple[Any, ...]] = space["kernel"]
-    kernel.__defaults__ = rule.__defaults__
+    kernel.__defaults__ = defaults
     return kernel

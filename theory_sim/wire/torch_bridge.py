@@ -76,7 +76,7 @@ def _require_rule(optimizer: Optimizer) -> None:
         )
     terms = (one.term for one in optimizer.reductions.values())
     for rule in (optimizer.once, step, *terms):
-        if rule is not None:
+        if rule is not None and not isinstance(rule, Round):
             elementwise(rule, torch)
 
 

@@ -136,7 +136,8 @@ def test_lower_bound(
     problem = hard_function(L0, L1, eps, delta, split)
     if problem.facts["M"] <= eps:
         problem = hard_function(L0, L1, 0.5 * problem.facts["M"], delta, split)
-    # A diverging run soon overflows, and then its measures are NaN: the conclusion is about the points before.
+    # A diverging run soon overflows, and then its measures are NaN: the conclusion is about
+    # the points before.
     steps = min(int(problem.facts["lower_bound"]), 20_000)
     for value in scale:
         lr = value * problem.facts["critical_lr"]
@@ -203,9 +204,9 @@ def test_without_one_condition(
 
 
 def test_the_quadratic_lemma_of_sequels_is_false() -> None:
-    # The Hessian condition used as ||grad f(x) - grad f(y)|| <= (L0 + L1 ||grad f(x)||) ||x - y|| for ||x - y|| <= 1/L1
-    # would give (L0 + L1 G) lr^2 G^2/2.  On 2 cosh x, L0 = 2 and L1 = 1, from .01 by a step of length 1:
-    # f(-.99) - f* = 2 cosh .99 - 2 = 1.062, and 1e-4 - .02 + 2.02/2 = .990.
+    # The Hessian condition used as ||grad f(x) - grad f(y)|| <= (L0 + L1 ||grad f(x)||) ||x - y|| for ||x -
+    # y|| <= 1/L1 would give (L0 + L1 G) lr^2 G^2/2.  On 2 cosh x, L0 = 2 and L1 = 1, from .01 by a step of
+    # length 1: f(-.99) - f* = 2 cosh .99 - 2 = 1.062, and 1e-4 - .02 + 2.02/2 = .990.
     printed = replace(
         clipping.STEP,
         bound="gap_1 - lr*gradient_norm_1**2 + (L0 + L1*gradient_norm_1)*(lr*gradient_norm_1)**2/2",
@@ -221,7 +222,8 @@ def test_the_quadratic_lemma_of_sequels_is_false() -> None:
 
 
 def test_the_recalled_complexity_follows_from_the_derived_one() -> None:
-    # 20 gap max(L0/eps^2, max(L1, 1/10)/eps) <= 20 L0 gap/eps^2 + 20 max(1, L1^2) gap/L0, by 2 sqrt(ab) <= a + b
+    # 20 gap max(L0/eps^2, max(L1, 1/10)/eps) <= 20 L0 gap/eps^2 + 20 max(1, L1^2) gap/L0, by
+    # 2 sqrt(ab) <= a + b
     for L0 in (0.1, 1.0, 7.0):
         for L1 in (0.05, 1.0, 9.0):
             for eps in (0.01, 0.3, 5.0, 100.0):

@@ -119,7 +119,8 @@ def test_memory_of_a_random_map_in_the_mean_square(d: int, k: int) -> None:
 
 
 def test_memory_of_rand_k_in_the_engine() -> None:
-    # The closed form above with p = 1/4: E e^2 = 3/4 (1 + 6) * 4 = 21 per coordinate of a constant gradient 1, d = 4.
+    # The closed form above with p = 1/4: E e^2 = 3/4 (1 + 6) * 4 = 21 per coordinate of a
+    # constant gradient 1, d = 4.
     def slope(x: np.ndarray, t: int, idx: object, noise: object, theta: object, out: np.ndarray) -> None:
         out[:] = 1.0
 
@@ -170,15 +171,15 @@ def test_path_of_the_preconditioner(seed: int, d: int, eps: float, spiked: bool)
 
 
 def test_operator_norms_of_the_path_have_no_bound_free_of_the_dimension() -> None:
-    # Lemma 2 of arXiv:2506.01863 has 1/sqrt(eps) = 10 in place of d/sqrt(eps) = 160.  One coordinate at a time with
-    # v = (1 - .9) g^2 and g = 1: every step costs 10 - 1/sqrt(.11) = 6.985, 16 of them 111.76.
+    # Lemma 2 of arXiv:2506.01863 has 1/sqrt(eps) = 10 in place of d/sqrt(eps) = 160.  One coordinate at a
+    # time with v = (1 - .9) g^2 and g = 1: every step costs 10 - 1/sqrt(.11) = 6.985, 16 of them 111.76.
     each = 1.0 / math.sqrt(0.01) - 1.0 / math.sqrt(0.1 * 1.0**2 + 0.01)
     assert 16 * each == pytest.approx(111.76, abs=0.01)
 
 
 def largest_step(problem: ts.Problem, beta1: float, eps: float) -> float:
     facts = problem.facts
-    return eps * (1.0 - beta1) / (4.0 * facts["L"] * math.sqrt(facts["G_inf"] ** 2 + eps))
+    return eps * (1.0 - beta1) / (4.0 * facts["L"] * math.sqrt(facts["G"] ** 2 + eps))
 
 
 @st.composite
@@ -323,8 +324,8 @@ def test_without_feedback_the_bound_of_ef_sgd_is_broken(feedback: bool) -> None:
     )
     grid = sweep.run()
     # Three workers: none has a gradient of more than three times the mean square.
-    G = math.sqrt(3.0 * float(grid.spread_max[0]))
-    values = compression.EF_SGD.gather(sweep.problem, sweep.optimizer, **run_symbols(sweep), G=G)
+    G_norm = math.sqrt(3.0 * float(grid.spread_max[0]))
+    values = compression.EF_SGD.gather(sweep.problem, sweep.optimizer, **run_symbols(sweep), G_norm=G_norm)
     assessment = compression.EF_SGD.assess(values)
     limit = float(compression.EF_SGD.evaluate(values))
     assert assessment.applies is (Answer.HOLDS if feedback else Answer.FAILS)
@@ -339,7 +340,10 @@ def test_without_feedback_the_bound_of_ef_sgd_is_broken(feedback: bool) -> None:
     data=st.data(), d=st.integers(1, 6), workers=st.integers(1, 4), share=st.sampled_from([0.1, 0.5, 0.999])
 )
 def test_ef21_on_random_quadratics(data: st.DataObject, d: int, workers: int, share: float) -> None:
-    """The Lyapunov function falls in every step; rate and gap follow.  A loop of our own, f_i = x'A_i x/2 - b_i'x."""
+    """The Lyapunov function falls in every step.
+
+    Rate and gap follow.  A loop of our own, f_i = x'A_i x/2 - b_i'x.
+    """
     compressor = data.draw(contractions(d))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     roots = rng.normal(size=(workers, d, d))
@@ -408,7 +412,7 @@ def test_comp_ams(drawn: Drawn, k: int, workers: int) -> None:
     problem, hyper, axes = drawn
     up = top_k(k, word=64)
     Q = 1.0 - up.delta(problem.dim)
-    C0 = math.sqrt(4.0 * (1.0 + Q) ** 3 / (1.0 - Q) ** 2 * problem.facts["G"] ** 2 + hyper["eps"])
+    C0 = math.sqrt(4.0 * (1.0 + Q) ** 3 / (1.0 - Q) ** 2 * problem.facts["G_norm"] ** 2 + hyper["eps"])
     largest = hyper["eps"] / (6.0 * problem.facts["L"] * C0)
     axes = {**axes, "lr": [share * largest for share in SHARES]}
     sweep = Sweep(problem, comp_ams(up=up, **hyper), axes=axes, steps=50, seeds=4, workers=workers)
@@ -449,19 +453,21 @@ def test_choco_with_a_large_mixing_step_does_not_agree() -> None:
 
 
 def test_choco_rate_says_nothing_at_simulation_scale() -> None:
-    # A 9-ring without compression: rho = (2/3)(1 - cos 40 deg) = .155970, c = rho^2/82 = 2.9667e-4, 24/c^2 = 2.727e8.
+    # A 9-ring without compression: rho = (2/3)(1 - cos 40 deg) = .155970,
+    # c = rho^2/82 = 2.9667e-4, 24/c^2 = 2.727e8.
     optimizer = choco(math.sqrt(9 / 10_001), 9, up=identity(word=64))
     graph = compression._graph(quantized.consensus(9), optimizer)
     mixing = compression.gossip_step(graph["rho"], graph["beta"], 1.0)
     values = {"delta_up": 1.0, "mixing": mixing, "T": 10_000, "s": 0.0, "lr": optimizer.lr, **graph}
-    values |= {"L": 1.0, "G": 1.0, "gap": 0.0, "sigma2": 0.0}
+    values |= {"L": 1.0, "G_norm": 1.0, "gap": 0.0, "sigma2": 0.0}
     assert bound(compression.CHOCO_SGD, **values) == pytest.approx(2.727e8 * 9 / 10_001, rel=1e-3)
     short = compression.CHOCO_SGD.assess({**values, "T": 500, "lr": math.sqrt(9 / 501)})
     assert [str(row.condition) for row in short.failed] == ["T at least 64 n L^2"]
 
 
 def test_l1_sign_constants_by_hand() -> None:
-    # d = 16: q^2 = 15/16; q/(1-q) = q (1+q)/(1-q^2) = 16 q (1+q) = 30.49, and both ways 30.49 + 30.49 * 61.98 = 1920.
+    # d = 16: q^2 = 15/16; q/(1-q) = q (1+q)/(1-q^2) = 16 q (1+q) = 30.49, and both ways 30.49 +
+    # 30.49 * 61.98 = 1920.
     one = q(l1_sign(), 16)
     assert bound(compression.MEMORY, q_up=one, U=1.0) == pytest.approx(30.492, abs=1e-3)
     assert bound(compression.MEMORY_TWO_WAY, q_up=one, q_down=one, U=1.0) == pytest.approx(1920.4, abs=0.5)

@@ -19,7 +19,8 @@ FEW = settings(derandomize=True, deadline=None)
 
 
 def agree(found: list[Trial]) -> None:
-    # False alarms: `respected` has one in 3.5e6 where the bound is attained; here it is at least twice the mean.
+    # False alarms: `respected` has one in 3.5e6 where the bound is attained; here it is at
+    # least twice the mean.
     for trial in found:
         assert trial.applies is Answer.HOLDS, trial.conclusion()
         assert trial.respected, trial.conclusion()

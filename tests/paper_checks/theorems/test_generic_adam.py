@@ -105,7 +105,8 @@ def test_a_sequence_that_fails_at_one_far_t_is_not_accepted(alpha: str, theta: s
 def test_the_bound_without_momentum(
     r: float, more: list[float], c: list[float], lr: list[float], v0: float, T: int, width: float
 ) -> None:
-    # False alarms: `respected` allows five standard errors of 8 seeds; the bound is at least ten times the mean.
+    # False alarms: `respected` allows five standard errors of 8 seeds; the bound is at least
+    # ten times the mean.
     r = round(r, 4)
     for problem in (smooth.logcosh(3, width), smooth.bounded(2, width)):
         sweep = ts.Sweep(

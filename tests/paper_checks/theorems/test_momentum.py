@@ -71,7 +71,8 @@ def test_contraction(problem: Problem, lr: list[float], x0: list[float], steps: 
 @FEW
 @given(low=st.floats(0.2, 1.0), lr=axis(0.01, 0.9, 2), steps=st.integers(20, 200), entropy=st.integers(0, 99))
 def test_stochastic_gradient_descent(low: float, lr: list[float], steps: int, entropy: int) -> None:
-    # A false alarm in 3.5e6 per trial and 3e-5 in 100 instances, if every bound were attained; it is for low = 1 only.
+    # A false alarm in 3.5e6 per trial and 3e-5 in 100 instances, if every bound were
+    # attained; it is for low = 1 only.
     problem = sign.quadratic(3, low, 1.0, loud=2.0)
     sweep = ts.Sweep(problem, sgd(), {"lr": lr, "sigma": [0.0, 1.0]}, steps=steps, seeds=16, entropy=entropy)
     agree(trials(momentum.SGD_NONCONVEX, sweep))
@@ -156,7 +157,8 @@ def test_contraction_is_attained_by_a_quadratic(lr: float) -> None:
 
 
 def test_noise_term_of_sgd_is_attained() -> None:
-    # x_{t+1} = (1 - lr) x_t - lr z: E x^2 = lr sigma^2/(2 - lr) in the long run, the second term of the bound.
+    # x_{t+1} = (1 - lr) x_t - lr z: E x^2 = lr sigma^2/(2 - lr) in the long run, the second
+    # term of the bound.
     problem = sign.quadratic(1, 1.0, 1.0, loud=1.0)
     trial = put_on_trial(momentum.SGD_NONCONVEX, problem, sgd(0.5), names={"steps": 20_000, "seeds": 16})
     # 3.2e5 correlated values, about 1e5 independent ones: relative standard error 0.5 %

@@ -234,7 +234,8 @@ def both_sides(
         weight = optimizer.hyper["beta1"] * optimizer.hyper["decay"] ** (t - 1.0)
         data = {"roots": root[-1].sum(), "weighted": (weight * over).sum(), "norms": norms[-1].sum()}
         if "beta2" not in optimizer.hyper:
-            # sqrt(v_t)/lr_t is norm/lr exactly; nine decimals keep rounding from turning equality into a violation.
+            # sqrt(v_t)/lr_t is norm/lr exactly; nine decimals keep rounding from turning
+            # equality into a violation.
             data |= {"zeta": optimizer.lr, "slack": np.round(over - norms / optimizer.lr, 9).min() + 0.0}
             data["growth"] = np.round(np.diff(over, axis=0), 9).min() + 0.0
         found.append(({name: float(value) for name, value in data.items()}, float(regret)))
@@ -279,7 +280,8 @@ def test_theorem_4_names_the_data_it_needs() -> None:
     s=axis(0.0, 1.0, 2),
 )
 def test_theorem_6(C: list[float], part: float, eps: float, lr: list[float], s: list[float]) -> None:
-    # scale^2 = 100 eps or more makes e at most 1/100, where half the beta2 of Theorem 1 is small enough at s = 0 and 1/2.
+    # scale^2 = 100 eps or more makes e at most 1/100, where half the beta2 of Theorem 1 is small
+    # enough at s = 0 and 1/2.
     amount = float(f"{10.0**eps:.4g}")
     scale = 10.0 * math.sqrt(amount)
     problem = reddi.periodic(3.0 * scale, small=scale, period=3, x0=1.0)

@@ -32,7 +32,8 @@ def failed(trial: Trial) -> list[str]:
 @settings(FEW, max_examples=examples(8))
 @given(beta2=axis(0.001, 0.999, 4), lr=axis(0.05, 0.5, 2), x0=st.floats(0.1, 2.0))
 def test_full_gradients(beta2: list[float], lr: list[float], x0: float) -> None:
-    # Every step is at least lr_t, so 2e4 steps of .05/sqrt(t) go 14; the last one is below lr/(141 sqrt(1-beta2)) = .12.
+    # Every step is at least lr_t, so 2e4 steps of .05/sqrt(t) go 14; the last one is below lr/(141
+    # sqrt(1-beta2)) = .12.
     axes = {"beta2": beta2, "lr": lr}
     for problem in (smooth.quadratic(x0=x0), averaged.piecewise(4, x0=x0)):
         sweep = ts.Sweep(problem, ts.rmsprop(lr=0.1, schedule=ROOT), axes, steps=20_000)
@@ -89,8 +90,9 @@ def test_the_rate_needs_full_gradients_and_a_bound() -> None:
 @settings(FEW, max_examples=examples(8))
 @given(share=axis(1e-12, 2.5e-8, 4, log=True), lr=axis(0.006, 0.01, 2), part=st.floats(0.0, 1.0))
 def test_large_beta2(share: list[float], lr: list[float], part: float) -> None:
-    # v stays at v_0 = .02^2 for the first 1e7 steps, so this is gradient descent with steps 50 lr/sqrt(t), of which .01 is the
-    # largest that no component (curvature 2) overshoots with; .006 goes exp(-.02 x 50 x .006 x 2 sqrt(2e4)) = .18 of the way.
+    # v stays at v_0 = .02^2 for the first 1e7 steps, so this is gradient descent with steps 50 lr/sqrt(t), of
+    # which .01 is the largest that no component (curvature 2) overshoots with; .006 goes exp(-.02 x 50 x .006
+    # x 2 sqrt(2e4)) = .18 of the way.
     beta2 = [1.0 - one for one in sorted(share, reverse=True)]
     common = {"steps": 20_000, "order": "reshuffled"}
     rmsprop = ts.rmsprop(lr=0.1, v0="max_square", schedule=ROOT)
@@ -161,8 +163,8 @@ def test_where_the_moments_start(theorem: Theorem, names: dict[str, float], cond
 
 
 def test_a_large_v_at_the_start_breaks_the_rate() -> None:
-    # v_0 = 1e300 halves 400 times to 1e180: x stays at 1, where the squared gradient is 4 tanh(1)^2 = 2.32; the bound is
-    # (4 log cosh 1 + 4 (.1)^2 (1 + log 400))/(.1 sqrt 400) = 1.01.
+    # v_0 = 1e300 halves 400 times to 1e180: x stays at 1, where the squared gradient is 4 tanh(1)^2 = 2.32;
+    # the bound is (4 log cosh 1 + 4 (.1)^2 (1 + log 400))/(.1 sqrt 400) = 1.01.
     frozen = put_on_trial(shi2021.THEOREM_41_RATE, names={"v0": 1e300, "steps": 400})
     assert failed(frozen) == ["v starts at G^2 or below"]
     assert frozen.observed == pytest.approx(4.0 * math.tanh(1.0) ** 2, rel=1e-9)

@@ -27,8 +27,8 @@ from theory_sim.optimizers.sign import (
     signsgd,
 )
 
-# Stochastic bounds are on expectations: `respected` has a false alarm in 3.5e6 per trial where a bound is attained
-# (Student's t), and fewer elsewhere.
+# Stochastic bounds are on expectations: `respected` has a false alarm in 3.5e6 per trial where a bound is
+# attained (Student's t), and fewer elsewhere.
 FEW = settings(derandomize=True, deadline=None, max_examples=examples(4))
 SEEDS = 8
 BY_ID = {theorem.id: theorem for theorem in sign.THEOREMS}
@@ -114,7 +114,8 @@ def test_signs_that_cannot_move_along_the_diagonal(
 @settings(FEW, max_examples=examples(2))
 @given(lr=axis(0.001, 1.0, 2, log=True), steps=STEPS, entropy=ENTROPY)
 def test_signsgd_climbs(lr: list[float], steps: int, entropy: int) -> None:
-    # The bound is an equality in expectation: a false alarm in 3.5e6 for each of 100 instances, on fixed seeds.
+    # The bound is an equality in expectation: a false alarm in 3.5e6 for each of 100
+    # instances, on fixed seeds.
     sweep = ts.Sweep(
         problems.linear(domain=False), signsgd(), {"lr": lr}, steps=steps, seeds=64, entropy=entropy
     )

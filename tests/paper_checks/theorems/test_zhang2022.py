@@ -17,8 +17,8 @@ from theory_sim.nouns.theorem import Answer, Theorem
 FEW = settings(derandomize=True, deadline=None)
 
 
-# 8 lanes an example: |D|/n above the cut moves x by .1 x .04 x 223 = .9 or more in 5e4 steps; the rule wants a tenth of 1
-# or 2.
+# 8 lanes an example: |D|/n above the cut moves x by .1 x .04 x 223 = .9 or more in 5e4 steps; the rule
+# wants a tenth of 1 or 2.
 LANES, CUT = 8, 0.02
 STARTS = st.sampled_from([0.0, -3.0])
 
@@ -43,8 +43,9 @@ def agrees(one: Trial, n: int) -> None:
     assert one.respected is True, one.conclusion()
 
 
-# In the next two every lane applies above the cut: |D|/n is at least .03 over the first box of beta1, beta2 and n (at its
-# corner n = 8, beta1 = .6, beta2 = .8) and at least .04 over the second (at n = 8, a = .9), by `drift` on a grid.
+# In the next two every lane applies above the cut: |D|/n is at least .03 over the first box of beta1,
+# beta2 and n (at its corner n = 8, beta1 = .6, beta2 = .8) and at least .04 over the second (at n = 8,
+# a = .9), by `drift` on a grid.
 @settings(FEW, max_examples=examples(LANES))
 @given(beta1=axis(0.0, 0.6, 2), beta2=axis(0.37, 0.8, 4), n=st.integers(8, 20), x0=STARTS)
 def test_a_negative_drift_runs_away(beta1: list[float], beta2: list[float], n: int, x0: float) -> None:
@@ -86,10 +87,11 @@ def test_the_extended_theorem_with_a_constant_of_one(
 ) -> None:
     """Drawn with replacement, for K = 1, which the paper does not state.
 
-    The mean of g is 1/n and its mean square (n^2 + n - 1)/n; sqrt(v) lies between the root of that and C = n.  5e4 steps of
-    .1/sqrt(t) move x by 45/(n sqrt(v)) with a standard deviation of .1 sqrt(log 5e4) = .33 at most.  At n = 4, where they
-    have the least to spare, that is 2.8 +- .18 with the largest v and 5.1 +- .33 with the smallest, where 1 is needed: a
-    false alarm is an event of ten standard deviations, below 1e-9 a lane.
+    The mean of g is 1/n and its mean square (n^2 + n - 1)/n; sqrt(v) lies between the root of that and
+    C = n.  5e4 steps of .1/sqrt(t) move x by 45/(n sqrt(v)) with a standard deviation of .1 sqrt(log
+    5e4) = .33 at most.  At n = 4, where they have the least to spare, that is 2.8 +- .18 with the largest
+    v and 5.1 +- .33 with the smallest, where 1 is needed: a false alarm is an event of ten standard
+    deviations, below 1e-9 a lane.
     """
     optimizer = zhang2022.EXTENDED.optimizer
     assert optimizer is not None
@@ -155,7 +157,10 @@ def test_a_hidden_constant_is_named_and_can_be_given(theorem: Theorem) -> None:
 
 
 def test_d1_as_printed_is_false_at_n_3_only() -> None:
-    """n^2 ((n/(n-1))^2 + (n-1)^-3) is 9 (9/4 + 1/8) = 21.375 at n = 3, above 18; from n = 4 on it is below 2 n^2."""
+    """n^2 ((n/(n-1))^2 + (n-1)^-3) is 9 (9/4 + 1/8) = 21.375 at n = 3, above 18.
+
+    From n = 4 on it is below 2 n^2.
+    """
     for n in range(3, 30):
         problem = zhang.piecewise(n, 1.0 / (n - 1) ** 2)
         printed = put_on_trial(zhang2022.D1_PRINTED, problem, names={"steps": 1})

@@ -22,7 +22,10 @@ _MAP = ("--coverage", "--max-boxes", "--out")
 
 
 def _pairs(words: tuple[str, ...]) -> dict[str, Any]:
-    """Parse ``--name value`` and ``--name=value``; every value is a number or one of the words of `catalogue`."""
+    """Parse ``--name value`` and ``--name=value``.
+
+    Every value is a number or one of the words of `catalogue`.
+    """
     given: dict[str, Any] = {}
     rest = list(words)
     while rest:
@@ -65,7 +68,8 @@ def theorem(
 ) -> None:
     """Ask the theorem NAME about a run: does it apply, what follows, and what does the run do?
 
-    Exit status 1 if the run contradicts it.  Any other --SYMBOL VALUE is a hyperparameter of the optimizer, else a parameter of the problem, else a symbol.
+    Exit status 1 if the run contradicts it.  Any other --SYMBOL VALUE is a hyperparameter of the optimizer,
+    else a parameter of the problem, else a symbol.
     """
     from theory_sim.evidence.trial import put_on_trial
 
