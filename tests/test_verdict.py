@@ -64,8 +64,8 @@ def test_a_verdict_needs_level_and_trend(levels: tuple[float, float, float], ver
 
 
 def test_what_scatters_does_not_move() -> None:
-    # The residuals of (+, -, -, +) s about their line are +-s in both windows: noise sqrt(8 s^2/4) = sqrt(2) s, and a
-    # change counts from 4 sqrt(2) s on.
+    # The residuals of (+, -, -, +) s about their line are +-s in both windows: noise sqrt(8 s^2/4) = sqrt(2)
+    # s, and a change counts from 4 sqrt(2) s on.
     rule = Rule("distance", converged=0.1, diverged=1.0)
     assert (
         judged(rule, 2.0, 2.0, 1.9, scatter=0.018).verdict.item() == "DIVERGED"
@@ -92,7 +92,8 @@ def test_a_settled_run_must_be_close() -> None:
         ((2.0, 2.0, 2.0), np.nan),  # decided
         ((0.5, 0.5, 0.5), np.nan),  # stays
         ((2.5, 1.7, 1.3), np.nan),  # goes to 0.9 and stays
-        # Changes of -.763 per doubling: 2.033, 1.27, .507, -.256 at 2, 4, 8, 16 T; below .1 also at half of 32 T.
+        # Changes of -.763 per doubling: 2.033, 1.27, .507, -.256 at 2, 4, 8, 16 T; below .1
+        # also at half of 32 T.
         ((3.0, 3.559, 2.796), 32.0 * STEPS),
         # Changes of .15 that grow by 1.5: .675 at 2 T, 1.0125 at 4 T, which is half of 8 T.
         ((0.2, 0.3, 0.45), 8.0 * STEPS),
@@ -129,8 +130,8 @@ def test_windows_end_at_quarter_half_and_horizon() -> None:
 
 
 def test_adam_on_its_way_back_has_not_diverged() -> None:
-    # Uncorrected Adam from v_0 = 0 jumps by about (1 - beta1)/sqrt(1 - beta2) lr first; the drift is +.303 here, so it
-    # comes back, which takes longer than 2e5 steps.
+    # Uncorrected Adam from v_0 = 0 jumps by about (1 - beta1)/sqrt(1 - beta2) lr first; the drift is +.303
+    # here, so it comes back, which takes longer than 2e5 steps.
     adam = ts.adam(0.1, 0.8, 0.9999, eps=0.0, bias_correction=False, schedule=ts.power(0.5))
     early = ts.simulate(zhang.piecewise(10), adam, steps=200_000)
     assert early.distance_window.values[0, 2] > 1.1 * 2.0

@@ -81,7 +81,8 @@ def test_no_vector_exceeds_the_worst_case(x: Array) -> None:
         return
     for build in DETERMINISTIC:
         cast = build in (fp16, bf16, nearest_power)
-        # Sums of 40 squares round by 1e-14; a 32-bit word errs by 6e-8 of ||x||, a sup being flat to first order.
+        # Sums of 40 squares round by 1e-14; a 32-bit word errs by 6e-8 of ||x||, a sup being
+        # flat to first order.
         for compressor, tolerance in (
             [(build(), 1e-12)] if cast else [(build(word=64), 1e-12), (build(word=32), 1e-6)]
         ):

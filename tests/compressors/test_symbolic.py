@@ -19,7 +19,8 @@ def test_the_scaled_sign_loses_all_but_its_mean_magnitude() -> None:
 
 
 def test_the_rms_sign_loses_most_on_a_one_hot_vector() -> None:
-    # (|x_i| - r)^2 summed with r = ||x||/sqrt d: 2 ||x||^2 - 2 r ||x||_1, for ||x|| = 1 largest at ||x||_1 = 1.
+    # (|x_i| - r)^2 summed with r = ||x||/sqrt d: 2 ||x||^2 - 2 r ||x||_1, for ||x|| = 1
+    # largest at ||x||_1 = 1.
     d, total = sympy.symbols("d total", positive=True)
     lost = 1 - 2 * total / sqrt(d) + d * (1 / sqrt(d)) ** 2
     assert sympy.simplify(lost - 2 * (1 - total / sqrt(d))) == 0
@@ -46,7 +47,8 @@ def test_the_nearest_power_of_two_is_a_third_off_at_most() -> None:
 
 
 def test_terngrad_is_worst_beside_equal_small_entries() -> None:
-    # x = (1, a, ..., a) with n others: E ||C(x)||^2 = ||x||_inf ||x||_1 = 1 + n a, so omega = (1 + n a)/(1 + n a^2) - 1.
+    # x = (1, a, ..., a) with n others: E ||C(x)||^2 = ||x||_inf ||x||_1 = 1 + n a, so omega = (1
+    # + n a)/(1 + n a^2) - 1.
     a, n = sympy.symbols("a n", positive=True)
     omega = (1 + n * a) / (1 + n * a**2) - 1
     places = sympy.solve(sympy.diff(omega, a), a)
@@ -61,7 +63,8 @@ def test_qsgd_is_worst_on_flat_vectors_of_the_first_regime() -> None:
     d, s = sympy.symbols("d s", positive=True)
     level = s / sqrt(d)
     assert sympy.simplify(d * level * (1 - level) / s**2 - (sqrt(d) / s - 1)) == 0
-    # h(l) = l (1 - l) on [0, 1] stays below its tangent parabola l0/2 + (1 - 2 l0)/(2 l0) l^2: the gap is a square.
+    # h(l) = l (1 - l) on [0, 1] stays below its tangent parabola l0/2 + (1 - 2 l0)/(2 l0)
+    # l^2: the gap is a square.
     x, x0 = sympy.symbols("x x0", positive=True)
     gap = x0 / 2 + (1 - 2 * x0) / (2 * x0) * x**2 - x * (1 - x)
     assert sympy.simplify(gap - (x - x0) ** 2 / (2 * x0)) == 0

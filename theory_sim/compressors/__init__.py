@@ -1,7 +1,7 @@
 """Compressors of messages, one family per file: exact constants, rules, vector functions, packed payloads.
 
-All are rules of one coordinate and reductions, but four that no rule can say: top_k sorts, rand_k draws a subset one index
-after the other, dynamic8 searches a table, low_rank factorizes a matrix.
+All are rules of one coordinate and reductions, but four that no rule can say: top_k sorts, rand_k draws a
+subset one index after the other, dynamic8 searches a table, low_rank factorizes a matrix.
 """
 
 from collections.abc import Callable

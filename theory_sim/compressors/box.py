@@ -36,10 +36,10 @@ def spacing(k: int) -> float:
 def weights(k: int, stochastic: bool = False) -> Compressor:
     """Q_x of QAdam: each weight at the nearest point of the grid of spacing h = 2^-(k+1) in [-1/2, 1/2].
 
-    Source: Chen et al. 2021, arXiv:2004.14180.  Inside the box ||C(x) - x|| <= sqrt(d) h/2, attained at cell centres;
-    the stochastic variant is unbiased there with E ||C(x) - x||^2 <= d h^2/4.  Outside the box the error has no bound.
-    No delta or omega exists, as a small x decodes to 0; ask `spacing`.  Half-way the even multiple of h is taken.
-    An entry that is not finite decodes to NaN, alone.
+    Source: Chen et al. 2021, arXiv:2004.14180.  Inside the box ||C(x) - x|| <= sqrt(d) h/2, attained at cell
+    centres; the stochastic variant is unbiased there with E ||C(x) - x||^2 <= d h^2/4.  Outside the box the
+    error has no bound.  No delta or omega exists, as a small x decodes to 0; ask `spacing`.  Half-way the
+    even multiple of h is taken.  An entry that is not finite decodes to NaN, alone.
 
     Parameters
     ----------

@@ -57,9 +57,9 @@ def codebook_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
 def worst_ratio(levels: FloatArray, d: int) -> float:
     """Return sup ||C(x) - x||^2 / ||x||^2 over one block of d entries, for the nearest of some levels in [-1, 1].
 
-    At ||x||_inf = 1 with one entry a = 1 or, if there are levels < 0, a = -1, the ratio is largest when the other
-    n = d - 1 entries are equal: (e(a)^2 + n e(t)^2) / (1 + n t^2), e the distance to the levels.  Between two
-    midpoints of levels e(t)^2 - c t^2 is convex for c < 1, so t is a midpoint, or +-1.
+    At ||x||_inf = 1 with one entry a = 1 or, if there are levels < 0, a = -1, the ratio is largest when the
+    other n = d - 1 entries are equal: (e(a)^2 + n e(t)^2) / (1 + n t^2), e the distance to the levels.
+    Between two midpoints of levels e(t)^2 - c t^2 is convex for c < 1, so t is a midpoint, or +-1.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def worst_ratio(levels: FloatArray, d: int) -> float:
 def dynamic_levels(signed: bool = True) -> FloatArray:
     """Return the 256 levels (256,) of the dynamic map, increasing (Dettmers et al. 2022, as bitsandbytes builds it).
 
-    The midpoints of 2^i equal intervals of [0.1, 1], or 2^(i+1) without signs, times 10^(i-6), i = 0 ... 6, with their
-    negatives if signed, and 0 and 1.  The signed map has no -1: its lowest level is -0.99296875.
+    The midpoints of 2^i equal intervals of [0.1, 1], or 2^(i+1) without signs, times 10^(i-6), i = 0 ... 6,
+    with their negatives if signed, and 0 and 1.  The signed map has no -1: its lowest level is -0.99296875.
     """
     parts = []
     for i in range(7):
@@ -91,10 +91,10 @@ def dynamic_levels(signed: bool = True) -> FloatArray:
 def dynamic8(block: int = 256, signed: bool = True, word: int = 32) -> Compressor:
     """The dynamic 8-bit map of optimizer states, block by block (Dettmers et al. 2022, arXiv:2110.02861).
 
-    The levels are those of `dynamic_levels` and the exact delta is found from them by `worst_ratio`.  As the signed
-    map lacks -1, a largest entry that is negative shrinks by 0.7 %.  Half-way the lower level is taken.  An entry that
-    is not finite makes its block NaN.  Without signs the map acts on vectors >= 0, and the constants are those of such
-    vectors; an entry < 0 makes its block NaN.
+    The levels are those of `dynamic_levels` and the exact delta is found from them by `worst_ratio`.  As the
+    signed map lacks -1, a largest entry that is negative shrinks by 0.7 %.  Half-way the lower level is
+    taken.  An entry that is not finite makes its block NaN.  Without signs the map acts on vectors >= 0, and
+    the constants are those of such vectors; an entry < 0 makes its block NaN.
 
     Parameters
     ----------

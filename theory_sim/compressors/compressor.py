@@ -78,35 +78,41 @@ def _of_any_size(d: int) -> None:
 class Compressor:
     """A map C from R^d to R^d with a code.
 
-    The rule gives the vector that the receiver will decode; `encode` and `decode` are its code.  An entry that is not
-    finite makes everything NaN in the lanes that shares a scale or a choice with it, and an entry too large for the
-    code becomes NaN or infinite; `compress` refuses both.  The zero vector decodes to the zero vector.
+    The rule gives the vector that the receiver will decode; `encode` and `decode` are its code.  An entry
+    that is not finite makes everything NaN in the lanes that shares a scale or a choice with it, and an
+    entry too large for the code becomes NaN or infinite; `compress` refuses both.  The zero vector
+    decodes to the zero vector.
 
-    The constants `delta` and `omega` are those of the map on real numbers.  The code rounds a float of the message
-    to its word, by a relative 2^-24 for 32 bits (normal range 1.2e-38 ... 3.4e38) and 2^-53 for 64, and below the
-    range of its code it flushes to 0.
+    The constants `delta` and `omega` are those of the map on real numbers.  The code rounds a float of the
+    message to its word, by a relative 2^-24 for 32 bits (normal range 1.2e-38 ... 3.4e38) and 2^-53 for 64,
+    and below the range of its code it flushes to 0.
 
     Parameters
     ----------
     name : str
     rule : callable
-        A rule of named scalars that returns the image of one coordinate: the names are its entry ``p``, a uniform ``u`` of
-        its own, its place ``i`` of ``d``, the hyperparameters, `reductions` and `shared`.  Or, for a map that sorts or
-        chooses, a compress kernel ``(p, u, hyper, out)``; see `theory_sim.rules.build`.
+        A rule of named scalars that returns the image of one coordinate: the names are its entry ``p``, a
+        uniform ``u`` of its own, its place ``i`` of ``d``, the hyperparameters, `reductions` and `shared`.
+        Or, for a map that sorts or chooses, a compress kernel ``(p, u, hyper, out)``; see
+        `theory_sim.rules.build`.
     hyper : mapping of str to float
-        Hyperparameters by name.  With one called ``block`` the map acts on each block of so many coordinates, 0 for
-        one block, as on a vector of its own; the last one may be shorter.
+        Hyperparameters by name.  With one called ``block`` the map acts on each block of so many coordinates,
+        0 for one block, as on a vector of its own; the last one may be shorter.
     reductions : mapping of str, or tuple of str, to Reduction
         Numbers from all coordinates that the rules name.
     once : callable, optional
-        Rule that is called once per message, or block, before the coordinates, and returns the numbers `shared`.
+        Rule that is called once per message, or block, before the coordinates, and returns
+        the numbers `shared`.
     shared : tuple of str
     error : callable
-        ``error(d)`` = sup over x of E ||C(x) - x||^2 / ||x||^2, exactly or, where `exact` is False, from above.
+        ``error(d)`` = sup over x of E ||C(x) - x||^2 / ||x||^2, exactly or, where `exact` is
+        False, from above.
     layout : callable
-        ``layout(d)``: (count, width) of the fields of a message; without a code of its own, d words of 64 bits.
+        ``layout(d)``: (count, width) of the fields of a message; without a code of its own, d
+        words of 64 bits.
     encode : callable
-        ``encode(x, y, u)``: the fields of a message, from the vector x, its image y = C(x) and the uniforms u (q,).
+        ``encode(x, y, u)``: the fields of a message, from the vector x, its image y = C(x)
+        and the uniforms u (q,).
     decode : callable
         ``decode(d, *fields)``: y.
     draws : callable
@@ -124,8 +130,8 @@ class Compressor:
     family : callable, optional
         The constructor, called again by `replace`.
     arguments : mapping
-        The constructor's arguments, or without one the hyperparameters; each can be an axis of a sweep, as ``up.NAME``
-        or ``down.NAME``.
+        The constructor's arguments, or without one the hyperparameters; each can be an axis of a sweep, as
+        ``up.NAME`` or ``down.NAME``.
 
     Examples
     --------

@@ -127,11 +127,11 @@ def _dither(
 def qsgd(levels: int, shrink: float = 1.0, word: int = 32) -> Compressor:
     """QSGD with s levels: |x_i| / ||x|| dithered to the multiples of 1/s (Alistarh et al. 2017, arXiv:1610.02132).
 
-    omega = sqrt(d)/s - 1 exactly if s <= sqrt(d)/2, attained when all |x_i| are equal, and omega <= d/(4 s^2) above;
-    the published min(d/s^2, sqrt(d)/s) is up to 4 times as large.  Proof.  With l_i = s |x_i| / ||x|| and
-    h(l) = frac(l) (1 - frac(l)) the error is ||x||^2 / s^2 sum h(l_i).  Let l_0 = s / sqrt(d) <= 1/2.  Then
-    h(l) <= l_0/2 + (1 - 2 l_0)/(2 l_0) l^2: on [0, 1] the gap is (l - l_0)^2 / (2 l_0), beyond use h <= 1/4.  Sum over
-    i with sum l_i^2 = s^2.  The second regime is h <= 1/4.
+    omega = sqrt(d)/s - 1 exactly if s <= sqrt(d)/2, attained when all |x_i| are equal, and omega <= d/(4 s^2)
+    above; the published min(d/s^2, sqrt(d)/s) is up to 4 times as large.  Proof.  With l_i = s |x_i| / ||x||
+    and h(l) = frac(l) (1 - frac(l)) the error is ||x||^2 / s^2 sum h(l_i).  Let l_0 = s / sqrt(d) <= 1/2.
+    Then h(l) <= l_0/2 + (1 - 2 l_0)/(2 l_0) l^2: on [0, 1] the gap is (l - l_0)^2 / (2 l_0), beyond use
+    h <= 1/4.  Sum over i with sum l_i^2 = s^2.  The second regime is h <= 1/4.
 
     Parameters
     ----------
@@ -183,13 +183,14 @@ def terngrad(shrink: float = 1.0, word: int = 32) -> Compressor:
 def natural_dithering(levels: int, p: float = 2, shrink: float = 1.0, word: int = 32) -> Compressor:
     """Natural dithering: |x_i| / ||x||_p dithered to 0, l = 2^(1-s), ..., 1/2, 1 (Horvath et al. 2019, arXiv:1905.10988).
 
-    Let A = l d^(1/min(p, 2)).  For p = 1 and 2, omega = A - 1 exactly if A >= 9/4, attained when all |x_i| are equal,
-    and omega <= 1/8 + 2 A^2 / 9 below.  For p = inf, omega = (sqrt(1 + (d-1) l^2) - 1)/2 exactly where that is
-    >= 1/8, attained at (1, a, ..., a), and omega <= 1/8 below.  The published bound is 1/8 + A min(1, A).
-    Proof.  For t = |x_i| / ||x||_p the variance h(t) is t (l - t) below l and at most t^2/8 above (see `natural`).
-    Thus h(t) <= l t_0/2 + (l/(2 t_0) - 1) t^2 for every t_0 <= 4 l/9: below l the gap is l (t - t_0)^2 / (2 t_0).
-    Sum over i with t_0 = min(d^(-1/p), 4 l/9) and sum t_i^2 >= d^(1 - 2/p) (p <= 2).  For p = inf the entry t = 1 has
-    no error: with c = (sqrt(1 + n l^2) - 1)/2, n = d - 1, max(h(t) - c t^2) = l^2 / (4 (1 + c)) = c/n.
+    Let A = l d^(1/min(p, 2)).  For p = 1 and 2, omega = A - 1 exactly if A >= 9/4, attained when all |x_i|
+    are equal, and omega <= 1/8 + 2 A^2 / 9 below.  For p = inf, omega = (sqrt(1 + (d-1) l^2) - 1)/2 exactly
+    where that is >= 1/8, attained at (1, a, ..., a), and omega <= 1/8 below.  The published bound is 1/8 + A
+    min(1, A).  Proof.  For t = |x_i| / ||x||_p the variance h(t) is t (l - t) below l and at most t^2/8 above
+    (see `natural`).  Thus h(t) <= l t_0/2 + (l/(2 t_0) - 1) t^2 for every t_0 <= 4 l/9: below l the gap is l
+    (t - t_0)^2 / (2 t_0).  Sum over i with t_0 = min(d^(-1/p), 4 l/9) and sum t_i^2 >= d^(1 - 2/p) (p <= 2).
+    For p = inf the entry t = 1 has no error: with c = (sqrt(1 + n l^2) - 1)/2, n = d - 1, max(h(t) - c
+    t^2) = l^2 / (4 (1 + c)) = c/n.
 
     Parameters
     ----------

@@ -87,8 +87,8 @@ def fp16() -> Compressor:
     """The cast to IEEE half precision: 11 significant bits, exponents -14 ... 15, subnormals down to 2^-24.
 
     An entry in the normal range [6.1e-5, 65504] errs by at most u / (1 + u) of itself, u = 2^-11, attained at
-    1 + u; the constants are those of vectors in that range.  Below it the absolute error is at most 2^-25, from
-    65520 on the image is infinite.
+    1 + u; the constants are those of vectors in that range.  Below it the absolute error is at most 2^-25,
+    from 65520 on the image is infinite.
     """
 
     def encode(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:
@@ -103,8 +103,9 @@ def fp16() -> Compressor:
 def bf16() -> Compressor:
     """The cast to bfloat16: 8 significant bits, the exponents -126 ... 127 of a 32-bit float, subnormals to 2^-133.
 
-    An entry in the normal range [1.2e-38, 3.39e38] errs by at most u / (1 + u) of itself, u = 2^-8, attained at
-    1 + u; the constants are those of vectors in that range.  The rounding is from 64 bits, without a stop at 32.
+    An entry in the normal range [1.2e-38, 3.39e38] errs by at most u / (1 + u) of itself, u = 2^-8,
+    attained at 1 + u; the constants are those of vectors in that range.  The rounding is from 64 bits,
+    without a stop at 32.
     """
 
     def encode(x: FloatArray, y: FloatArray, u: FloatArray) -> Sequence[Field]:

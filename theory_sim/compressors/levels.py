@@ -91,9 +91,9 @@ def blockwise(
 def log_levels(k: int, block: int = 0, word: int = 32) -> Compressor:
     """Q_g of QAdam: ||x||_inf times the nearest of 0, +-2^-k, ..., +-1/2, +-1 (Chen et al. 2021, arXiv:2004.14180).
 
-    1 - delta = (d-1) max(1/(4^(k+1) + d - 1), 1/(16 + 9 (d - 1))) exactly, for the d coordinates of a block; attained
-    at (1, t, ..., t) with t = 2^-(k+1), the edge of the dead zone, or t = 3/4.  Half-way the level of larger magnitude
-    is taken.  An entry that is not finite makes its block NaN.
+    1 - delta = (d-1) max(1/(4^(k+1) + d - 1), 1/(16 + 9 (d - 1))) exactly, for the d coordinates of a block;
+    attained at (1, t, ..., t) with t = 2^-(k+1), the edge of the dead zone, or t = 3/4.  Half-way the level
+    of larger magnitude is taken.  An entry that is not finite makes its block NaN.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def _uniform(name: str, s: int, signed: bool, block: int, word: int) -> dict[str
 def uniform(bits: int, block: int = 0, word: int = 32) -> Compressor:
     """||x||_inf times the nearest of 0, +-1/s, ..., +-1, s = 2^(bits-1) - 1 levels on either side.
 
-    1 - delta = (d-1)/(4 s^2 + d - 1) exactly, for the d coordinates of a block, attained at (1, t, ..., t) with
-    t = 1/(2 s).  Half-way the even level is taken.  An entry that is not finite makes its block NaN.
+    1 - delta = (d-1)/(4 s^2 + d - 1) exactly, for the d coordinates of a block, attained at (1, t, ..., t)
+    with t = 1/(2 s).  Half-way the even level is taken.  An entry that is not finite makes its block NaN.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ def uniform(bits: int, block: int = 0, word: int = 32) -> Compressor:
 def linear8(block: int = 256, signed: bool = True, word: int = 32) -> Compressor:
     """The linear 8-bit map of optimizer states (Dettmers et al. 2022, arXiv:2110.02861): 1/127 or 1/255 apart.
 
-    Signed it is `uniform` with 8 bits.  Without signs it acts on vectors >= 0, and the constants are those of such
-    vectors; an entry < 0 makes its block NaN.
+    Signed it is `uniform` with 8 bits.  Without signs it acts on vectors >= 0, and the constants are those of
+    such vectors; an entry < 0 makes its block NaN.
 
     Parameters
     ----------

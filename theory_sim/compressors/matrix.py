@@ -64,8 +64,8 @@ def low_rank(rank: int, rows: int = 0, word: int = 32) -> Compressor:
     """The best approximation of a given rank of the message as a matrix, rows x d/rows, row by row.
 
     What PowerSGD approximates by one step of subspace iteration (Vogels et al. 2019, arXiv:1905.13727).
-    delta = rank / min(rows, d/rows), attained when all singular values are equal.  An entry that is not finite makes
-    the whole message NaN.
+    delta = rank / min(rows, d/rows), attained when all singular values are equal.  An entry that is not
+    finite makes the whole message NaN.
 
     Parameters
     ----------

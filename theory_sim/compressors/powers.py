@@ -68,8 +68,9 @@ def natural(shrink: float = 1.0) -> Compressor:
     omega = 1/8 exactly, attained when all |x_i| = 4/3 2^j.  Proof.  The variance at t 2^j, t in [1, 2], is
     (2 - t)(t - 1) 4^j, and (2 - t)(t - 1)/t^2 is largest, 1/8, at t = 4/3.
 
-    The 8 exponent bits reach from 2^-126 to 2^128: an entry below is flushed to 0, an image above is infinite, and
-    an entry that is not finite decodes to NaN, alone.  The constants are those of vectors in between.
+    The 8 exponent bits reach from 2^-126 to 2^128: an entry below is flushed to 0, an image above
+    is infinite, and an entry that is not finite decodes to NaN, alone.  The constants are those
+    of vectors in between.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def natural(shrink: float = 1.0) -> Compressor:
 def nearest_power() -> Compressor:
     """The nearest power of two, the deterministic rule beside `natural`, with the same range.
 
-    It errs by at most |x_i|/3, so delta = 8/9, attained when all |x_i| = 3/2 2^j; half-way it takes the larger power.
+    It errs by at most |x_i|/3, so delta = 8/9, attained when all |x_i| = 3/2 2^j; half-way it
+    takes the larger power.
     """
     return Compressor(
         **_power("nearest_power", _nearest, {}, lambda d: 1.0 / 9.0, 1.0),

@@ -95,8 +95,8 @@ def l1_sign(block: int = 0, word: int = 32) -> Compressor:
     block : int
         Coordinates per block, 0 for one block; the last one may be shorter.
     word : {32, 64}
-        Bits of a scale in the message.  A 32-bit scale makes the map idempotent in floating point, because the
-        mean of d equal 24-bit numbers is exact.
+        Bits of a scale in the message.  A 32-bit scale makes the map idempotent in floating point, because
+        the mean of d equal 24-bit numbers is exact.
     """
     block = checks.count("block", block, 0)
 
@@ -113,9 +113,9 @@ def l1_sign(block: int = 0, word: int = 32) -> Compressor:
 def rms_sign(block: int = 0, word: int = 32) -> Compressor:
     """C(x) = (||x_b|| / sqrt |b|) sgn(x) on each block b, the compressor of 1-bit Adam as DeepSpeed wrote it.
 
-    The error is 2 ||x||^2 (1 - ||x||_1 / (sqrt d ||x||)), at worst 2 (1 - 1/sqrt d): no contraction for d >= 5
-    (Tang et al. 2021, arXiv:2102.02888, assume a bounded error instead).  The sum of squares overflows to NaN beyond
-    1e154 and vanishes below 1e-162.
+    The error is 2 ||x||^2 (1 - ||x||_1 / (sqrt d ||x||)), at worst 2 (1 - 1/sqrt d): no contraction for
+    d >= 5 (Tang et al. 2021, arXiv:2102.02888, assume a bounded error instead).  The sum of squares overflows
+    to NaN beyond 1e154 and vanishes below 1e-162.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ def rms_sign(block: int = 0, word: int = 32) -> Compressor:
 def two_mean(word: int = 32) -> Compressor:
     """The two-mean bit: each entry becomes the mean of the entries of its sign (Seide et al. 2014).
 
-    The best code with one bit per coordinate split at 0; the error never exceeds that of `l1_sign`, and delta = 1/d.
+    The best code with one bit per coordinate split at 0; the error never exceeds that of
+    `l1_sign`, and delta = 1/d.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Sparse compressors: k of the d coordinates arrive, the others decode to 0.
 
-Kernels, not rules: which coordinates arrive is a choice among all of them, by sorting or by a draw one after the other.
+Kernels, not rules: which coordinates arrive is a choice among all of them, by sorting or by a
+draw one after the other.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def rand_k_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:
 def selection(seed: int, d: int, k: int) -> Any:
     """Return the k of d indices, in increasing order, that the 32-bit seed of a `rand_k` message stands for.
 
-    Index i is taken with probability (missing) / (d - i), by the hash number i + 1 of SplitMix64 (Steele, Lea and
-    Flood 2014) started at the seed: Knuth's Algorithm S, so that all subsets are equally likely.
+    Index i is taken with probability (missing) / (d - i), by the hash number i + 1 of SplitMix64 (Steele, Lea
+    and Flood 2014) started at the seed: Knuth's Algorithm S, so that all subsets are equally likely.
     """
     mask = 0xFFFFFFFFFFFFFFFF
     indices: list[int] = []
@@ -100,8 +101,8 @@ def _at_most(k: int) -> Any:
 def top_k(k: int, word: int = 32) -> Compressor:
     """Top-k: the k entries of largest magnitude (Stich, Cordonnier and Jaggi 2018, arXiv:1809.07599).
 
-    delta = k/d, attained when all |x_i| are equal.  Of equal magnitudes the lowest index is kept.  An entry that is
-    not finite makes the whole message NaN.
+    delta = k/d, attained when all |x_i| are equal.  Of equal magnitudes the lowest index is kept.  An entry
+    that is not finite makes the whole message NaN.
 
     Parameters
     ----------
@@ -141,8 +142,8 @@ def rand_k(k: int, scaled: bool = False, word: int = 32) -> Compressor:
     """Rand-k: k entries drawn without replacement (Stich, Cordonnier and Jaggi 2018, arXiv:1809.07599).
 
     E ||C(x) - x||^2 = (1 - k/d) ||x||^2 for every x, delta = k/d; scaled by d/k the map is unbiased and
-    omega = d/k - 1, again for every x.  The message carries the seed of the draw, see `selection`, so the law is
-    that of 2^32 seeds.  An entry that is not finite makes the whole message NaN.
+    omega = d/k - 1, again for every x.  The message carries the seed of the draw, see `selection`, so the law
+    is that of 2^32 seeds.  An entry that is not finite makes the whole message NaN.
 
     Parameters
     ----------

@@ -31,8 +31,8 @@ class Lanes:
     workers (N,)
         Gradients drawn per step.
     group (N,)
-        Lanes of one group can share a tile: they have the same workers, the same variant and, with messages, the same
-        compressors.
+        Lanes of one group can share a tile: they have the same workers, the same variant and, with messages,
+        the same compressors.
     variants : tuple of Optimizer
         The optimizers, up to those hyperparameters that are laid out directly in lr and hyper.
     variant (N,)

@@ -193,7 +193,8 @@ def advance(
                     gone = stopped[lane] > 0
                     bad = not (abs(point) <= _HUGE)
                     fresh += bad & (not gone)
-                    # A box must not turn infinity into a clean corner; without one, infinity is for the record.
+                    # A box must not turn infinity into a clean corner; without one, infinity
+                    # is for the record.
                     x[i, lane] = math.nan if gone | (bad & boxed) else min(max(point, low), high)
             if fresh > 0:
                 dead += halted(t, x, stopped, tile.escaped)

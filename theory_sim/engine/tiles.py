@@ -44,8 +44,8 @@ def _copy(values: Array) -> Array:
 def tile_width(rows: int) -> int:
     """Return the number of lanes whose `rows` float64 rows fit the cache budget: 64 ... 256, a multiple of 32.
 
-    The compiler's main loop advances 32 lanes at a time (four AVX-512 registers) and the rest in a scalar tail;
-    below 64 the cost of entering the lane loops shows.
+    The compiler's main loop advances 32 lanes at a time (four AVX-512 registers) and the rest in a scalar
+    tail; below 64 the cost of entering the lane loops shows.
     """
     return int(min(max(_CACHE_BUDGET // (8 * rows) // 32 * 32, 64), TILE))
 
@@ -118,8 +118,8 @@ def run_tile(
     -------
     dict of str to ndarray
         ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
-        ``windows`` (L, number of windows, k), ``first`` (L, k), ``hits`` (L, 2), ``state`` (L, r, d) at the end, with
-        the rows of as many workers as any lane of the sweep has, NaN for those that this one lacks,
+        ``windows`` (L, number of windows, k), ``first`` (L, k), ``hits`` (L, 2), ``state`` (L, r, d) at the
+        end, with the rows of as many workers as any lane of the sweep has, NaN for those that this one lacks,
         ``stopped`` and ``escaped`` (L,).
     """
     problem, optimizer = lanes.problem, lanes.optimizer

@@ -31,7 +31,8 @@ class Status(StrEnum):
 
 _SHARES = (4, 2, 1)  # the windows end at T/4, T/2 and T
 _PARTS = 4  # of a window, whose scatter about a straight line tells noise from movement
-# A change by that many standard deviations of a part is movement; of lanes with white noise 1 in 200 is taken so.
+# A change by that many standard deviations of a part is movement; of lanes with white noise 1
+# in 200 is taken so.
 _NOISE = 4.0
 _ROUNDING = 1e-8  # relative; what the mean of 10^8 floats may be off by
 # Steps lr/t^s bring a run to its limit by a factor 2^-s per doubling; one on its way goes on by 2^(1-s) >= 1.

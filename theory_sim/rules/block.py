@@ -16,8 +16,8 @@ from theory_sim.rules.tile import HUGE, Names, NoiseRows, Writer, finished, inde
 class Layout:
     """Rows of the block in which a pair finds its numbers, each of `width` lanes.
 
-    In this order: lr before and after the schedule, hyperparameters, constants, uniforms, x (dim rows), state (dim rows
-    for each).
+    In this order: lr before and after the schedule, hyperparameters, constants, uniforms, x (dim rows),
+    state (dim rows for each).
     """
 
     hyper: int
@@ -94,8 +94,8 @@ def pair(
 ) -> Source:
     """Return the kernel that runs a pair of rules, the gradient's and the optimizer's, over several steps.
 
-    It stops after a step at which a lane has become non-finite and returns that step, else 0.  One block of constant
-    layout tells the compiler that no two rows overlap.
+    It stops after a step at which a lane has become non-finite and returns that step, else 0.  One block of
+    constant layout tells the compiler that no two rows overlap.
 
     Parameters
     ----------
@@ -147,8 +147,8 @@ def pair(
     lines = f"{', '.join(('point', *(f'{row}_new' for row in rows)))} = {writer.call(stage.rule, of_step)}\n"
     lines += "".join(f"{of_step[row]} = {row}_new\n" for row in rows)
     lines += f"point = np.float64(point)\nbad = not (abs(point) <= {HUGE})\n"
-    # A box must not turn infinity into a clean corner; without one, infinity is kept for the record.  The operators
-    # are those of bits, since a branch would keep the loop from being vectorised.
+    # A box must not turn infinity into a clean corner; without one, infinity is kept for the record.  The
+    # operators are those of bits, since a branch would keep the loop from being vectorised.
     none = f"fresh += bad\n{x} = math.nan if bad & boxed else min(max(point, low), high)\n"
     some = "gone = stopped[lane] > 0\nfresh += bad & (not gone)\n"
     some += f"{x} = math.nan if gone | (bad & boxed) else min(max(point, low), high)\n"

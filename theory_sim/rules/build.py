@@ -1,9 +1,10 @@
 """Compiled kernels: every one is a generated file whose name is the digest of all it consists of.
 
-So the disk cache of numba is never stale, a kernel typed at a prompt is cached like any other, and what is compiled is
-the function in memory, never the text of its file.
+So the disk cache of numba is never stale, a kernel typed at a prompt is cached like any other, and what is
+compiled is the function in memory, never the text of its file.
 
-Kernels of one kind share a signature.  ``w`` workers, ``d`` coordinates, ``L`` lanes, ``t = 1, 2, ...`` the step:
+Kernels of one kind share a signature.  ``w`` workers, ``d`` coordinates, ``L`` lanes,
+``t = 1, 2, ...`` the step:
 
 =========  ==================================================  =============================================
 kind       signature                                           writes
@@ -19,10 +20,10 @@ compress   (p, u, hyper, out)                                  out (d, L), what 
 =========  ==================================================  =============================================
 
 A kernel of this form, told by exactly these argument names, is the escape hatch for what no rule can say
-(`theory_sim.rules.language`).  Inputs: g (w, d, L), or (1, d, L) once averaged; lr (L,); hyper (h, L); theta (p, L);
-noise (q, L) uniforms; size (L,) int64 components; key (L,) uint64; all other arrays float64, except idx and table
-(int64).  A message has ``send``, a compress kernel, ``hyper`` (h,), its rows, and ``noise``, the uniforms of all
-workers: ``up.send(p, up.noise[...], up.hyper, out)``.
+(`theory_sim.rules.language`).  Inputs: g (w, d, L), or (1, d, L) once averaged; lr (L,); hyper (h, L); theta
+(p, L); noise (q, L) uniforms; size (L,) int64 components; key (L,) uint64; all other arrays float64, except
+idx and table (int64).  A message has ``send``, a compress kernel, ``hyper`` (h,), its rows, and ``noise``,
+the uniforms of all workers: ``up.send(p, up.noise[...], up.hyper, out)``.
 
 No fastmath of any kind: it deletes the test for non-finite values.
 """
@@ -85,13 +86,15 @@ def is_raw(kind: str, function: Rule) -> bool:
 class Tile(NamedTuple):
     """The arrays of one tile of L lanes; float64 unless said otherwise.
 
-    ``lr0``, ``lr`` (L,) step sizes before and after the schedule; ``parameters`` (s, 1 or L) of the schedule and its
-    ``factor``, (L,) of this step or (AHEAD,) of this step and the next ones, the same in all lanes; ``hyper`` (h, L); ``theta`` (p, L); ``size`` (L,) int64 components; ``key`` (L,) uint64; ``u``, ``table``,
-    ``idx`` (w, L) of the sampling order; ``noise``, ``own_noise`` uniforms; rows and uniforms of the messages; ``g``
-    (w, d, L); ``mean`` (1, d, L), or (0, d, L) for an optimizer that sees every worker; ``state`` (s, d, L); ``x`` (d, L);
-    ``stopped`` (L,) int64, the first step whose iterate is not finite (0: none), from which on the lane is NaN;
-    ``escaped`` (L,) int64, 1 if that iterate was infinite and there is no box; ``block``, the memory that lr, hyper,
-    theta, noise, x and state are parts of; ``work`` scratch; ``halt`` (2,) int64: stop if the first is set; steps done.
+    ``lr0``, ``lr`` (L,) step sizes before and after the schedule; ``parameters`` (s, 1 or L) of the schedule
+    and its ``factor``, (L,) of this step or (AHEAD,) of this step and the next ones, the same in all lanes;
+    ``hyper`` (h, L); ``theta`` (p, L); ``size`` (L,) int64 components; ``key`` (L,) uint64; ``u``, ``table``,
+    ``idx`` (w, L) of the sampling order; ``noise``, ``own_noise`` uniforms; rows and uniforms of the
+    messages; ``g`` (w, d, L); ``mean`` (1, d, L), or (0, d, L) for an optimizer that sees every worker;
+    ``state`` (s, d, L); ``x`` (d, L); ``stopped`` (L,) int64, the first step whose iterate is not finite (0:
+    none), from which on the lane is NaN; ``escaped`` (L,) int64, 1 if that iterate was infinite and there is
+    no box; ``block``, the memory that lr, hyper, theta, noise, x and state are parts of; ``work`` scratch;
+    ``halt`` (2,) int64: stop if the first is set; steps done.
     """
 
     lr0: Any
@@ -125,9 +128,10 @@ class Tile(NamedTuple):
 class Limits(NamedTuple):
     """What is the same for all lanes of a tile.
 
-    The box; the target of the first hit and the measure watched for it (-1: none); whether components are drawn, are
-    the same in all lanes, whether the schedule varies, whether each lane has one of its own, the optimizer sends messages first, gradient and step are one
-    kernel, the running statistics are kept, the optimizer sees the mean of several workers; and how many of the measures are the problem's.
+    The box; the target of the first hit and the measure watched for it (-1: none); whether components are
+    drawn, are the same in all lanes, whether the schedule varies, whether each lane has one of its own, the
+    optimizer sends messages first, gradient and step are one kernel, the running statistics are kept, the
+    optimizer sees the mean of several workers; and how many of the measures are the problem's.
     """
 
     low: float
@@ -148,10 +152,11 @@ class Limits(NamedTuple):
 class Record(NamedTuple):
     """When the loop records, and what; k measures, S stops, c checkpoints, n windows.
 
-    ``stops`` (S,) int64 increasing numbers of updates, ``kept`` (S,) int64 1 for a checkpoint, ``edges`` (n, 2) int64
-    half-open windows (a, b]; ``first`` (k, L) at x_1; at checkpoints ``x`` (c, d, L), ``values`` (c, k, L), and ``mean``,
-    ``least``, ``most`` over x_1 ... x_c if running; ``window`` (n, k, L) means; ``hits`` (2, L) int64: after how many
-    updates the watched measure, and its mean over the path, first were <= target (-1: not yet); scratch.
+    ``stops`` (S,) int64 increasing numbers of updates, ``kept`` (S,) int64 1 for a checkpoint, ``edges`` (n,
+    2) int64 half-open windows (a, b]; ``first`` (k, L) at x_1; at checkpoints ``x`` (c, d, L), ``values`` (c,
+    k, L), and ``mean``, ``least``, ``most`` over x_1 ... x_c if running; ``window`` (n, k, L) means; ``hits``
+    (2, L) int64: after how many updates the watched measure, and its mean over the path, first were <= target
+    (-1: not yet); scratch.
     """
 
     stops: Any
@@ -311,8 +316,8 @@ def _module(name: str, text: str) -> python_types.ModuleType:
 def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
     """Return a rule as a function that compiled code can call, with the plain functions that it calls itself.
 
-    It is told that it lives in the module `home`, beside the code that calls it: the disk cache would look for the module
-    in which it was written, which another process need not have.
+    It is told that it lives in the module `home`, beside the code that calls it: the disk cache would look
+    for the module in which it was written, which another process need not have.
     """
     from numba import njit
 
@@ -355,8 +360,8 @@ def rebound(function: Rule, namespace: Mapping[str, Any]) -> Rule:
     ----------
     function : callable
     namespace : mapping of str to object
-        What replaces the modules, ``math`` and ``np``, their functions, and built-ins by name, whatever the function
-        calls them.
+        What replaces the modules, ``math`` and ``np``, their functions, and built-ins by name, whatever
+        the function calls them.
     """
 
     def change(value: Any) -> Any:
@@ -434,7 +439,8 @@ def _compile(source: Source, key: str) -> Any:
         raise ValueError(
             f"{rules} cannot be compiled ({_reason(error)}); a rule uses numbers, built-ins, math and plain functions."
         ) from error
-    # An exception leaves a kernel that is called as the dispatcher itself, not one called by its address alone.
+    # An exception leaves a kernel that is called as the dispatcher itself, not one called by
+    # its address alone.
     return made if source.bounded else pointer_type()(made, sig)
 
 

@@ -452,8 +452,8 @@ def compress(
         At each coordinate; sees its entry ``p`` and its uniform ``u``, and gives the image.
     owner : str
     hyper : sequence of str
-        One called ``block`` cuts the message into blocks of so many coordinates, 0 for one block: each is compressed as
-        a message of its own, with its own reductions, ``i`` and ``d``.
+        One called ``block`` cuts the message into blocks of so many coordinates, 0 for one block: each is
+        compressed as a message of its own, with its own reductions, ``i`` and ``d``.
     reductions : mapping
         Over the coordinates.
     once : Stage, optional

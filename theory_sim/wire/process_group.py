@@ -1,7 +1,8 @@
 """A real run of two-way quantized Adam: one process per worker, and the packed messages of its compressors on the wire.
 
-Rank 0 is worker 0 and also the server.  The processes talk over gloo, the CPU backend of ``torch.distributed``, and this
-process compares what they report with the lane simulation and with the accounting of bits.
+Rank 0 is worker 0 and also the server.  The processes talk over gloo, the CPU backend of
+``torch.distributed``, and this process compares what they report with the lane simulation and with
+the accounting of bits.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Report:
     replicas : tuple of Replica
         By rank.
     accounted : tuple of (int, int)
-        By rank, the bytes to send and to receive that `Optimizer.bits` stands for, each message in whole bytes.  The
-        server's own worker sends nothing, and the frames of gloo and TCP are not counted.
+        By rank, the bytes to send and to receive that `Optimizer.bits` stands for, each message in whole
+        bytes.  The server's own worker sends nothing, and the frames of gloo and TCP are not counted.
     deviation : float
         Largest distance of a coordinate to the lane simulation, over the recorded steps of all ranks.
     seconds : float

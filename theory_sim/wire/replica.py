@@ -1,7 +1,7 @@
 """One rank of a real run of a method with messages: its worker, its messages and, on rank 0, the server.
 
-What a worker and the server compute are the optimizer's own rules, called on vectors of numpy; `theory_sim.wire.process_group`
-compares the result with the lane loop, and both read the same uniforms.
+What a worker and the server compute are the optimizer's own rules, called on vectors of numpy;
+`theory_sim.wire.process_group` compares the result with the lane loop, and both read the same uniforms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Optimizers of the suite as optimizers of torch, for models instead of problems; needs the extra ``theory-sim[torch]``.
 
-The rules are those of the lanes, called on tensors by `theory_sim.rules.trace.elementwise`; a reduction over coordinates is
-one over the coordinates of a tensor.
+The rules are those of the lanes, called on tensors by `theory_sim.rules.trace.elementwise`; a reduction over
+coordinates is one over the coordinates of a tensor.
 """
 
 from __future__ import annotations
@@ -173,13 +173,14 @@ class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # A
 class TorchOptimizer(_OfRules):
     """An optimizer of the suite on the parameters of a model; `torch_optimizer` makes one.
 
-    State of a parameter: ``step``, and the rows of the optimizer by name, tensors like the parameter; a row with one value
-    for all coordinates is one number.
+    State of a parameter: ``step``, and the rows of the optimizer by name, tensors like the parameter; a row
+    with one value for all coordinates is one number.
 
     Parameters
     ----------
     params : iterable
-        Parameters, or groups, whose entries may be lr and the parameters of the optimizer by name, such as ``beta1``.
+        Parameters, or groups, whose entries may be lr and the parameters of the optimizer by
+        name, such as ``beta1``.
     optimizer : Optimizer
 
     Raises
@@ -216,7 +217,8 @@ def torch_optimizer(optimizer: Optimizer) -> Callable[[Any], TorchOptimizer]:
     Parameters
     ----------
     optimizer : Optimizer
-        A rule at one coordinate, with its schedule.  A reduction over coordinates is over those of one tensor.
+        A rule at one coordinate, with its schedule.  A reduction over coordinates is over
+        those of one tensor.
 
     Raises
     ------
@@ -235,12 +237,13 @@ def torch_optimizer(optimizer: Optimizer) -> Callable[[Any], TorchOptimizer]:
 class QuantizedAdam(_OfRules):
     """Adam whose update passes a compressor with error feedback: one worker of QAdam (arXiv:2004.14180).
 
-    x_{t+1} = x_t - C(u_t + e_t), e_{t+1} = u_t + e_t - C(u_t + e_t), u_t = lr m_t / sqrt(v_t + eps): the rules of
-    `theory_sim.qadam`.  Without a compressor, ``bias_correction=True, eps_mode="outside"`` is `torch.optim.Adam`.  Messages
-    are quantized in float64 on the CPU by the kernels of this suite, which is meant for study, not for speed.
+    x_{t+1} = x_t - C(u_t + e_t), e_{t+1} = u_t + e_t - C(u_t + e_t), u_t = lr m_t / sqrt(v_t + eps): the
+    rules of `theory_sim.qadam`.  Without a compressor, ``bias_correction=True, eps_mode="outside"`` is
+    `torch.optim.Adam`.  Messages are quantized in float64 on the CPU by the kernels of this suite, which is
+    meant for study, not for speed.
 
-    State of a parameter: ``step``, the rows of `theory_sim.qadam`, ``m``, ``v``, ``vhat`` with amsgrad, numbers that all
-    coordinates share, and ``error`` with a compressor.
+    State of a parameter: ``step``, the rows of `theory_sim.qadam`, ``m``, ``v``, ``vhat`` with amsgrad,
+    numbers that all coordinates share, and ``error`` with a compressor.
 
     Parameters
     ----------
@@ -251,8 +254,8 @@ class QuantizedAdam(_OfRules):
     compressor : Compressor, optional
         From `theory_sim.compressors`; None sends the update as it is.
     scope : {"tensor", "group"}
-        Whether a message is one tensor or all tensors of the group, flattened and joined; scales and counts such as
-        the k of top_k, and so the constants of the compressor, are those of a message.
+        Whether a message is one tensor or all tensors of the group, flattened and joined; scales and counts
+        such as the k of top_k, and so the constants of the compressor, are those of a message.
     theta, amsgrad, bias_correction, eps_mode, error_feedback
         As for `theory_sim.qadam`.
     entropy : int
