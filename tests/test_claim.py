@@ -1,9 +1,13 @@
 """Evidence: each kind of comparison, NaN, and the worst of several."""
 
+import json
 import math
+from typing import Any
 
 import pytest
 
+from theory_sim.app import report
+from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import (
     Claim,
     Evidence,
@@ -58,6 +62,39 @@ def test_the_worst_part_decides() -> None:
         all_of([])
 
 
+def test_the_part_that_decides_is_named() -> None:
+    inner = all_of([at_most(1, 2, "a"), at_most(1.9, 2, "b")])
+    assert (inner.part, inner.note) == ("b", "a; b")
+    outer = all_of([inner, at_most(0, 2, "c")])
+    assert (outer.part, outer.note) == ("b", "a; b; c")
+    assert at_most(1, 2, "a").part == ""
+
+
+def test_a_check_that_raises_fails_and_the_rest_goes_on() -> None:
+    def check(grids: Any, tier: str) -> Evidence:
+        raise IndexError("index -1 is out of bounds\nfor axis 0")
+
+    broken = Claim("reddi2018.R1", "Theorem 1", "s", "exact", check)
+    result = Runs("quick").check(broken)
+    assert result.evidence.status is Outcome.FAIL
+    assert result.evidence.note == "IndexError: index -1 is out of bounds for axis 0"
+    assert json.loads(json.dumps(result.record(), allow_nan=False))["margin"] is None
+
+
+def test_provenance_is_counted_apart() -> None:
+    def one(constants: str) -> Result:
+        made = Claim("reddi2018.R1", "T", "s", "exact", lambda grids, tier: at_most(0, 1), (), constants)
+        return Result(made, at_most(0, 1), 0.0)
+
+    kinds = ["read", "recalled", "derived", "recalled", "none"]
+    assert report.provenance([one(kind) for kind in kinds]) == (
+        "1 with constants read in the paper, 1 with constants derived here, 2 with recalled constants, "
+        "1 without constants of a paper"
+    )
+    with pytest.raises(ValueError, match="did you mean recalled"):
+        one("recaled")
+
+
 def test_a_claim_names_a_known_paper_and_kind() -> None:
     with pytest.raises(ValueError, match="did you mean reddi2018"):
         Claim("reddi2019.R1", "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
@@ -66,8 +103,6 @@ def test_a_claim_names_a_known_paper_and_kind() -> None:
 
 
 def test_a_record_is_plain_json() -> None:
-    import json
-
     claim = Claim("reddi2018.R1", "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
     record = Result(claim, at_most(math.nan, 1.0, "note"), 0.1234).record()
     assert json.loads(json.dumps(record, allow_nan=False)) == record

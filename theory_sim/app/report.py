@@ -21,12 +21,28 @@ def summary(results: Sequence[Result]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in ("PASS", "FAIL", "UNDECIDED"))
 
 
+def provenance(results: Sequence[Result]) -> str:
+    """Return how many claims have constants that were read, derived here, recalled, or have none."""
+    counts = Counter(result.claim.constants for result in results)
+    return ", ".join(
+        f"{counts[kind]} {words}"
+        for kind, words in (
+            ("read", "with constants read in the paper"),
+            ("derived", "with constants derived here"),
+            ("recalled", "with recalled constants"),
+            ("none", "without constants of a paper"),
+        )
+        if counts[kind]
+    )
+
+
 def document(results: Sequence[Result], tier: str) -> dict[str, Any]:
-    """Return the machine-readable form: {"claims": [...], "tier", "summary", "versions"}."""
+    """Return the machine-readable form: {"claims": [...], "tier", "summary", "provenance", "versions"}."""
     packages = ("theory-sim", "numpy", "numba", "scipy")
     return {
         "tier": tier,
         "summary": summary(results),
+        "provenance": provenance(results),
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in packages},

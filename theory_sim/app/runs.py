@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim.nouns.claim import Claim, Result
+from theory_sim.nouns.claim import Claim, Result, failed
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import Sweep
 
@@ -63,10 +63,15 @@ class Runs:
         return self._grids[key]
 
     def check(self, claim: Claim) -> Result:
-        """Run the sweeps of a claim and its check."""
+        """Run the sweeps of a claim and its check; one that raises an exception has FAILED."""
         begin = time.perf_counter()
-        grids = [self.grid(sweep) for sweep in claim.sweeps]
-        evidence = claim.check(grids, self.tier)
+        try:
+            grids = [self.grid(sweep) for sweep in claim.sweeps]
+            evidence = claim.check(grids, self.tier)
+        except (OSError, MemoryError):  # says something of the machine, nothing of the claim
+            raise
+        except Exception as error:
+            evidence = failed(error)
         return Result(claim, evidence, time.perf_counter() - begin)
 
     def draw(self, figure: Figure, folder: Path) -> list[Path]:

@@ -16,7 +16,8 @@ from theory_sim.nouns.sweep import Sweep
 if TYPE_CHECKING:
     import xarray as xr
 
-KINDS = ("exact", "upper", "lower", "tight", "region", "rate", "order")
+KINDS = ("exact", "upper", "lower", "tight", "region", "rate", "order", "weak")
+CONSTANTS = ("read", "derived", "recalled", "none")
 
 
 class Outcome(StrEnum):
@@ -40,6 +41,8 @@ class Evidence:
         Slack in the units of `observed`: >= 0 on PASS, negative on FAIL.
     note : str
         What was compared, on which instances.
+    part : str
+        Of evidence that consists of several parts, the note of the one that decides.
     """
 
     status: Outcome
@@ -47,6 +50,7 @@ class Evidence:
     expected: float | str
     margin: float
     note: str = ""
+    part: str = ""
 
 
 def _evidence(observed: float, expected: float | str, margin: float, note: str) -> Evidence:
@@ -96,7 +100,14 @@ def all_of(parts: Sequence[Evidence]) -> Evidence:
 
     worst = min(parts, key=tightness)
     notes = "; ".join(dict.fromkeys(part.note for part in parts if part.note))
-    return Evidence(worst.status, worst.observed, worst.expected, worst.margin, notes)
+    part = worst.part or worst.note
+    return Evidence(worst.status, worst.observed, worst.expected, worst.margin, notes, part)
+
+
+def failed(error: Exception) -> Evidence:
+    """FAIL because the check itself could not be computed."""
+    message = " ".join(str(error).split())
+    return Evidence(Outcome.FAIL, "no result", "a result", math.nan, f"{type(error).__name__}: {message}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +124,15 @@ class Claim:
         In our words.
     kind : str
         One of `KINDS`; says what a PASS means: exact and tight compare equal, upper and lower bound, region
-        is agreement of a map, rate an exponent in an interval, order "A beats B".
+        is agreement of a map, rate an exponent in an interval, order "A beats B"; weak, that a wrong
+        constant could pass too, for the reason that the ledger gives.
     check : callable
         ``check(grids, tier) -> Evidence``, with one Dataset per sweep.
     sweeps : tuple of Sweep
         The data of the check; empty for a closed form.
+    constants : {"read", "derived", "recalled", "none"}
+        Where the numbers of the paper in it come from: read there, derived here, recalled without the text at
+        hand; none if it has none.
     """
 
     id: str
@@ -126,9 +141,11 @@ class Claim:
     kind: str
     check: Callable[[Sequence[xr.Dataset], str], Evidence]
     sweeps: tuple[Sweep, ...] = ()
+    constants: str = "none"
 
     def __post_init__(self) -> None:
         checks.known("claim kind", self.kind, KINDS)
+        checks.known("provenance of constants", self.constants, CONSTANTS)
         checks.known("paper", self.paper, papers.PAPERS)
 
     @property
@@ -137,7 +154,9 @@ class Claim:
         return self.id.split(".")[0]
 
 
-def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[..., Evidence]], Claim]:
+def claim(
+    id: str, where: str, kind: str, *sweeps: Sweep, constants: str = "none"
+) -> Callable[[Callable[..., Evidence]], Claim]:
     """Turn a check into a `Claim`, whose statement is the check's docstring.
 
     The check takes one Dataset for each sweep, in order, and the keyword ``tier`` if it has a
@@ -145,7 +164,7 @@ def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[
 
     Parameters
     ----------
-    id, where, kind, *sweeps
+    id, where, kind, *sweeps, constants
         Fields of `Claim`.
 
     Raises
@@ -172,7 +191,7 @@ def claim(id: str, where: str, kind: str, *sweeps: Sweep) -> Callable[[Callable[
         def check(grids: Sequence[xr.Dataset], tier: str) -> Evidence:
             return function(*grids, tier=tier) if wants_tier else function(*grids)
 
-        return Claim(id, where, statement, kind, check, sweeps)
+        return Claim(id, where, statement, kind, check, sweeps, constants)
 
     return decorate
 
@@ -240,11 +259,13 @@ class Result:
             "where": claim.where,
             "statement": claim.statement,
             "kind": claim.kind,
+            "constants": claim.constants,
             "status": evidence.status.value,
             "observed": plain(evidence.observed),
             "expected": plain(evidence.expected),
             "margin": plain(evidence.margin),
             "note": evidence.note,
+            "part": evidence.part,
             "seconds": round(self.seconds, 3),
             "sweeps": [sweep.name for sweep in claim.sweeps],
         }

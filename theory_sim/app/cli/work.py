@@ -229,7 +229,7 @@ def _show(results: Sequence[Result]) -> None:
             click.echo(
                 f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
             )
-    click.echo(report.summary(results))
+    click.echo(f"{report.summary(results)}\nof these, {report.provenance(results)}")
 
 
 def _exit(results: Sequence[Result]) -> None:
