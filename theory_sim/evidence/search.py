@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.engine.tiles import run_tile
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
-from theory_sim.rules import build, tile
+from theory_sim.nouns.sweep import Sweep
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -241,6 +242,8 @@ def search(
     checks.number("low", low, -high)
     K = checks.count("pieces", pieces, 2) - 1
     m = checks.count("d", d) * (2 * K + 3)
+    shape = piecewise(np.tile(np.arange(K), (d, 1)), np.ones((d, K + 1)))
+    base = Sweep(shape, optimizer, steps=steps, checkpoints=range(1, steps + 1))
     runs = 0
 
     def values(z: Array) -> Array:
@@ -250,7 +253,7 @@ def search(
         knots, curvatures, start = _functions(points, d, K, low, high)
         least = sum(least_value(knots[i], curvatures[i]) for i in range(d))
         theta = np.concatenate([*np.concatenate([knots, curvatures], axis=1), np.atleast_2d(least)])
-        path = _path(optimizer, steps, np.ascontiguousarray(theta), start)
+        path = _path(base, theta, start)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = RATIOS[ratio](*path)
         # f is of size 1 and known to 1e-16: a start at the minimum has no gap to divide by.
@@ -272,23 +275,15 @@ def search(
     return Worst(float(values(point)[0]), problem, runs)
 
 
-def _path(optimizer: Optimizer, steps: int, theta: Array, start: Array) -> tuple[Array, Array, Array]:
-    """Return gaps, squares and distances at x_1 ... x_{steps+1}, each (steps + 1, N)."""
-    d, lanes = start.shape
-    gradient, measure = (
-        build.compiled(tile.raw(kind, kernel))
-        for kind, kernel in (("gradient", piecewise_gradient), ("measure", piecewise_measure))
-    )
-    (source, rows), nobody = optimizer.source, build.compiled(tile.empty("compress"))
-    step, work, nothing = build.compiled(source), np.empty((rows + 3 * d, lanes)), np.empty((0, lanes))
-    message = (nobody, np.empty(0), nothing)
-    x, g, measured = np.ascontiguousarray(start), np.empty((1, d, lanes)), np.empty((steps + 1, 3, lanes))
-    state, lr = np.zeros((len(optimizer.rows), d, lanes)), np.full(lanes, optimizer.lr)
-    hyper = np.array([[value] * lanes for value in optimizer.hyper.values()]).reshape(-1, lanes)
-    idx, noise = np.zeros((1, lanes), np.int64), np.empty((0, lanes))
-    for t in range(1, steps + 1):
-        measure(x, t, idx, noise, theta, measured[t - 1], work)
-        gradient(x, t, idx, noise, theta, g, work)
-        step(g, t, lr, hyper, noise, state, x, *message, *message, work)
-    measure(x, steps + 1, idx, noise, theta, measured[steps], work)
-    return measured[:, 0], measured[:, 1], measured[:, 2]
+def _path(base: Sweep, theta: Array, start: Array) -> tuple[Array, ...]:
+    """Return gaps, squares and distances at x_1 ... x_{steps+1}, each (steps + 1, N), of a lane per function."""
+    count, one = start.shape[1], base.job.lanes
+    each: dict[str, Any] = {
+        name: np.repeat(value, count, axis=-1)
+        for name, value in vars(one).items()
+        if isinstance(value, np.ndarray)
+    }
+    lanes = replace(one, **{**each, "theta": theta, "x0": start})
+    records = run_tile(lanes, base.plan, np.arange(count))
+    path = np.concatenate([records["first"][:, None], records["measures"]], axis=1)
+    return tuple(path.transpose(2, 1, 0))
