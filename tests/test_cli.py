@@ -283,11 +283,13 @@ def test_exit_status_follows_the_claims(
 def test_certify_one_point() -> None:
     pytest.importorskip("flint")
     point = ("certify", "--n", "20", "--C", "20", "--beta1", "0.9", "--beta2")
-    assert run(*point, "0.99").output.startswith("CONVERGED  D = [0.14712505845098")
+    proved = run(*point, "0.99").output
+    assert proved.startswith("CONVERGED  D = [0.14712505845098")
+    assert "in cyclic order, with eps = 0 and steps lr t^-s" in proved
     assert run(*point, "0.9").output.startswith("DIVERGED")
     # zhang.piecewise with a = 1 has C = n, and sign descent (0, 0) has D = 2 - n.
     piecewise = run("certify", "--n", "3", "--a", "1", "--beta1", "0", "--beta2", "0")
-    assert piecewise.output == "DIVERGED  D = -1.0000000000000000000\n"
+    assert piecewise.output.startswith("DIVERGED  D = -1.0000000000000000000\nproved for ")
     zero = run("certify", "--n", "2", "--C", "3", "--beta1", "0", "--beta2", "0").output
     assert zero == "UNDECIDED  D = 0  D = 0 exactly, so D has no proved sign.\n"
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
@@ -37,6 +38,18 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
 
 MAX_BITS = 4096
+SCOPE = (
+    "for n linear components with slopes C, -1, ..., -1 on a box, in cyclic order, with eps = 0 and steps lr t^-s, "
+    "0 < s <= 1, from every start"
+)
+
+
+class Place(StrEnum):
+    """Where a run of finitely many steps is; what it does later is another question, see `certify`."""
+
+    RIGHT_CORNER = "RIGHT_CORNER"
+    WRONG_CORNER = "WRONG_CORNER"
+    UNKNOWN = "UNKNOWN"
 
 
 def setting(n: int, C: Any) -> tuple[int, Fraction]:
@@ -196,12 +209,12 @@ def drift_at_zero(beta1: Fraction, n: int, C: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Where a run in balls provably ends.
+    """Where a run in balls provably is after its last step.
 
     Parameters
     ----------
-    verdict : Verdict
-        DIVERGED within the distance of the wrong corner, CONVERGED of the right one.
+    place : Place
+        UNKNOWN unless it is within the distance of a corner.
     low, high : Fraction
         Bounds of the last iterate; of the domain if no run got through.
     domain : (float, float)
@@ -212,10 +225,10 @@ class Trajectory:
     bits : int
         Precision that decided, or the last one tried.
     statement : str
-        What is proved, in one sentence; for UNDECIDED the reason.
+        What is proved, in one sentence; for UNKNOWN the reason.
     """
 
-    verdict: Verdict
+    place: Place
     low: Fraction
     high: Fraction
     domain: tuple[float, float]
@@ -237,7 +250,7 @@ def trajectory(
     bits: int = 64,
     max_bits: int = MAX_BITS,
 ) -> Trajectory:
-    """Run the optimizer's own kernels in balls and say in which corner of the interval the run provably ends.
+    """Run the optimizer's own kernels in balls and say in which corner the run provably is after so many steps.
 
     Parameters
     ----------
@@ -282,11 +295,11 @@ def trajectory(
                     right = corner == problem.optimum
                     which = f"{'right' if right else 'wrong'} corner of [{domain[0]:g}, {domain[1]:g}]"
                     statement = f"{known}, provably within {within} of {corner:g}, the {which}."
-                    verdict = Verdict.CONVERGED if right else Verdict.DIVERGED
-                    return Trajectory(verdict, low, high, domain, corner, steps, bits, statement)
+                    place = Place.RIGHT_CORNER if right else Place.WRONG_CORNER
+                    return Trajectory(place, low, high, domain, corner, steps, bits, statement)
             if high - low <= distance / 2:
                 reason = f"{known}, not within {within} of a corner: take more steps."
-                return Trajectory(Verdict.UNDECIDED, low, high, domain, None, steps, bits, reason)
+                return Trajectory(Place.UNKNOWN, low, high, domain, None, steps, bits, reason)
         if bits >= max_bits:
-            return Trajectory(Verdict.UNDECIDED, low, high, domain, None, steps, bits, reason)
+            return Trajectory(Place.UNKNOWN, low, high, domain, None, steps, bits, reason)
         bits = min(2 * bits, max_bits)

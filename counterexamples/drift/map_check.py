@@ -1,9 +1,13 @@
-"""Verification of a certified map; it shares no formula of the drift with the search that wrote it.
+"""Verification of a certified map by another route than the search that wrote it.
 
-The lemma of `counterexamples.drift.certified_map` is not used.  The polynomial in beta1 is put in Bernstein
-form on the box, with coefficients that are Taylor models in beta2 from automatic differentiation;
-coefficients of one sign prove the box, and a piece not proved is halved in beta2.  Overlap and areas are
-checked with rational numbers.
+Neither identity (1) of `counterexamples.drift.certificate` nor the lemma of `certified_map` is used.  The
+drift comes from the definition, for any periodic gradients g_1 ... g_n: at the steady state m_k and v_k are,
+up to positive factors that do not depend on k, sums of beta1^j g_(k-j) and of beta2^j g_(k-j)^2 over j = 0
+... n-1, so the drift is, up to a positive factor, a polynomial in beta1 with the coefficients sum_k g_(k-j) /
+sqrt(v_k).  It is put in Bernstein form on the box, with coefficients that are Taylor models in beta2 from
+automatic differentiation; coefficients of one sign prove the box, and a piece not proved is halved in beta2.
+Overlap and areas are checked with rational numbers.  What the two routes share: balls of python-flint, the
+readers of exact numbers, and the steady state itself.
 """
 
 from __future__ import annotations
@@ -227,15 +231,14 @@ class BoxCheck:
             return False if any(bernstein[j, 0] * sign < 0 for j in (0, n - 1)) else None
 
     def series(self, point: Any) -> list[Any]:
-        """c_k of (1) around a point, to first order in beta2."""
-        series = self.flint.arb_series
-        b = series([point, 1], prec=2)
-        ratio = self.balls.convert(self.C)
-        whole, b_powers, power = series([0], prec=2), [], series([1], prec=2)
-        for _ in range(self.n):
-            b_powers.append(power)
-            whole += power
+        """Return the coefficients of the polynomial around a point, to first order in beta2."""
+        n, series = self.n, self.flint.arb_series
+        slopes = [self.balls.convert(self.C), *(n - 1) * [self.balls.convert(Fraction(-1))]]
+        b, power, powers = series([point, 1], prec=2), series([1], prec=2), []
+        for _ in range(n):
+            powers.append(power)
             power *= b
-        roots = [(whole + (ratio * ratio - 1) * power).rsqrt() for power in b_powers]
-        total = sum(roots, series([0], prec=2))
-        return [(ratio + 1) * root - total for root in roots]
+        zero = series([0], prec=2)
+        v = [sum((powers[j] * (slopes[k - j] * slopes[k - j]) for j in range(n)), zero) for k in range(n)]
+        steps = [one.rsqrt() for one in v]
+        return [sum((steps[k] * slopes[k - j] for k in range(n)), zero) for j in range(n)]

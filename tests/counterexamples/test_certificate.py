@@ -207,40 +207,49 @@ def reddi_run(C: int, beta2: Any, steps: int, **options: Any) -> certificate.Tra
 def test_theorem_1_ends_provably_in_the_wrong_corner(C: int) -> None:
     """Reddi et al., Theorem 1: beta1 = 0, beta2 = 1/(1 + C^2); x = 1 exactly at the start of a block."""
     found = reddi_run(C, Fraction(1, 1 + C * C), 600)
-    assert (found.verdict, found.corner, found.low, found.high) == ("DIVERGED", 1.0, 1, 1)
+    assert (found.place, found.corner, found.low, found.high) == ("WRONG_CORNER", 1.0, 1, 1)
     assert found.statement.endswith("provably within 0.01 of 1, the wrong corner of [-1, 1].")
+
+
+def test_where_a_run_is_says_nothing_of_the_long_run() -> None:
+    # One step of .5 from -.995 is still beside the minimiser, and D < 0 sends the run to the other corner.
+    optimizer = ts.adam(0.005, 0.0, 0.5, 0.0, bias_correction=False, schedule=ts.power(0.5))
+    found = certificate.trajectory(reddi.periodic(10, period=10, x0=-0.995), optimizer, 1, within="0.02")
+    assert found.place == "RIGHT_CORNER"
+    assert certificate.certify(0, "0.5", 10, 10).verdict == "DIVERGED"
+    assert not set(certificate.Place) & set(ts.Verdict)
 
 
 def test_a_large_beta2_ends_provably_in_the_right_corner() -> None:
     # The critical value is 0.4723; steps of 0.5/sqrt(3000) leave the corner by less than 0.05.
     found = reddi_run(3, "0.9", 3000, within="0.05")
-    assert (found.verdict, found.corner) == ("CONVERGED", -1.0)
+    assert (found.place, found.corner) == ("RIGHT_CORNER", -1.0)
 
 
-def test_a_run_that_is_not_there_yet_is_undecided() -> None:
+def test_where_a_run_is_that_is_not_there_yet_is_unknown() -> None:
     # The wall holds the first step; the second has m = -1 and v = 0.9 + 0.1 * 8.1 = 1.71: 0.5/sqrt(2 * 1.71).
     found = reddi_run(3, Fraction(1, 10), 2)
-    assert (found.verdict, found.corner) == ("UNDECIDED", None)
+    assert (found.place, found.corner) == ("UNKNOWN", None)
     assert found.statement.endswith("not within 0.01 of a corner: take more steps.")
     assert float(found.low) == pytest.approx(-1.0 + 0.5 / 3.42**0.5)
 
 
-def test_a_run_that_lacks_precision_is_undecided_until_it_has_it() -> None:
+def test_where_a_run_is_that_lacks_precision_is_unknown_until_it_has_it() -> None:
     # One step into a block x is 0.98: not at the wall, which would make it exact.
     coarse = reddi_run(3, Fraction(1, 10), 601, within="0.04", bits=8, max_bits=8)
-    assert coarse.verdict == "UNDECIDED"
+    assert coarse.place == "UNKNOWN"
     assert "at 8 bits" in coarse.statement
     fine = reddi_run(3, Fraction(1, 10), 601, within="0.04", bits=8)
-    assert (fine.verdict, fine.bits) == ("DIVERGED", 16)
+    assert (fine.place, fine.bits) == ("WRONG_CORNER", 16)
     assert coarse.low <= fine.low <= fine.high <= coarse.high
 
 
-def test_a_branch_that_no_precision_decides_is_undecided() -> None:
+def test_a_branch_that_no_precision_decides_leaves_it_unknown() -> None:
     import flint
 
     problem = replace(zhang.piecewise(3), domain=(-2.0, 2.0))
     found = certificate.trajectory(problem, ts.sgd(0.1), 5, exactly={"x0": flint.arb(-1, 0.25)}, max_bits=128)
-    assert (found.verdict, found.low, found.high) == ("UNDECIDED", -2, 2)
+    assert (found.place, found.low, found.high) == ("UNKNOWN", -2, 2)
     assert found.statement.endswith("cannot be decided in balls(128).")
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import theory_sim as ts
+from counterexamples import reddi
 from counterexamples.drift import certificate, certified_map, map_check
-from theory_sim import Verdict
+from theory_sim import Verdict, exact
 
 pytest.importorskip("flint")
 
@@ -185,3 +187,101 @@ def test_no_box_is_confirmed_that_a_point_contradicts(beta1: Any, beta2: Any, n:
         assert not check.proved(box.beta1, box.beta2, 1)
     if "CONVERGED" in verdicts or "UNDECIDED" in verdicts:
         assert not check.proved(opposite.beta1, opposite.beta2, -1)
+
+
+class OfPolynomials(map_check.BoxCheck):
+    """Checks boxes for a polynomial in beta1 with given coefficients, plus beta2 times others."""
+
+    def __init__(self, coefficients: list[Any], slopes: list[Any] | None = None) -> None:
+        super().__init__(len(coefficients), Fraction(2 * len(coefficients)))
+        self.coefficients, self.slopes = coefficients, slopes or [0] * len(coefficients)
+
+    def series(self, point: Any) -> list[Any]:
+        rows = zip(self.coefficients, self.slopes, strict=True)
+        convert = self.balls.convert
+        return [
+            self.flint.arb_series(
+                [convert(Fraction(c)) + point * convert(Fraction(s)), convert(Fraction(s))], prec=2
+            )
+            for c, s in rows
+        ]
+
+
+UNIT = (Fraction(0), Fraction(1))
+
+
+def test_signs_between_the_ends_are_seen() -> None:
+    # (x - 1/4)(x - 1/2)(x - 3/4) has three sign changes; (x - 1/4)(x - 3/4) is positive at both ends, negative between.
+    cubic = [Fraction(-3, 32), Fraction(11, 16), Fraction(-3, 2), 1]
+    dip = [Fraction(3, 16), -1, 1]
+    assert OfPolynomials(dip).proved(UNIT, UNIT, 1) is not True
+    assert OfPolynomials(cubic).proved((Fraction(0), Fraction(1, 5)), UNIT, -1) is True
+    assert OfPolynomials(cubic).proved((Fraction(4, 5), Fraction(1)), UNIT, 1) is True
+    for side in ((Fraction(1, 5), Fraction(3, 10)), (Fraction(3, 10), Fraction(7, 10)), UNIT):
+        assert not any(OfPolynomials(cubic).proved(side, UNIT, sign) for sign in (1, -1))
+
+
+def test_what_changes_between_the_ends_of_beta2_is_seen() -> None:
+    # 1/10 - beta2 + beta1/10 is positive at beta2 = 0 only; 1/10 at the middle of [0, 1/5] would say nothing.
+    check = OfPolynomials([Fraction(1, 10), Fraction(1, 10)], [-1, 0])
+    assert check.proved(UNIT, (Fraction(0), Fraction(1, 20)), 1) is True
+    assert not check.proved(UNIT, (Fraction(0), Fraction(1, 4)), 1)
+    assert check.proved(UNIT, (Fraction(1, 4), Fraction(1)), -1) is True
+
+
+def test_the_box_that_a_slope_at_the_middle_would_confirm() -> None:
+    # D > 0 at its upper corner, so it is not DIVERGED throughout; the derivative at the middle of beta2 says it is.
+    box = certified_map.Box(
+        (Fraction(13, 64), Fraction(49, 64)), (Fraction(0), Fraction(25, 64)), Verdict.DIVERGED
+    )
+    assert certificate.certify("49/64", 0, 8, "93/10").verdict == "CONVERGED"
+    check = map_check.BoxCheck(8, Fraction(93, 10))
+    assert not check.proved(box.beta1, box.beta2, -1)
+    assert not check.holds(box)
+
+
+@settings(max_examples=80)
+@given(st.integers(4, 12), st.integers(1, 30), st.integers(8, 60), st.integers(0, 40), st.integers(4, 40))
+def test_wide_boxes_beside_zero_are_refused_unless_all_signs_agree(
+    n: int, excess: int, right: int, left: int, top: int
+) -> None:
+    """Where beta2 is small the drift bends most; a fine grid of points knows the truth."""
+    C, low, high = n - 1 + Fraction(excess, 10), Fraction(min(left, right - 4), 64), Fraction(right, 64)
+    beta1, beta2 = (max(low, Fraction(0)), high), (Fraction(0), Fraction(top, 64))
+    grid = [(beta1[0] + (beta1[1] - beta1[0]) * i / 4, beta2[1] * j / 8) for i in range(5) for j in range(9)]
+    verdicts = {certificate.certify(a, b, n, C).verdict for a, b in grid}
+    check = map_check.BoxCheck(n, C)
+    for sign, refuting in ((1, "DIVERGED"), (-1, "CONVERGED")):
+        if refuting in verdicts:
+            assert not check.proved(beta1, beta2, sign)
+
+
+def test_the_polynomial_is_that_of_the_kernel() -> None:
+    """The drift of Adam's own rule, run in balls to its steady state, has the value of the polynomial."""
+    n, C, beta1, beta2 = 4, Fraction(5), Fraction(1, 2), Fraction(1, 4)
+    problem = reddi.periodic(5.0, period=4, x0=0.0)
+    adam = ts.adam(1e-3, 0.5, 0.25, 0.0, bias_correction=False)
+    blocks = [exact.run(problem, adam, n * k, exact.balls(256)).x[0] for k in (40, 41)]
+    moved = float((blocks[0] - blocks[1]) / exact.balls(256).convert(1e-3))  # lr is a binary64 number
+    check = map_check.BoxCheck(n, C)
+    with check.balls.precision():
+        series = check.series(check.balls.convert(beta2))
+        value = sum(float(one[0]) * float(beta1) ** j for j, one in enumerate(series))
+    # Positive factors: m_k is (1 - beta1)/(1 - beta1^n) of its sum, v_k (1 - beta2)/(1 - beta2^n).
+    scale = (1 - beta1) / (1 - beta1**n) / ((1 - beta2) / (1 - beta2**n)) ** 0.5
+    assert moved == pytest.approx(value * float(scale), rel=1e-12)
+
+
+def test_every_field_of_a_box_is_checked(content: Any) -> None:
+    """Each number of the file changed by a little, in every box and gap: nothing is taken on trust."""
+    for part in ("boxes", "band"):
+        for k in range(0, len(content[part]), 5):
+            for side in ("beta1", "beta2"):
+                for end in (0, 1):
+                    forged = json.loads(json.dumps(content))
+                    old = Fraction(forged[part][k][side][end])
+                    forged[part][k][side][end] = str(old + Fraction(1, 2**30) * (1 if old < 1 else -1))
+                    for also in (lambda c: None, recount):
+                        also(forged)
+                        with pytest.raises(map_check.Mismatch):
+                            map_check.verify(forged)

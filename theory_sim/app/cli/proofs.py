@@ -193,7 +193,8 @@ def certify(
             _refuse(_MAP, "--beta1 and --beta2, which ask about one point")
             checks.count("n", n, 2, high=_LARGEST_N)
             cell = certificate.certify(beta1, beta2, n, C)
-            click.echo(f"{cell.verdict}  D = {cell.drift}" + (f"  {cell.reason}" if cell.reason else ""))
+            said = cell.reason or f"\nproved {certificate.SCOPE}"
+            click.echo(f"{cell.verdict}  D = {cell.drift}" + (f"  {said}" if cell.reason else said))
             return
         if out is None:
             raise ValueError(
