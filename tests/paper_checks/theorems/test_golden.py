@@ -43,8 +43,10 @@ def symbols(theorem: Theorem, text: str) -> set[str]:
 
 def row_of(theorem: Theorem, condition: Condition) -> Row:
     """What the condition is held against: the theorem's own row, or else the shared one."""
-    own = GOLDEN[theorem.id].rows.get(str(condition))
-    return own or SHARED[str(condition), frozenset(symbols(theorem, condition.margin))]
+    key = str(condition), frozenset(symbols(theorem, condition.margin))
+    row = GOLDEN[theorem.id].rows.get(str(condition)) or SHARED.get(key)
+    assert row is not None, f"{theorem.id} has a condition without a golden row, {key}; add one."
+    return row
 
 
 def points(theorem: Theorem) -> list[dict[str, Any]]:
