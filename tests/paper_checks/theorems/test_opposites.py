@@ -1,0 +1,126 @@
+"""The opposite of every conclusion is contradicted by the theorem's own run, or it is said why it is not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from theory_sim.app import catalogue
+from theory_sim.evidence.trial import Trial, put_on_trial
+from theory_sim.nouns.theorem import Theorem
+from theory_sim.nouns.verdict import Verdict
+
+OPPOSITE = {Verdict.CONVERGED: Verdict.DIVERGED, Verdict.DIVERGED: Verdict.CONVERGED}
+TURNED = {"upper": "lower", "lower": "upper"}
+
+_NO_RUN = "it has no run of its own"
+_RECALLED = "recalled constants are never asserted"
+_HIDDEN = "the theorem hides the constant of its threshold"
+_SEEN = "it needs a value of what the run sees, such as the sum of its gradients"
+# Theorems that their own run cannot contradict, whatever they conclude.
+SILENT = {
+    "reddi2018.thm4": _SEEN,
+    "reddi2018.thm5": _SEEN,
+    "zou2019.powers": _RECALLED,
+    "zhang2022.thm31": _HIDDEN,
+    "zhang2026.convergence": _HIDDEN,
+    "defossez2022.thm4": _NO_RUN,
+    "drori2014.conjecture": _RECALLED,
+    "qadam2021.memory": _NO_RUN,
+    "karimireddy2019.memory": _NO_RUN,
+    "efficientadam2023.memory": _NO_RUN,
+    "qadam2021.D1_measured": _SEEN,
+    "efficientadam2023.D2_measured": _SEEN,
+    "choco2019.rate": _NO_RUN,
+}
+# Bounds that the run meets, so that it is on the right side of the opposite, too.
+ATTAINED = {
+    "zhang2026.d1": "it is an equality",
+    "abbaszadehpeivasti2021.gd": "the run is its worst case",
+    "drori2014.thm3.1": "the run is its worst case",
+    "karimireddy2019.ce1": "it is an equality in expectation",
+    "karimireddy2019.ce2": "the run stays at the kink, where it is an equality",
+    "karimireddy2019.ce3": "the run stays in the valley, where it is an equality",
+}
+# Bounds of which the run does not contradict a thousandth, most of them because it is that far below.
+_PATH = "a worst case over the path, which this run, which settles at the minimum, is far from"
+_LOGARITHM = "a bound with the dimension, the logarithm and the worst gradient of every step"
+LOOSE = {
+    "zou2019.rmsprop": _LOGARITHM,
+    "defossez2022.thm1": _LOGARITHM,
+    "karimireddy2019.ef_sgd": "four seeds contradict a mean only beyond 157 standard errors, more than all of it",
+    "ghadimi2015.thm4": "the run contracts faster than its rate",
+    "vankov2024.nonconvex": _PATH,
+    "koloskova2023.deterministic": _PATH,
+    "zhang2020clipping.thm3": _PATH,
+    "zhang2020clipping.gd": _PATH,
+}
+# What its own run contradicts as it stands.
+FALSE = {"zhang2026.d1_printed": "D1 is above 2 n^2 at n = 3, the instance of the run"}
+
+VERDICTS = [
+    pytest.param(theorem, id=id)
+    for id, theorem in catalogue.theorems().items()
+    if theorem.verdict is not None and id not in SILENT
+]
+BOUNDS = [
+    pytest.param(theorem, id=id)
+    for id, theorem in catalogue.theorems().items()
+    if theorem.bound and id not in SILENT.keys() | FALSE.keys()
+]
+
+
+@cache
+def own_trial(theorem: Theorem) -> Trial:
+    return put_on_trial(theorem)
+
+
+def planted(theorem: Theorem, **conclusion: Any) -> Trial:
+    """The theorem's own run, held against another conclusion."""
+    trial = own_trial(theorem)
+    wrong = replace(theorem, **conclusion)
+    return replace(trial, theorem=wrong, assessment=wrong.assess(trial.values))
+
+
+def test_exceptions_are_theorems() -> None:
+    assert SILENT.keys() | ATTAINED.keys() | LOOSE.keys() | FALSE.keys() <= catalogue.theorems().keys()
+
+
+@pytest.mark.parametrize("id", SILENT)
+def test_silent_theorems_have_no_trial(id: str) -> None:
+    assert own_trial(catalogue.theorems()[id]).respected is None
+
+
+@pytest.mark.parametrize("id", FALSE)
+def test_false_theorems_are_contradicted(id: str) -> None:
+    theorem = catalogue.theorems()[id]
+    assert own_trial(theorem).respected is False
+    assert planted(theorem, side=TURNED[theorem.side]).respected is True
+
+
+@pytest.mark.parametrize("theorem", VERDICTS)
+def test_the_opposite_verdict(theorem: Theorem) -> None:
+    assert theorem.verdict is not None
+    assert own_trial(theorem).respected is True
+    wrong = planted(theorem, verdict=OPPOSITE[theorem.verdict])
+    assert wrong.respected is False, wrong.conclusion()
+    assert replace(wrong, ended=Verdict.UNDECIDED.value).respected is None
+
+
+@pytest.mark.parametrize("theorem", BOUNDS)
+def test_the_other_side_of_a_bound(theorem: Theorem) -> None:
+    assert own_trial(theorem).respected is True
+    wrong = planted(theorem, side=TURNED[theorem.side])
+    assert wrong.respected is (theorem.id in ATTAINED), wrong.conclusion()
+
+
+@pytest.mark.parametrize("theorem", BOUNDS)
+def test_a_thousandth_of_a_bound(theorem: Theorem) -> None:
+    factor = "1/1000" if theorem.side == "upper" else "1000"
+    wrong = planted(theorem, bound=f"({theorem.bound})*{factor}")
+    assert not math.isnan(wrong.assessment.bound)
+    assert wrong.respected is (theorem.id in LOOSE), wrong.conclusion()
