@@ -15,6 +15,7 @@ VANISHING = (Condition("s > 0", "vanishing steps"), SUMMABLE)
 # The gradients that a step sees.
 EXACT_GRADIENTS = Condition("stochastic == 0", "exact gradients")
 UNBIASED = Condition("unbiased == 1", "unbiased gradients, independent given x_t")
+ONE_GRADIENT = Condition("workers == 1", "one gradient per step")
 CYCLIC = Condition("order == cyclic", "components in cyclic order")
 RESHUFFLED = Condition("order == reshuffled", "reshuffled components")
 REPLACEMENT = Condition("order == replacement", "components drawn with replacement")

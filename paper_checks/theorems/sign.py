@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from counterexamples import separable, sign, smooth
-from paper_checks.theorems.conditions import BETA1, CONSTANT, CONVEX, POSITIVE, UNBIASED
+from paper_checks.theorems.conditions import (
+    BETA1,
+    CONSTANT,
+    CONVEX,
+    ONE_GRADIENT,
+    POSITIVE,
+    UNBIASED,
+)
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.theorem import Condition, Theorem
@@ -188,7 +195,13 @@ DRIFT = Theorem(
     where="1901.09847, first counterexample",
     statement="With g = 4 of probability 1/4 and -1 otherwise, f' = 1/4, signSGD raises E f by lr/8 per step "
     "if x is not confined.",
-    conditions=(POSITIVE, CONSTANT, Condition("domain == 0", "x is not confined"), UNBIASED),
+    conditions=(
+        POSITIVE,
+        CONSTANT,
+        Condition("domain == 0", "x is not confined"),
+        UNBIASED,
+        ONE_GRADIENT,
+    ),
     bound="gap_1 + lr*T/8",
     side="lower",
     quantity="gap_final",

@@ -108,8 +108,8 @@ class Trial:
         """Whether the observed number is on the right side of the bound; None if it does not tell."""
         bound, upper = self.assessment.bound, self.theorem.side == "upper"
         assert isinstance(self.observed, float)
-        if math.isnan(self.observed):  # the run overflowed: above every bound, if it is one from above
-            return False if upper else None
+        if math.isnan(self.observed):  # the run overflowed: above every finite bound, if it is one from above
+            return False if upper and bound < math.inf else None
         # Both sides are evaluated in float64, so a tight bound may be missed by rounding.
         slack = 1e-9 * abs(bound)
         if self.error > 0.0 and self.sweep is not None:
