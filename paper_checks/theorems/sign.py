@@ -241,6 +241,7 @@ PAIR = Theorem(
         Condition("eps < 1", "the signs of a1 and a2 are +-(1, -1)"),
         Condition("eps > 0"),
         Condition("at_zero == 0", "sign(0) = 0"),
+        ONE_GRADIENT,
     ),
     bound="8*eps**2*x0**2",
     side="lower",
