@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,3 +206,12 @@ def test_every_single_error_is_noticed(theorem: Theorem) -> None:
     survivors = [text for text, noticed in found.items() if not noticed]
     print(f"{theorem.id}: {len(found) - len(survivors)} of {len(found)} mutants noticed")
     assert survivors == []
+
+
+def test_no_condition_is_lost() -> None:
+    """The conditions of every theorem, written down a second time: a dropped one makes a theorem false, and no value tells."""
+    kept = (Path(__file__).parent / "golden" / "conditions.txt").read_text().splitlines()
+    assert [
+        f"{theorem.id}: {' | '.join(condition.relation for condition in theorem.conditions)}"
+        for theorem in THEOREMS
+    ] == kept
