@@ -213,5 +213,5 @@ def test_no_condition_is_lost() -> None:
     kept = (Path(__file__).parent / "golden" / "conditions.txt").read_text().splitlines()
     assert [
         f"{theorem.id}: {' | '.join(condition.relation for condition in theorem.conditions)}"
-        for theorem in THEOREMS
+        for theorem in catalogue.theorems().values()
     ] == kept
