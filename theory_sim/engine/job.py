@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from theory_sim import random
 from theory_sim.engine import grid, loop, memory, run
 from theory_sim.engine.lanes import Lanes, expand
+from theory_sim.engine.tiles import Pair, pair_of
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import uniforms
 from theory_sim.rules.digest import digest
@@ -37,6 +38,7 @@ class Job:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
+        self._pairs: dict[int, Pair | None] = {}
 
     @cached_property
     def lanes(self) -> Lanes:
@@ -116,6 +118,12 @@ class Job:
         )
         plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
         return digest(messages, arrays, shape, names, structure, plans, _engine(sweep.order))
+
+    def pair(self, width: int) -> Pair | None:
+        """Return what `theory_sim.engine.tiles.pair_of` gives for tiles of this width, worked out once."""
+        if width not in self._pairs:
+            self._pairs[width] = pair_of(self.lanes, width)
+        return self._pairs[width]
 
     def run(
         self,

@@ -273,4 +273,6 @@ def compiled_advance() -> Any:
 
     functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
     sig = types.void(*functions, *tile_types())
-    return njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance, __name__))
+    made: Any = njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance, __name__))
+    # There is one signature, so the entry point itself: to find the types of 13 arguments costs more than some tiles.
+    return made.overloads[sig.args].entry_point

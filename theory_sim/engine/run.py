@@ -13,7 +13,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.engine.store import Store
-from theory_sim.engine.tiles import WORTH, Pair, pair_of, run_tile, tile_width
+from theory_sim.engine.tiles import WORTH, Pair, run_tile, tile_width
 from theory_sim.rules import build
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def pair_for(sweep: Sweep, threads: int) -> Pair | None:
     width = min(width_of(sweep), -(-lanes.count // (32 * threads)) * 32)
     if lanes.count < 16:
         return None
-    pair = pair_of(lanes, width)
+    pair = sweep.job.pair(width)
     if pair is None:
         return None
     much = lanes.count * sweep.steps * sweep.problem.dim >= WORTH

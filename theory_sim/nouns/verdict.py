@@ -139,7 +139,8 @@ class Rule:
         above = (half > high) & (full > high) & (limit > high)
         verdict[(finite & above) | escaped] = Verdict.DIVERGED.value
         open_ = finite & (verdict == Verdict.UNDECIDED.value)
-        decides_at = np.where(open_, _horizon(full, full - half, growth, low, high, steps), np.nan)
+        growth = np.where(open_, growth, np.nan)
+        decides_at = _horizon(full, full - half, growth, low, high, steps)
         return Judgement(verdict, means, decides_at)
 
 
@@ -162,10 +163,15 @@ def _trend(parts: Any, means: Any) -> tuple[Any, Any]:
 
 def _horizon(full: Any, change: Any, growth: Any, low: Any, high: Any, steps: int) -> Any:
     """Return after how many steps moving means will have passed a threshold for one doubling, or NaN."""
-    found, level = np.full(np.shape(full), np.nan), np.array(full, dtype=float)
+    found = np.full(np.shape(full), np.nan)
+    moving = np.flatnonzero(np.isfinite(growth))
+    level, change, growth = full[moving], change[moving], growth[moving]
+    goal = np.where(
+        change < 0.0, np.broadcast_to(low, found.shape)[moving], np.broadcast_to(high, found.shape)[moving]
+    )
     for doublings in range(1, 64):
-        passed = (change < 0.0) & (level < low) | (change > 0.0) & (level > high)
-        found = np.where(np.isnan(found) & passed & ~np.isnan(growth), steps * 2.0**doublings, found)
+        passed = np.where(change < 0.0, level < goal, level > goal) & np.isnan(found[moving])
+        found[moving[passed]] = steps * 2.0**doublings
         level = level + change * growth**doublings
     return found
 
