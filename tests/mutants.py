@@ -27,6 +27,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def _child(slot: Slot, log: Path, work: Callable[[], int]) -> tuple[int | None, 
             sys.path[:] = [str(slot.folder), *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
             os.environ["PYTHONPATH"] = str(slot.folder)
             status = work()
-        except BaseException:
+        except BaseException:  # noqa: BLE001  a child never returns
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -238,10 +239,21 @@ def _child(slot: Slot, log: Path, work: Callable[[], int]) -> tuple[int | None, 
 
 def _end(group: int) -> None:
     """End what a child has left behind."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+
+
+class _Hasty:
+    """A plugin of pytest: an example that fails is enough, no smaller one is looked for."""
+
+    @staticmethod
+    def pytest_collection() -> None:
+        from hypothesis import Phase, settings
+
+        settings.register_profile(
+            "hasty", settings.get_profile("suite"), phases=(Phase.explicit, Phase.generate)
+        )
+        settings.load_profile("hasty")
 
 
 def _pytest(arguments: Iterable[str], folder: Path) -> int:
@@ -249,7 +261,7 @@ def _pytest(arguments: Iterable[str], folder: Path) -> int:
 
     quiet = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--no-header", f"--basetemp={folder}"]
     quiet += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # by hypothesis, which is imported already
-    return int(pytest.main([*arguments, *quiet]))
+    return int(pytest.main([*arguments, *quiet], plugins=[_Hasty()]))
 
 
 def _check(ids: Iterable[str], store: Path, answers: Path) -> int:
@@ -403,7 +415,7 @@ def _worker(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) 
         seen = {"tests": one.tests, "claims": one.claims, "seconds": one.seconds}
         (scratch / "result.json").write_text(json.dumps(seen))
         os._exit(0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001  a child never returns
         (scratch / "result.json").write_text(traceback.format_exc())
         os._exit(1)
 

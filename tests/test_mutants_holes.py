@@ -1,9 +1,5 @@
 """What no other test noticed when mutants were planted."""
 
-import numpy as np
-import pytest
-
-import theory_sim as ts
 from counterexamples import reddi
 from paper_checks.reddi2018 import theorems as reddi2018
 from theory_sim.evidence.trial import put_on_trial
