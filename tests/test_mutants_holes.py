@@ -1,12 +1,71 @@
 """What no other test noticed when mutants were planted."""
 
-from counterexamples import reddi
+import math
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from counterexamples import drift, reddi
+from counterexamples.drift import critical
+from counterexamples.drift.certified_map import Box
+from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
 from theory_sim.evidence.trial import put_on_trial
+from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.theorem import Answer
+from theory_sim.nouns.verdict import Verdict
 
 
 def test_theorem_3_is_about_an_iterate_that_is_not_confined() -> None:
     trial = put_on_trial(reddi2018.THEOREM_3, reddi.stochastic(320.0, delta=1.0), run=False)
     assert [str(row.condition) for row in trial.assessment.failed] == ["the iterate is not confined"]
     assert trial.applies is Answer.FAILS
+
+
+def test_the_small_gradients_count_when_the_large_one_is_smaller() -> None:
+    # v_0 = C^2 (1 - beta2) + beta2 up to beta2^5: with C^2 = 1e-20 it is the share of the others that decides.
+    found = drift.drift(0.0, 1e-17, 5, 1e-10)
+    assert found == pytest.approx(1e-10 / math.sqrt(1e-20 + 1e-17) - 4.0, rel=1e-12)
+
+
+def test_a_box_is_refused_whose_derivative_turns_inside() -> None:
+    # At beta1 = 49/64, beta2 = 0 the drift is +0.75, while the slope at the middle of the box says otherwise.
+    sides = (Fraction(13, 64), Fraction(49, 64)), (Fraction(0), Fraction(25, 64))
+    assert not BoxCheck(8, Fraction(93, 10)).holds(Box(*sides, Verdict.DIVERGED))
+
+
+def test_a_box_is_refused_whose_middle_is_of_the_other_sign() -> None:
+    class Dipping(BoxCheck):
+        """(1 - 2 beta1)^2 - 1/10: positive at both ends of beta1, whatever beta2 is."""
+
+        def series(self, point: Any) -> list[Any]:
+            return [self.flint.arb_series([c], prec=2) for c in (0.9, -4.0, 4.0)]
+
+    unit = Fraction(0), Fraction(1)
+    assert Dipping(3, Fraction(3)).proved(unit, unit, 1) is None
+
+
+def test_three_roots_in_one_piece_are_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cubic(critical._Line):
+        """32 (b - 1/4) (b - 1/2) (b - 3/4), from -3 to 3."""
+
+        def sign(self, beta2: Fraction) -> int:
+            value = (4 * beta2 - 1) * (2 * beta2 - 1) * (4 * beta2 - 3)
+            return (value > 0) - (value < 0)
+
+        def enclosures(self, low: Fraction, high: Fraction) -> tuple[Any, Any]:
+            arb, fmpq = module("flint").arb, module("flint").fmpq
+
+            def ball(value: Fraction) -> Any:
+                return arb(fmpq(value.numerator, value.denominator))
+
+            b, middle = ball(low).union(ball(high)), ball((low + high) / 2)
+            slope = 96 * b * b - 96 * b + 22
+            value = (4 * middle - 1) * (2 * middle - 1) * (4 * middle - 3)
+            return value + slope * (b - middle), slope
+
+    monkeypatch.setattr(critical, "_Line", Cubic)
+    found = critical.enclose_critical_beta2(0, 3, 5, width="1e-6")
+    assert not found.open
+    assert [round(float(low), 4) for low, _ in found.roots] == [0.25, 0.5, 0.75]
