@@ -12,12 +12,14 @@ OLD occurs exactly once in the file (``\\n`` is a new line) and becomes NEW.  TE
 not notice.  What is not noticed needs the last field; the others may be left out.
 
 Each mutant lives alone in a copy of the repository.  Sweeps are read from a store of the unharmed suite by their digest,
-so that only those are run that the mutant changes; kernels are compiled if their digest is new.
+so that only those are run that the mutant changes; kernels are compiled if their digest is new.  Results are kept too:
+what has not changed since, the packages, the bug and the tests that are asked, is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -29,6 +31,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +160,36 @@ class Result:
         }
 
 
+def _ours(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".nbi", ".nbc")
+
+
+@cache
+def _content(name: str) -> str:
+    """Return the digest of a file, or of all files of a folder, below the root."""
+    path = ROOT / name
+    paths = sorted(filter(_ours, path.rglob("*"))) if path.is_dir() else [path]
+    return hashlib.sha256(b"".join(str(one).encode() + one.read_bytes() for one in paths)).hexdigest()
+
+
+def _digest(one: Mutant) -> str:
+    """Return what the result of a mutant depends on, as a number: the packages, the bug, and who is asked."""
+    files = (part for part in one.tests if part.startswith("tests/"))
+    helpers = ("conftest.py", "session.py", "strategies.py", "tampering.py")
+    read = (*PARTS[:-1], *(f"tests/{name}" for name in helpers), *(file.split("::")[0] for file in files))
+    told = (one.file, one.old, one.new, one.tests, sorted((*one.claims, *one.blind)), *map(_content, read))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
 class Slot:
     """A copy of the repository in which one mutant at a time lives."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for part in PARTS:
-            wanted = {path.relative_to(ROOT) for path in (ROOT / part).rglob("*") if self._ours(path)}
+            wanted = {path.relative_to(ROOT) for path in (ROOT / part).rglob("*") if _ours(path)}
             for path in (folder / part).rglob("*"):
-                if self._ours(path) and path.relative_to(folder) not in wanted:
+                if _ours(path) and path.relative_to(folder) not in wanted:
                     path.unlink()
             for name in wanted:
                 self._copy(name)
@@ -230,7 +254,7 @@ def _child(slot: Slot, log: Path, work: Callable[[], int]) -> tuple[int | None, 
         if done:
             _end(pid)
             return os.waitstatus_to_exitcode(how), time.monotonic() - begin
-        if time.monotonic() - begin > LIMIT:
+        if time.monotonic() - begin > limit:
             _end(pid)
             os.waitpid(pid, 0)
             return None, time.monotonic() - begin
@@ -315,19 +339,21 @@ def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> R
     return result
 
 
-def _warm(chosen: list[Mutant], slot: Slot, base: Path, scratch: Path) -> None:
-    """Fill the store with the sweeps of the unharmed suite; every claim must hold there."""
-    global LIMIT
-    ids = sorted({id for one in chosen for id in (*one.claims, *one.blind)})
-    answers, usual = scratch / "unharmed.json", LIMIT
-    LIMIT = 1800.0
+def _warm(chosen: list[Mutant], slot: Slot, folder: Path, scratch: Path) -> None:
+    """Fill the store with the sweeps of the unharmed suite, whose claims must all hold."""
+    digest = hashlib.sha256("".join(map(_content, PARTS[:-1])).encode()).hexdigest()[:16]
+    kept, answers = folder / "results" / f"unharmed-{digest}.json", scratch / "unharmed.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    ids = sorted({id for one in chosen for id in (*one.claims, *one.blind)} - known.keys())
     answers.unlink(missing_ok=True)
-    base.mkdir(parents=True, exist_ok=True)
-    _child(slot, scratch / "unharmed.log", lambda: _check(ids, base, answers))
-    LIMIT = usual
-    found = json.loads(answers.read_text()) if answers.exists() else {}
-    bad = [id for id in ids if found.get(id) not in ("PASS", "UNDECIDED")]
+    (folder / "sweeps").mkdir(exist_ok=True)
+    if ids:
+        _child(slot, scratch / "unharmed.log", lambda: _check(ids, folder / "sweeps", answers), 1800.0)
+        known |= json.loads(answers.read_text()) if answers.exists() else {}
+        kept.write_text(json.dumps(known))
+    bad = [id for id in ids if known.get(id) not in ("PASS", "UNDECIDED")]
     if bad:
+        kept.unlink()
         raise RuntimeError(f"Without any mutant {', '.join(bad)} fail; see {scratch / 'unharmed.log'}.")
 
 
@@ -367,18 +393,23 @@ def main() -> int:
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "tests"]
     _preload()
     begin = time.monotonic()
-    jobs = max(1, min(options.jobs, len(chosen)))
-    for j in range(jobs):
-        (folder / f"slot{j}").mkdir(parents=True, exist_ok=True)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    kept = {one.name: folder / "results" / f"{_digest(one)}.json" for one in chosen}
+    results = {
+        one.name: Result(one, **json.loads(kept[one.name].read_text()))
+        for one in chosen
+        if kept[one.name].exists()
+    }
+    waiting = [one for one in chosen if one.name not in results]
+    jobs = max(1, min(options.jobs, len(waiting)))
     slots = [Slot(folder / f"slot{j}") for j in range(jobs)]
     scratches = [folder / f"scratch{j}" for j in range(jobs)]
     for scratch in scratches:
         scratch.mkdir(exist_ok=True)
     _say("the unharmed claims")
-    _warm(chosen, slots[0], folder / "sweeps", scratches[0])
-    results: dict[str, Result] = {}
+    _warm(waiting, slots[0], folder, scratches[0])
     running: dict[int, tuple[int, Mutant]] = {}
-    waiting, started = list(chosen), time.monotonic()
+    known, started = len(results), time.monotonic()
     while waiting or running:
         free = [j for j in range(jobs) if j not in {job for job, _ in running.values()}]
         if waiting and free:
@@ -393,14 +424,14 @@ def main() -> int:
         answer = scratches[job] / "result.json"
         if os.waitstatus_to_exitcode(how) != 0:
             raise RuntimeError(f"{mutant.name} could not be run: {answer.read_text()}")
-        seen = json.loads(answer.read_text())
-        results[mutant.name] = Result(mutant, **seen)
-        if options.json:
-            options.json.write_text(text([results[one.name] for one in chosen if one.name in results]))
-        left = (time.monotonic() - started) / len(results) * (len(chosen) - len(results))
+        results[mutant.name] = Result(mutant, **json.loads(answer.read_text()))
+        shutil.copy(answer, kept[mutant.name])
+        left = (time.monotonic() - started) / (len(results) - known) * (len(chosen) - len(results))
         _say(f"mutant {len(results)} of {len(chosen)}, {mutant.name}, {left:.0f} s left")
     _say("")
     ordered = [results[one.name] for one in chosen]
+    if options.json:
+        options.json.write_text(text(ordered))
     for one in ordered:
         for fault in one.faults:
             print(f"{one.mutant.name} ({one.mutant.file}): {fault}")

@@ -11,6 +11,7 @@ from counterexamples.drift import critical
 from counterexamples.drift.certified_map import Box
 from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
+from theory_sim.compressors import top_k
 from theory_sim.evidence.trial import put_on_trial
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.theorem import Answer
@@ -69,3 +70,7 @@ def test_three_roots_in_one_piece_are_three(monkeypatch: pytest.MonkeyPatch) -> 
     found = critical.enclose_critical_beta2(0, 3, 5, width="1e-6")
     assert not found.open
     assert [round(float(low), 4) for low, _ in found.roots] == [0.25, 0.5, 0.75]
+
+
+def test_of_equal_magnitudes_the_first_is_kept_until_the_end() -> None:
+    assert top_k(2).quantize([1.0, -1.0, 1.0]).tolist() == [1.0, -1.0, 0.0]
