@@ -227,8 +227,8 @@ class Slot:
         self._copy(Path(LOOP))
 
 
-def _child(slot: Slot, log: Path, work: Callable[[], int]) -> tuple[int | None, float]:
-    """Return the exit status of some work in a fork of its own, None if it hangs, and its seconds."""
+def _child(slot: Slot, log: Path, work: Callable[[], int], limit: float = LIMIT) -> int | None:
+    """Return the exit status of some work in a fork of its own, None if it hangs."""
     begin = time.monotonic()
     pid = os.fork()
     if pid == 0:
@@ -253,11 +253,11 @@ def _child(slot: Slot, log: Path, work: Callable[[], int]) -> tuple[int | None, 
         done, how = os.waitpid(pid, os.WNOHANG)
         if done:
             _end(pid)
-            return os.waitstatus_to_exitcode(how), time.monotonic() - begin
+            return os.waitstatus_to_exitcode(how)
         if time.monotonic() - begin > limit:
             _end(pid)
             os.waitpid(pid, 0)
-            return None, time.monotonic() - begin
+            return None
         time.sleep(0.02)
 
 
@@ -314,25 +314,31 @@ def _linked(base: Path, new: Path) -> Path:
 def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> Result:
     """Plant one mutant and see what notices it."""
     result, begin = Result(mutant), time.monotonic()
-    log, answers = scratch / f"{mutant.name}.log", scratch / f"{mutant.name}.json"
+    log, answers, work = (scratch / f"{mutant.name}.{kind}" for kind in ("log", "json", "pytest"))
     answers.unlink(missing_ok=True)
     ids = (*mutant.claims, *mutant.blind)
+    kept = not mutant.file.startswith(ENGINE)
+    store = _linked(base if kept else scratch / "none", scratch / "sweeps")
+
+    def both() -> int:
+        # In one process, as half of the time goes into imports.
+        return (_check(ids, store, answers) if ids else 0) or (
+            _pytest(mutant.tests, work) if mutant.tests else 0
+        )
+
     slot.plant(mutant, number)
     try:
+        code = _child(slot, log, both)
+        known = json.loads(answers.read_text()) if answers.exists() else {}
+        result.claims = {id: known.get(id, "hangs" if code is None else "crashes") for id in ids}
         if mutant.tests:
-            code, _ = _child(slot, log, lambda: _pytest(mutant.tests, scratch / "pytest"))
+            if len(known) < len(ids):  # the claims took the process with them
+                code = _child(slot, log, lambda: _pytest(mutant.tests, work))
             # 2: the tests could not even be imported; a crash of the interpreter has a negative code.
-            result.tests = {None: "hangs", 0: "survives", 1: "killed", 2: "killed"}.get(code, "")
-            if code is not None and code < 0:
-                result.tests = "killed"
+            words = {None: "hangs", 0: "survives", 1: "killed", 2: "killed"}
+            result.tests = "killed" if code is not None and code < 0 else words.get(code, "")
             if not result.tests:
                 raise RuntimeError(f"{mutant.name}: pytest ended with {code}, see {log}.")
-        if ids:
-            kept = not mutant.file.startswith(ENGINE)
-            store = _linked(base if kept else scratch / "none", scratch / "sweeps")
-            code, _ = _child(slot, log.with_suffix(".claims.log"), lambda: _check(ids, store, answers))
-            known = json.loads(answers.read_text()) if answers.exists() else {}
-            result.claims = {id: known.get(id, "hangs" if code is None else "crashes") for id in ids}
     finally:
         slot.heal(mutant)
     result.seconds = time.monotonic() - begin

@@ -4,8 +4,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
+import theory_sim as ts
 from counterexamples import drift, reddi
 from counterexamples.drift import critical
 from counterexamples.drift.certified_map import Box
@@ -74,3 +76,26 @@ def test_three_roots_in_one_piece_are_three(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_of_equal_magnitudes_the_first_is_kept_until_the_end() -> None:
     assert top_k(2).quantize([1.0, -1.0, 1.0]).tolist() == [1.0, -1.0, 0.0]
+
+
+def away(x: float) -> float:
+    return -1e200 * x
+
+
+def positive(x: float) -> float:
+    return 1.0 if x > 0.0 else 0.0
+
+
+def test_a_window_in_which_a_lane_dies_has_no_mean() -> None:
+    # The measure makes a number of NaN; x overflows in update 2, which is the window that ends at T/4.
+    problem = ts.Problem(
+        name="away",
+        gradient=away,
+        measure=positive,
+        measures=("sign",),
+        rule=ts.Rule("sign", 0.1, 0.5),
+        start=1.0,
+    )
+    run = ts.simulate(problem, ts.gd(1.0), steps=8)
+    assert run.nonfinite_step.item() == 2
+    assert np.isnan(run.sign_window.values).all()
