@@ -1,6 +1,7 @@
 """What no other test noticed when mutants were planted."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -8,13 +9,17 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from counterexamples import drift, reddi
+from counterexamples import drift, quantized, reddi
 from counterexamples.drift import critical
 from counterexamples.drift.certified_map import Box
 from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
+from paper_checks.theorems import compression, momentum
+from theory_sim import exact
 from theory_sim.compressors import top_k
-from theory_sim.evidence.trial import put_on_trial
+from theory_sim.engine import job, loop
+from theory_sim.evidence.rates import least_squares
+from theory_sim.evidence.trial import put_on_trial, run_symbols
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.theorem import Answer
 from theory_sim.nouns.verdict import Verdict
@@ -99,3 +104,57 @@ def test_a_window_in_which_a_lane_dies_has_no_mean() -> None:
     run = ts.simulate(problem, ts.gd(1.0), steps=8)
     assert run.nonfinite_step.item() == 2
     assert np.isnan(run.sign_window.values).all()
+
+
+def test_the_digest_of_a_sweep_sees_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest() -> str:
+        job._engine.cache_clear()
+        return ts.Sweep(reddi.periodic(3.0), ts.gd(0.1), steps=10).job.digest
+
+    before = digest()
+    monkeypatch.setattr(loop, "advance", positive)
+    assert digest() != before
+    monkeypatch.undo()
+    assert digest() == before
+
+
+def test_residuals_are_drawn_larger_for_the_two_parameters_fitted() -> None:
+    x, y = np.array([1.0, 2.0, 4.0, 8.0]), np.array([1.0, 0.4, 0.3, 0.1])
+    found = least_squares(x, y, seed=3, resamples=400)
+    line = np.polyfit(np.log(x), np.log(y), 1)
+    fitted = np.polyval(line, np.log(x))
+    residuals = (np.log(y) - fitted) * math.sqrt(4 / 2)
+    drawn = np.random.default_rng(3).integers(4, size=(400, 4))
+    slopes = [np.polyfit(np.log(x), fitted + residuals[row], 1)[0] for row in drawn]
+    assert [found.low, found.high] == pytest.approx(np.quantile(slopes, [0.025, 0.975]), rel=1e-9)
+
+
+def test_a_bound_that_is_missed_by_a_hundredth_is_contradicted() -> None:
+    sharp = put_on_trial(momentum.GD_NONCONVEX)
+    assert sharp.ratio == pytest.approx(1.0, abs=1e-9)
+    assert sharp.respected
+    tighter = replace(momentum.GD_NONCONVEX, bound=f"99/100*({momentum.GD_NONCONVEX.bound})")
+    assert put_on_trial(tighter).respected is False
+
+
+def rare(index: int) -> float:
+    return 1.0 if index == 99_999 else 0.0
+
+
+def test_a_last_component_that_differs_from_all_others_is_seen() -> None:
+    problem = ts.Problem(name="rare", gradient=rare, components=100_000)
+    assert run_symbols(ts.Sweep(problem, ts.sgd(0.1), order="replacement"))["stochastic"] == 1.0
+
+
+def test_what_a_message_loses_is_measured_by_the_norm() -> None:
+    found = compression.MEMORY.gather(quantized.bowl(d=16), ts.ef_sgd(up=top_k(4)))
+    assert found["q_up"] == pytest.approx(math.sqrt(1.0 - 4 / 16), rel=1e-15)
+
+
+def test_a_ball_that_touches_zero_is_not_compared_with_it() -> None:
+    arithmetic = exact.balls(64)
+    with arithmetic.precision():
+        touching = arithmetic.number(module("flint").arb(-0.5, 0.5))
+        assert touching <= 0
+        with pytest.raises(exact.Undecidable):
+            touching < 0  # noqa: B015
