@@ -1,5 +1,6 @@
 """What no other test noticed when mutants were planted."""
 
+import importlib
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 import theory_sim as ts
 from counterexamples import drift, quantized, reddi
@@ -16,7 +18,7 @@ from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
 from paper_checks.theorems import compression, momentum
 from theory_sim import exact
-from theory_sim.compressors import top_k
+from theory_sim.compressors import qsgd, top_k
 from theory_sim.engine import job, loop
 from theory_sim.evidence.rates import least_squares
 from theory_sim.evidence.trial import put_on_trial, run_symbols
@@ -151,10 +153,19 @@ def test_what_a_message_loses_is_measured_by_the_norm() -> None:
     assert found["q_up"] == pytest.approx(math.sqrt(1.0 - 4 / 16), rel=1e-15)
 
 
-def test_a_ball_that_touches_zero_is_not_compared_with_it() -> None:
-    arithmetic = exact.balls(64)
-    with arithmetic.precision():
-        touching = arithmetic.number(module("flint").arb(-0.5, 0.5))
-        assert touching <= 0
-        with pytest.raises(exact.Undecidable):
-            touching < 0  # noqa: B015
+def test_what_may_be_zero_is_not_negative() -> None:
+    number = exact.symbols().number(sympy.Symbol("q", nonpositive=True))
+    assert number <= 0
+    with pytest.raises(exact.Undecidable):
+        bool(number < 0)
+
+
+def test_two_messages_of_a_step_have_numbers_of_their_own() -> None:
+    torch = pytest.importorskip("torch")
+    bridge = importlib.import_module("theory_sim.wire.torch_bridge")
+    twins = [torch.linspace(0.1, 1.0, 32, requires_grad=True) for _ in range(2)]
+    optimizer = bridge.QuantizedAdam(twins, 0.01, (0.0, 0.0), 1.0, compressor=qsgd(2))
+    for tensor in twins:
+        tensor.grad = tensor.detach().clone()
+    optimizer.step()
+    assert not torch.equal(*twins)
