@@ -25,6 +25,7 @@ from theory_sim.evidence.trial import put_on_trial, run_symbols
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.theorem import Answer
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.optimizers.parts import largest
 
 
 def test_theorem_3_is_about_an_iterate_that_is_not_confined() -> None:
@@ -169,3 +170,9 @@ def test_two_messages_of_a_step_have_numbers_of_their_own() -> None:
         tensor.grad = tensor.detach().clone()
     optimizer.step()
     assert not torch.equal(*twins)
+
+
+def test_a_maximum_with_nan_is_nan() -> None:
+    assert math.isnan(largest(1.0, math.nan))
+    assert math.isnan(largest(1.0, math.inf))
+    assert largest(1.0, 2.0) == 2.0
