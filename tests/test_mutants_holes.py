@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 import theory_sim as ts
-from counterexamples import drift, quantized, reddi
+from counterexamples import drift, quantized, reddi, zhang
 from counterexamples.drift import critical
 from counterexamples.drift.certified_map import Box
 from counterexamples.drift.map_check import BoxCheck
@@ -176,3 +176,11 @@ def test_a_maximum_with_nan_is_nan() -> None:
     assert math.isnan(largest(1.0, math.nan))
     assert math.isnan(largest(1.0, math.inf))
     assert largest(1.0, 2.0) == 2.0
+
+
+def test_a_run_that_stalls_half_way_has_not_converged_on_the_divergence_function() -> None:
+    rule = zhang.piecewise().rule
+    assert rule is not None
+    finite = np.ones(2, bool)
+    found = rule.judge(np.repeat([[0.5], [0.05]], 12, axis=1), 1_000, np.ones(2), finite, ~finite)
+    assert found.verdict.tolist() == ["UNDECIDED", "CONVERGED"]
