@@ -23,6 +23,7 @@ from theory_sim.engine import job, loop
 from theory_sim.evidence.rates import least_squares
 from theory_sim.evidence.trial import put_on_trial, run_symbols
 from theory_sim.exact.arithmetic import module
+from theory_sim.nouns.noise import NORMAL_PAIRS
 from theory_sim.nouns.theorem import Answer
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.parts import largest
@@ -184,3 +185,16 @@ def test_a_run_that_stalls_half_way_has_not_converged_on_the_divergence_function
     finite = np.ones(2, bool)
     found = rule.judge(np.repeat([[0.5], [0.05]], 12, axis=1), 1_000, np.ones(2), finite, ~finite)
     assert found.verdict.tolist() == ["UNDECIDED", "CONVERGED"]
+
+
+def test_the_two_normals_of_a_pair_are_the_two_legs_of_one_radius() -> None:
+    u, v = 0.3, 0.1
+    first, second = (NORMAL_PAIRS.rule(u, v, i, 2.0) for i in (4, 5))
+    assert math.hypot(first, second) == pytest.approx(2.0 * math.sqrt(-2.0 * math.log1p(-u)), rel=1e-12)
+    assert math.atan2(second, first) == pytest.approx(2.0 * math.pi * v, rel=1e-12)
+
+
+def test_the_norm_of_a_gradient_of_the_bowl_grows_with_the_dimension() -> None:
+    facts = quantized.bowl(0.5, d=16).facts
+    assert facts["G"] == pytest.approx(4.0 * facts["G_inf"], rel=1e-15)
+    assert facts["G_inf"] == pytest.approx(3.0 * math.sqrt(3.0) / 8.0 + 0.5, rel=1e-15)
