@@ -198,3 +198,9 @@ def test_the_norm_of_a_gradient_of_the_bowl_grows_with_the_dimension() -> None:
     facts = quantized.bowl(0.5, d=16).facts
     assert facts["G"] == pytest.approx(4.0 * facts["G_inf"], rel=1e-15)
     assert facts["G_inf"] == pytest.approx(3.0 * math.sqrt(3.0) / 8.0 + 0.5, rel=1e-15)
+
+
+def test_the_gap_of_a_graph_counts_negative_eigenvalues() -> None:
+    method = ts.choco(nodes=2, matrix=[[0.1, 0.9], [0.9, 0.1]])  # eigenvalues 1 and -0.8
+    found = compression.CHOCO_CONSENSUS.gather(compression.measured_consensus(2, d=10), method)
+    assert (found["rho"], found["beta"]) == pytest.approx((0.2, 1.8), rel=1e-12)
