@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "mutants"
 PARTS = ("theory_sim", "counterexamples", "paper_checks", "figures", "tests")
 LIMIT = 60.0  # seconds for the tests of a mutant, and for its claims; what takes longer hangs, and that is noticed
-LOOP = "theory_sim/engine/loop.py"
+CALLED_BY_LOOP = "theory_sim/rules/observe.py"
 # The digest of a sweep covers the kernels that it names, not the code that calls them.
 ENGINE = ("theory_sim/engine/", "theory_sim/rules/")
 
@@ -214,17 +214,23 @@ class Slot:
         shutil.copy2(source, target)
 
     def plant(self, mutant: Mutant, number: int) -> None:
-        """Write the bug; a time stamp of its own tells every cache."""
-        (self.folder / mutant.file).write_text(mutant.planted)
-        for name in {mutant.file, LOOP} if mutant.file.startswith(ENGINE) else {mutant.file}:
-            path = self.folder / name
-            later = (ROOT / name).stat().st_mtime + 10.0 + number
-            os.utime(path, (later, later))
+        """Write the bug; a time stamp of its own tells Python."""
+        path = self.folder / mutant.file
+        path.write_text(mutant.planted)
+        later = (ROOT / mutant.file).stat().st_mtime + 10.0 + number
+        os.utime(path, (later, later))
+        self._forget(mutant)
 
     def heal(self, mutant: Mutant) -> None:
         """Write the unharmed file again."""
         self._copy(Path(mutant.file))
-        self._copy(Path(LOOP))
+        self._forget(mutant)
+
+    def _forget(self, mutant: Mutant) -> None:
+        # The disk cache of numba looks at the text of the loop only, not at that of the functions it calls.
+        if mutant.file == CALLED_BY_LOOP:
+            for path in (self.folder / "theory_sim/engine/__pycache__").glob("loop.*.nb?"):
+                path.unlink()
 
 
 def _child(slot: Slot, log: Path, work: Callable[[], int], limit: float = LIMIT) -> int | None:
@@ -345,16 +351,16 @@ def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> R
     return result
 
 
-def _warm(chosen: list[Mutant], slot: Slot, folder: Path, scratch: Path) -> None:
+def _warm(chosen: list[Mutant], slot: Slot, folder: Path, base: Path, scratch: Path) -> None:
     """Fill the store with the sweeps of the unharmed suite, whose claims must all hold."""
     digest = hashlib.sha256("".join(map(_content, PARTS[:-1])).encode()).hexdigest()[:16]
     kept, answers = folder / "results" / f"unharmed-{digest}.json", scratch / "unharmed.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     ids = sorted({id for one in chosen for id in (*one.claims, *one.blind)} - known.keys())
     answers.unlink(missing_ok=True)
-    (folder / "sweeps").mkdir(exist_ok=True)
+    base.mkdir(exist_ok=True)
     if ids:
-        _child(slot, scratch / "unharmed.log", lambda: _check(ids, folder / "sweeps", answers), 1800.0)
+        _child(slot, scratch / "unharmed.log", lambda: _check(ids, base, answers), 1800.0)
         known |= json.loads(answers.read_text()) if answers.exists() else {}
         kept.write_text(json.dumps(known))
     bad = [id for id in ids if known.get(id) not in ("PASS", "UNDECIDED")]
@@ -386,7 +392,9 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", help="mutants whose name begins so")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="default: one per core")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results here")
-    parser.add_argument("--out", type=Path, default=ROOT / "out", metavar="DIRECTORY", help="default: out")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "out", metavar="DIRECTORY", help="as of theory-sim; default: out"
+    )
     options = parser.parse_args()
     chosen = mutants()
     chosen = tenth(chosen) if options.tenth else chosen
@@ -394,7 +402,7 @@ def main() -> int:
     for one in chosen:
         one.planted  # noqa: B018  a line that fits no place is refused before anything runs
     numbered = {one.name: i for i, one in enumerate(mutants())}
-    folder = options.out.resolve() / "mutants"
+    folder, base = options.out.resolve() / "mutants", options.out.resolve() / "sweeps"
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "tests"]
     _preload()
@@ -413,7 +421,7 @@ def main() -> int:
     for scratch in scratches:
         scratch.mkdir(exist_ok=True)
     _say("the unharmed claims")
-    _warm(waiting, slots[0], folder, scratches[0])
+    _warm(waiting, slots[0], folder, base, scratches[0])
     running: dict[int, tuple[int, Mutant]] = {}
     known, started = len(results), time.monotonic()
     while waiting or running:
@@ -422,7 +430,7 @@ def main() -> int:
             job, mutant = free[0], waiting.pop(0)
             pid = os.fork()
             if pid == 0:
-                _worker(mutant, numbered[mutant.name], slots[job], folder / "sweeps", scratches[job])
+                _worker(mutant, numbered[mutant.name], slots[job], base, scratches[job])
             running[pid] = job, mutant
             continue
         pid, how = os.wait()

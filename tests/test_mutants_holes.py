@@ -17,6 +17,7 @@ from counterexamples.drift.certified_map import Box
 from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
 from paper_checks.theorems import compression, momentum
+from paper_checks.theorems.values import drift_of
 from theory_sim import exact
 from theory_sim.compressors import qsgd, top_k
 from theory_sim.engine import job, loop
@@ -204,3 +205,10 @@ def test_the_gap_of_a_graph_counts_negative_eigenvalues() -> None:
     method = ts.choco(nodes=2, matrix=[[0.1, 0.9], [0.9, 0.1]])  # eigenvalues 1 and -0.8
     found = compression.CHOCO_CONSENSUS.gather(compression.measured_consensus(2, d=10), method)
     assert (found["rho"], found["beta"]) == pytest.approx((0.2, 1.8), rel=1e-12)
+
+
+def test_a_drift_whose_sign_rounding_hides_is_left_out() -> None:
+    (root,) = drift.critical_beta2(0.0, 10, 10.0)
+    for shift, known in ((0.0, set()), (1e-6, {"drift"})):
+        method = ts.adam(0.1, 0.0, float(root) + shift, 0.0, bias_correction=False)
+        assert drift_of(zhang.piecewise(10), method).keys() == known
