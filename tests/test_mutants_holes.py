@@ -212,3 +212,25 @@ def test_a_drift_whose_sign_rounding_hides_is_left_out() -> None:
     for shift, known in ((0.0, set()), (1e-6, {"drift"})):
         method = ts.adam(0.1, 0.0, float(root) + shift, 0.0, bias_correction=False)
         assert drift_of(zhang.piecewise(10), method).keys() == known
+
+
+def down(x: float) -> float:
+    return 1.0
+
+
+def undefined_at_one(x: float) -> float:
+    return math.nan if x == 1.0 else x
+
+
+def test_a_measure_that_was_no_number_once_has_no_least_value() -> None:
+    problem = ts.Problem(
+        name="down",
+        gradient=down,
+        measure=undefined_at_one,
+        measures=("size",),
+        unjudged="x falls.",
+        start=2.0,
+    )
+    run = ts.simulate(problem, ts.gd(1.0), steps=4, checkpoints=[1, 4], running=True)
+    assert run.size_min.values.ravel().tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
+    assert run.size_max.values.ravel().tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
