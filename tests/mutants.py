@@ -39,7 +39,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "mutants"
 PARTS = ("theory_sim", "counterexamples", "paper_checks", "figures", "tests")
 LIMIT = 60.0  # seconds for the tests of a mutant, and for its claims; what takes longer hangs, and that is noticed
-CALLED_BY_LOOP = "theory_sim/rules/observe.py"
 # The digest of a sweep covers the kernels that it names, not the code that calls them.
 ENGINE = ("theory_sim/engine/", "theory_sim/rules/")
 
@@ -219,18 +218,10 @@ class Slot:
         path.write_text(mutant.planted)
         later = (ROOT / mutant.file).stat().st_mtime + 10.0 + number
         os.utime(path, (later, later))
-        self._forget(mutant)
 
     def heal(self, mutant: Mutant) -> None:
         """Write the unharmed file again."""
         self._copy(Path(mutant.file))
-        self._forget(mutant)
-
-    def _forget(self, mutant: Mutant) -> None:
-        # The disk cache of numba looks at the text of the loop only, not at that of the functions it calls.
-        if mutant.file == CALLED_BY_LOOP:
-            for path in (self.folder / "theory_sim/engine/__pycache__").glob("loop.*.nb?"):
-                path.unlink()
 
 
 def _child(slot: Slot, log: Path, work: Callable[[], int], limit: float = LIMIT) -> int | None:

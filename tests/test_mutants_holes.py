@@ -197,8 +197,8 @@ def test_the_two_normals_of_a_pair_are_the_two_legs_of_one_radius() -> None:
 
 def test_the_norm_of_a_gradient_of_the_bowl_grows_with_the_dimension() -> None:
     facts = quantized.bowl(0.5, d=16).facts
-    assert facts["G"] == pytest.approx(4.0 * facts["G_inf"], rel=1e-15)
-    assert facts["G_inf"] == pytest.approx(3.0 * math.sqrt(3.0) / 8.0 + 0.5, rel=1e-15)
+    assert facts["G_norm"] == pytest.approx(4.0 * facts["G"], rel=1e-15)
+    assert facts["G"] == pytest.approx(3.0 * math.sqrt(3.0) / 8.0 + 0.5, rel=1e-15)
 
 
 def test_the_gap_of_a_graph_counts_negative_eigenvalues() -> None:

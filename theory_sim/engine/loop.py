@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 from functools import cache
@@ -15,11 +16,13 @@ from theory_sim.rules.build import (
     Limits,
     Record,
     Tile,
+    jitted,
     jitting,
-    rebound_jitted,
+    module,
     signature,
     tile_types,
 )
+from theory_sim.rules.digest import digest
 from theory_sim.rules.observe import observe
 
 _HUGE = sys.float_info.max
@@ -273,6 +276,10 @@ def compiled_advance() -> Any:
 
     functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
     sig = types.void(*functions, *tile_types())
-    made: Any = njit(sig, cache=True, **OPTIONS)(rebound_jitted(advance, __name__))
+    # Named, like every kernel, by the digest of all it consists of: numba's own stamp is that of one file.
+    arguments = ", ".join(inspect.signature(advance).parameters)
+    home = module(f"advance_{digest(advance)}", f"def kernel({arguments}):\n    advance({arguments})\n")
+    vars(home)["advance"] = jitted(advance, home.__name__)
+    made: Any = njit(sig, cache=True, **OPTIONS)(home.kernel)
     # There is one signature, so the entry point itself: to find the types of 13 arguments costs more than some tiles.
     return made.overloads[sig.args].entry_point

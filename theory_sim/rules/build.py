@@ -297,7 +297,7 @@ def _remove(folder: Path, process: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _module(name: str, text: str) -> python_types.ModuleType:
+def module(name: str, text: str) -> python_types.ModuleType:
     """Write a module, atomically and once, and import it."""
     path = _folder() / f"{name}.py"
     if not path.exists() or path.read_text() != text:
@@ -307,10 +307,10 @@ def _module(name: str, text: str) -> python_types.ModuleType:
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[name] = module  # the disk cache of numba finds the module by its name
-    spec.loader.exec_module(module)
-    return module
+    made = module_from_spec(spec)
+    sys.modules[name] = made  # the disk cache of numba finds the module by its name
+    spec.loader.exec_module(made)
+    return made
 
 
 def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
@@ -323,16 +323,11 @@ def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
 
     # Nobody but compiled code calls it: without its wrappers it compiles in three quarters of the time.
     bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(boundscheck=bounded, **bare, **OPTIONS)(rebound_jitted(function, home, bounded))
-
-
-def rebound_jitted(function: Rule, home: str, bounded: bool = False) -> Rule:
-    """Return a function whose plain functions are ones that compiled code can call."""
 
     def change(value: Any) -> Any:
         return jitted(value, home, bounded) if isinstance(value, python_types.FunctionType) else value
 
-    return _rebound(function, change, {"__name__": home})
+    return njit(boundscheck=bounded, **bare, **OPTIONS)(_rebound(function, change, {"__name__": home}))
 
 
 def _rebound(function: Rule, change: Callable[[Any], Any], extra: Mapping[str, Any]) -> Rule:
@@ -426,14 +421,14 @@ def _on_disk(folder: Path, changed: int) -> frozenset[str]:
 def _compile(source: Source, key: str) -> Any:
     from numba import njit
 
-    module = _module(f"{source.kind}_{key}", _HEADER + source.text)
+    home = module(f"{source.kind}_{key}", _HEADER + source.text)
     for name, function in source.functions.items():
-        setattr(module, name, jitted(function, module.__name__, source.bounded))
+        setattr(home, name, jitted(function, home.__name__, source.bounded))
     sig = signature(source.kind)
     try:
         # Python itself never calls a pair: without that door it compiles an eighth faster.
         closed: dict[str, Any] = {"no_cpython_wrapper": True} if source.kind == "pair" else {}
-        made = njit(sig, cache=True, **closed, **OPTIONS)(module.kernel)
+        made = njit(sig, cache=True, **closed, **OPTIONS)(home.kernel)
     except Exception as error:  # numba raises what its passes meet, AssertionError among them
         rules = " or ".join(function.__name__ for function in source.functions.values())
         raise ValueError(
