@@ -85,6 +85,7 @@ def test_the_report_is_self_contained(tmp_path: Path) -> None:
     assert "A caption &lt;with&gt; markup." in page
     assert "here &amp; there" in page
     assert "no step size" in page
+    assert "bugs were planted one at a time" in page
     assert not re.search(r"(src|href)=\"https?:", page)
     for target in re.findall(r"(?:src|href)=\"([^#\"]+)\"", page):
         assert (tmp_path / target).exists()

@@ -6,11 +6,11 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from theory_sim.nouns.claim import Deviation, Result
+from theory_sim.nouns.claim import Deviation, Outcome, Result
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.papers import PAPERS
 
@@ -48,6 +48,31 @@ def document(results: Sequence[Result], tier: str) -> dict[str, Any]:
             **{name: metadata.version(name) for name in packages},
         },
         "claims": [result.record() for result in results],
+    }
+
+
+def kills() -> dict[str, Any]:
+    """Return which planted bugs each claim noticed in the last full run, which is kept beside the claims.
+
+    Returns
+    -------
+    dict
+        ``count``, ``by_tests``, ``subjects`` (bugs that a claim is about), ``by_claims``, and ``claims``: for
+        every claim the names of those that it noticed, ``killed``, and of those that it did not, ``missed``.
+    """
+    kept = resources.files("paper_checks").joinpath("mutants.json")
+    mutants = json.loads(kept.read_text())["mutants"]
+    claims: dict[str, dict[str, list[str]]] = {}
+    for mutant in mutants:
+        for claim, status in mutant["claims"].items():
+            row = claims.setdefault(claim, {"killed": [], "missed": []})
+            row["missed" if status == Outcome.PASS.value else "killed"].append(mutant["name"])
+    return {
+        "count": len(mutants),
+        "by_tests": sum(mutant["killed_by_tests"] for mutant in mutants),
+        "subjects": sum(bool(mutant["claims"]) for mutant in mutants),
+        "by_claims": sum(bool(mutant["killed_by_claims"]) for mutant in mutants),
+        "claims": dict(sorted(claims.items())),
     }
 
 
@@ -89,6 +114,7 @@ def write_html(
     keys = dict.fromkeys([claim["paper"] for claim in data["claims"]] + [row.paper for row in deviations])
     page = environment.get_template("report.html.j2").render(
         data=data,
+        kills=kills(),
         papers=[
             {
                 "paper": PAPERS[key],
