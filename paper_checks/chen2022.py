@@ -77,7 +77,7 @@ def limit(B: Any, T: Any, sigma: float) -> Any:
     return SWEEPS[0].problem.dim * sigma * math.atanh(math.sqrt(1.0 - math.exp(-1.0))) / np.sqrt(B * T)
 
 
-@claim("chen2022.G4a", "Mini-batch and distributed Adam", "rate", *SWEEPS)
+@claim("chen2022.G4a", "Mini-batch and distributed Adam", "rate", *SWEEPS, constants="derived")
 def errors_fall_like_the_root_of_the_batch(*grids: xr.Dataset, tier: str) -> Evidence:
     """With alpha = 1/sqrt(T), theta = 1 - 1/T and dominating noise, mean ||grad f||^2 decreases with the
     batch size like B^-1/2."""
@@ -87,7 +87,7 @@ def errors_fall_like_the_root_of_the_batch(*grids: xr.Dataset, tier: str) -> Evi
     return within(value, -0.5, 0.06 - 3.0 * error, note)
 
 
-@claim("chen2022.G4b", "Mini-batch and distributed Adam", "tight", *SWEEPS)
+@claim("chen2022.G4b", "Mini-batch and distributed Adam", "tight", *SWEEPS, constants="derived")
 def only_the_number_of_samples_counts(*grids: xr.Dataset, tier: str) -> Evidence:
     """The error depends on B and T through B T only: B samples in a step replace B steps. On f = ||x||^2/2 it
     is d sigma artanh(sqrt(1 - 1/e))/sqrt(B T) to first order."""

@@ -44,7 +44,7 @@ BOX = Sweep(
 )
 
 
-@claim("chen2023lion.L1", f"{_ALGORITHM}; 2310.05898, phase 1", "upper", BOX)
+@claim("chen2023lion.L1", f"{_ALGORITHM}; 2310.05898, phase 1", "upper", BOX, constants="derived")
 def the_distance_from_the_box_shrinks(grid: xr.Dataset) -> Evidence:
     """For 0 < lr weight_decay <= 1 the distance of every coordinate from the box |x_i| <= 1/weight_decay
     shrinks by the factor 1 - lr weight_decay per step, under Cauchy noise too, and the box is never left
@@ -105,7 +105,7 @@ def box_distance(grid: xr.Dataset) -> Array:
     return np.asarray(np.abs(x - np.array(best)[None, :, None, :]).max(axis=(2, 3)))
 
 
-@claim("chen2023lion.L2", f"{_ALGORITHM}; 2310.05898, phase 2", "upper", KKT)
+@claim("chen2023lion.L2", f"{_ALGORITHM}; 2310.05898, phase 2", "upper", KKT, constants="derived")
 def lion_minimises_over_the_box(grid: xr.Dataset) -> Evidence:
     """With weight decay Lion minimises f over the box: with lr = 1e-3 it ends within .005 of the constrained
     minimiser of a coupled quadratic, for four sizes of the box."""
@@ -142,7 +142,7 @@ def alternation(grid: xr.Dataset) -> Array:
     return np.asarray(np.abs(x[:, 1:] + x[:, :-1]).max(axis=-1))
 
 
-@claim("chen2023lion.L3", _ALGORITHM, "exact", CYCLE, NO_CYCLE)
+@claim("chen2023lion.L3", _ALGORITHM, "exact", CYCLE, NO_CYCLE, constants="derived")
 def lion_ends_in_a_cycle_of_length_two(grid: xr.Dataset, control: xr.Dataset) -> Evidence:
     """On x^2/2 with the default betas Lion ends in the cycle x_{t+1} = -x_t of size lr/(2 - q), q = lr
     weight_decay, which is in the box iff q <= 1."""
@@ -198,7 +198,7 @@ def impulse_response(length: int) -> Array:
     return np.concatenate([[1.0 - BETA1], (1.0 - BETA2) * BETA1 * BETA2 ** (k - 1.0)])
 
 
-@claim("chen2023lion.N3", f"{_ALGORITHM}; 2310.14616, abstract", "exact", LINEAR, SIGN)
+@claim("chen2023lion.N3", f"{_ALGORITHM}; 2310.14616, abstract", "exact", LINEAR, SIGN, constants="derived")
 def lion_is_signum_on_extrapolated_gradients(linear: xr.Dataset, sign: xr.Dataset) -> Evidence:
     """Lion's c_t is the beta2-average of g_t + k (g_t - g_{t-1}) with k = (beta2 - beta1)/(1 - beta2) (9 at
     the defaults): Signum on extrapolated gradients."""

@@ -69,7 +69,7 @@ def _row(name: str, grid: xr.Dataset) -> str:
     return f"{name}, lr {grid.lr.values[0]:g} ... {grid.lr.values[-1]:g}: {shown}"
 
 
-@claim("crawshaw2022.C1", "2208.11195, robustness to unbounded smoothness", "order", *TUNED)
+@claim("crawshaw2022.C1", "2208.11195, robustness to unbounded smoothness", "order", *TUNED, constants="none")
 def gd_alone_pays_for_the_largest_slope(*grids: xr.Dataset) -> Evidence:
     """On separable wells with different constants, gradient descent at its best step needs at least three
     times the steps of clipped, normalised and sign descent at theirs, and its steps grow exponentially with

@@ -109,7 +109,9 @@ def bias(
     return Estimate(zero - mean, at(zero).standard_error / abs(slope))
 
 
-@claim("dereich2024.X1a", "Adam vector field (2407.21078); symmetry theorem (2025)", "tight")
+@claim(
+    "dereich2024.X1a", "Adam vector field (2407.21078); symmetry theorem (2025)", "tight", constants="derived"
+)
 def the_bias_has_a_known_first_order(tier: str) -> Evidence:
     """For X in {0, 10} with P(X = 10) = .1 the zero of the Adam vector field is biased towards the more
     frequent value by (1/2) (1-beta2) (1-beta1)/(1-beta1 beta2) mu_3/(Var X * batch), to first order in 1 -
@@ -127,7 +129,7 @@ def the_bias_has_a_known_first_order(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("dereich2024.X1b", "Adam vector field (2407.21078)", "tight")
+@claim("dereich2024.X1b", "Adam vector field (2407.21078)", "tight", constants="derived")
 def the_bias_has_a_known_second_order(tier: str) -> Evidence:
     """What the first-order bias leaves at beta1 = 0 is the second-order term derived from the fourth and
     fifth moments, up to terms of order (1 - beta2)^2."""
@@ -143,7 +145,7 @@ def the_bias_has_a_known_second_order(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("dereich2024.X1c", "Error orders (2511.04622)", "rate")
+@claim("dereich2024.X1c", "Error orders (2511.04622)", "rate", constants="read")
 def the_bias_is_of_order_one(tier: str) -> Evidence:
     """The bias is of order 1 in 1 - beta2 and of order 1 in 1/batch."""
     one, near = bias(0.0, 0.95, tier=tier), bias(0.0, 0.99, tier=tier)
@@ -163,7 +165,7 @@ def the_bias_is_of_order_one(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("dereich2024.X1d", "Symmetry theorem (2025)", "exact")
+@claim("dereich2024.X1d", "Symmetry theorem (2025)", "exact", constants="read")
 def symmetric_laws_have_no_bias(tier: str) -> Evidence:
     """For symmetrically distributed X the zero of the Adam vector field is E X."""
     parts = []
@@ -176,7 +178,13 @@ def symmetric_laws_have_no_bias(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("dereich2024.X1e", "Convergence to zeros of the Adam vector field (2407.21078)", "tight", RUNS)
+@claim(
+    "dereich2024.X1e",
+    "Convergence to zeros of the Adam vector field (2407.21078)",
+    "tight",
+    RUNS,
+    constants="read",
+)
 def adam_settles_at_the_zero_of_its_field(grid: xr.Dataset, tier: str) -> Evidence:
     """With fixed betas and steps .5/sqrt(t), Adam with bias correction and eps = 1e-8 settles at the zero of
     the Adam vector field, not at the minimiser E X."""
@@ -198,7 +206,7 @@ def adam_settles_at_the_zero_of_its_field(grid: xr.Dataset, tier: str) -> Eviden
     return all_of([*parts, at_least(far, 0.3, "distance of the limit from E X at (0, .9)")])
 
 
-@claim("dereich2024.X1f", "Error orders (2511.04622)", "rate", CONSTANT_STEPS)
+@claim("dereich2024.X1f", "Error orders (2511.04622)", "rate", CONSTANT_STEPS, constants="read")
 def fluctuations_are_of_order_one_half(grid: xr.Dataset) -> Evidence:
     """With constant steps the fluctuations around the limit are of order 1/2 in the step."""
     spread = grid["x"].std(("seed", "checkpoint")).values

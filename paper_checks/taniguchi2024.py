@@ -73,7 +73,7 @@ def _in_corner(grid: xr.Dataset, side: float, k: float, beta2: Sequence[float], 
     return all_of([mean, at_most(float(away.max(skipna=False)), EXCURSION, f"{where}, any seed")])
 
 
-@claim("taniguchi2024.X2a", "Toy problem, k = 10", "region", *SWEEPS)
+@claim("taniguchi2024.X2a", "Toy problem, k = 10", "region", *SWEEPS, constants="recalled")
 def adopt_converges_for_every_beta2(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: xr.Dataset) -> Evidence:
     """At k = 10 ADOPT and AMSGrad reach the minimiser -1 for every beta2; Adam does for beta2 >= .99 and goes
     to the maximiser +1 for beta2 <= .9."""
@@ -86,7 +86,13 @@ def adopt_converges_for_every_beta2(adam: xr.Dataset, amsgrad: xr.Dataset, adopt
     return all_of(parts)
 
 
-@claim("taniguchi2024.X2b", "Toy problem: beta2 must be chosen for the problem", "tight", ADAM)
+@claim(
+    "taniguchi2024.X2b",
+    "Toy problem: beta2 must be chosen for the problem",
+    "tight",
+    ADAM,
+    constants="recalled",
+)
 def adam_ends_where_its_field_points(grid: xr.Dataset, tier: str) -> Evidence:
     """Adam's end is the one its vector field points to; the critical beta2 depends on k, 1 - beta2* ~ 2/k^2
     to first order up to the factor for beta1."""
@@ -117,7 +123,9 @@ def adam_ends_where_its_field_points(grid: xr.Dataset, tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("taniguchi2024.X2c", "Toy problem, k = 50: order of the methods", "order", *SWEEPS)
+@claim(
+    "taniguchi2024.X2c", "Toy problem, k = 50: order of the methods", "order", *SWEEPS, constants="recalled"
+)
 def adopt_is_faster_than_amsgrad(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: xr.Dataset) -> Evidence:
     """At k = 50 Adam goes to +1 for beta2 <= .99, while ADOPT moves left for every beta2 and faster than
     AMSGrad."""
@@ -136,7 +144,7 @@ def adopt_is_faster_than_amsgrad(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: x
     return all_of(parts)
 
 
-@claim("taniguchi2024.X2d", "Toy problem, k = 50: limits", "region", *SWEEPS)
+@claim("taniguchi2024.X2d", "Toy problem, k = 50: limits", "region", *SWEEPS, constants="recalled")
 def adopt_comes_close(adam: xr.Dataset, amsgrad: xr.Dataset, adopt: xr.Dataset, tier: str) -> Evidence:
     """At k = 50 ADOPT comes near -1 for every beta2; Adam needs beta2 = .9999, and AMSGrad with a small beta2
     is still on its way after 1e7 steps."""

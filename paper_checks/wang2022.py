@@ -79,7 +79,7 @@ def residual(grid: xr.Dataset) -> xr.DataArray:
     return mean
 
 
-@claim("wang2022.R1", _MAIN, "rate", TILTED)
+@claim("wang2022.R1", _MAIN, "rate", TILTED, constants="recalled")
 def the_neighbourhood_is_proportional_to_one_less_beta2(grid: xr.Dataset) -> Evidence:
     """With D0 > 0 RR-Adam stays away from stationarity: at beta1 = 0 the residual |f'| is proportional to 1 -
     beta2 and to sqrt(D0)."""
@@ -98,7 +98,7 @@ def the_neighbourhood_is_proportional_to_one_less_beta2(grid: xr.Dataset) -> Evi
     return all_of(parts)
 
 
-@claim("wang2022.R2", f"{_MAIN}, D0 = 0", "upper", CONCENTRATED)
+@claim("wang2022.R2", f"{_MAIN}, D0 = 0", "upper", CONCENTRATED, constants="recalled")
 def concentrated_noise_leaves_no_neighbourhood(grid: xr.Dataset) -> Evidence:
     """With D0 = 0 RR-Adam converges for every beta2 > beta1^2: the residual is at most two last steps."""
     left = residual(grid)

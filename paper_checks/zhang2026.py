@@ -29,7 +29,7 @@ _ORDERS = "reshuffling of 2208.09632 against sampling with replacement of 2603.0
 _LEMMA = "2603.02092, concentration of v, as given in the thesis of Y. Zhang, section 2"
 
 
-@claim("zhang2026.Z3", _BATCH, "exact")
+@claim("zhang2026.Z3", _BATCH, "exact", constants="derived")
 def larger_batches_lower_the_boundary() -> Evidence:
     """A larger batch lowers beta2*: with N = 60 samples 1 - beta2* increases with every divisor B, and
     follows the first-order formula within 2 % up to B = 6; 4B/N^2 only as B/N -> 0."""
@@ -134,7 +134,7 @@ def critical_share(grid: xr.Dataset, N: int, B: int) -> Estimate:
     return Estimate(root, root * error / steepness)
 
 
-@claim("zhang2026.Z7", _ORDERS, "tight", *BOUNDARY_N)
+@claim("zhang2026.Z7", _ORDERS, "tight", *BOUNDARY_N, constants="derived")
 def replacement_halves_the_tolerance(reshuffled: xr.Dataset, replacement: xr.Dataset, tier: str) -> Evidence:
     """To first order in 1/n, sampling with replacement tolerates half the 1 - beta2 of reshuffling (C = n,
     beta1 = 0)."""
@@ -201,7 +201,7 @@ CONCENTRATION = ts.Sweep(
 )
 
 
-@claim("zhang2026.Z10", _LEMMA, "upper", CONCENTRATION)
+@claim("zhang2026.Z10", _LEMMA, "upper", CONCENTRATION, constants="read")
 def the_second_moment_concentrates(grid: xr.Dataset) -> Evidence:
     """With replacement, 1/sqrt(v_k) stays within [C_lo, C_up]/sqrt(E_k v_k), E_k given the steps before k (n
     = 10, beta2 = 0.9999, delta = 1/40); with the stationary mean in place of E_k it does not."""

@@ -71,7 +71,7 @@ def _ends(values: xr.DataArray) -> tuple[int, float, float]:
     return T, float(values.sel(checkpoint=T // 10)), float(values.sel(checkpoint=T))
 
 
-@claim("reddi2018.R7a", "Section 3 and Figure 1, online", "tight", ADAM_ONLINE)
+@claim("reddi2018.R7a", "Section 3 and Figure 1, online", "tight", ADAM_ONLINE, constants="read")
 def adam_ends_at_the_wrong_corner(grid: xr.Dataset, tier: str) -> Evidence:
     """On slopes 1010 once in 101 steps, else -10, Adam (0.9, 0.99) ends at +1 and its average regret tends to
     20/101."""
@@ -85,7 +85,7 @@ def adam_ends_at_the_wrong_corner(grid: xr.Dataset, tier: str) -> Evidence:
     return all_of([corner, within(limit, LIMIT, tolerance, note)])
 
 
-@claim("reddi2018.R7b", "Section 3 and Figure 1, online", "upper", AMSGRAD_ONLINE)
+@claim("reddi2018.R7b", "Section 3 and Figure 1, online", "upper", AMSGRAD_ONLINE, constants="read")
 def amsgrad_ends_at_the_right_corner(grid: xr.Dataset) -> Evidence:
     """On the slopes 1010 and -10 of Figure 1 AMSGrad with betas (0.9, 0.99) ends at -1 and its average regret
     tends to 0."""
@@ -96,7 +96,7 @@ def amsgrad_ends_at_the_right_corner(grid: xr.Dataset) -> Evidence:
     return all_of([corner, at_most(regret * math.sqrt(T), 0.02 * math.sqrt(1e7), note)])
 
 
-@claim("reddi2018.R7c", "Figure 1, settings not given", "lower", AMSGRAD_ONLINE)
+@claim("reddi2018.R7c", "Figure 1, settings not given", "lower", AMSGRAD_ONLINE, constants="read")
 def constant_steps_keep_a_regret(grid: xr.Dataset) -> Evidence:
     """With constant steps the average regret of AMSGrad does not vanish."""
     level = grid.regret_mean.sel(s=0.0).isel(seed=0)
@@ -107,7 +107,7 @@ def constant_steps_keep_a_regret(grid: xr.Dataset) -> Evidence:
     return at_least(np.min(share.values), 0.8, note)
 
 
-@claim("reddi2018.R7d", "Figure 1, settings not given", "tight", AMSGRAD_ONLINE)
+@claim("reddi2018.R7d", "Figure 1, settings not given", "tight", AMSGRAD_ONLINE, constants="derived")
 def amsgrad_moves_at_a_known_speed(grid: xr.Dataset) -> Evidence:
     """AMSGrad at alpha/sqrt(t) moves left by 2 alpha (10/101) sqrt(T)/sqrt(vhat), so alpha = 0.1 has not
     arrived after 1e7 steps."""
@@ -124,7 +124,7 @@ def amsgrad_moves_at_a_known_speed(grid: xr.Dataset) -> Evidence:
     return within(moved, predicted, 0.05 * abs(predicted), note)
 
 
-@claim("reddi2018.R8a", "Section 3 and Figure 1, stochastic", "upper", ADAM_STOCHASTIC)
+@claim("reddi2018.R8a", "Section 3 and Figure 1, stochastic", "upper", ADAM_STOCHASTIC, constants="read")
 def adam_ends_at_the_wrong_corner_for_every_seed(grid: xr.Dataset) -> Evidence:
     """With slope 1010 drawn with probability 0.01, else -10, Adam ends next to +1 for every seed."""
     x, T = grid.x_final.values, int(grid.attrs["steps"])
@@ -133,7 +133,7 @@ def adam_ends_at_the_wrong_corner_for_every_seed(grid: xr.Dataset) -> Evidence:
     return at_most(np.max(1.0 - x), 0.05 * math.sqrt(1e7 / T), note)
 
 
-@claim("reddi2018.R8b", "Section 3 and Figure 1, stochastic", "upper", AMSGRAD_STOCHASTIC)
+@claim("reddi2018.R8b", "Section 3 and Figure 1, stochastic", "upper", AMSGRAD_STOCHASTIC, constants="read")
 def amsgrad_ends_at_the_right_corner_on_average(grid: xr.Dataset, tier: str) -> Evidence:
     """With slope 1010 drawn with probability 0.01, else -10, AMSGrad ends near -1 on average."""
     x, T = grid.x_final.values, int(grid.attrs["steps"])
@@ -144,7 +144,14 @@ def amsgrad_ends_at_the_right_corner_on_average(grid: xr.Dataset, tier: str) -> 
     return at_most(x.mean(), -0.9, note)
 
 
-@claim("reddi2018.R8c", "Algorithm 2 and its library versions", "order", AMSGRAD_STOCHASTIC, *VARIANTS)
+@claim(
+    "reddi2018.R8c",
+    "Algorithm 2 and its library versions",
+    "order",
+    AMSGRAD_STOCHASTIC,
+    *VARIANTS,
+    constants="read",
+)
 def the_order_of_maximum_and_correction_matters(*grids: xr.Dataset) -> Evidence:
     """Where the maximum and the bias correction stand changes AMSGrad: taken over corrected moments, the
     maximum keeps the largest early value and the iterate lags behind Algorithm 2."""
@@ -172,7 +179,7 @@ def the_order_of_maximum_and_correction_matters(*grids: xr.Dataset) -> Evidence:
     return all_of([at_least(mean / error if error > 0.0 else 0.0, 3.0, note), same])
 
 
-@claim("reddi2018.R9a", "Section 3, closed form", "exact")
+@claim("reddi2018.R9a", "Section 3, closed form", "exact", constants="derived")
 def the_critical_beta2_is_a_root_of_the_drift() -> Evidence:
     """On Figure 1's online problem with beta1 = 0.9 Adam goes wrong below beta2 = 0.9995159 and right
     above."""
@@ -184,7 +191,7 @@ def the_critical_beta2_is_a_root_of_the_drift() -> Evidence:
     return within(float(roots[0]), 0.9995159, 1e-6, note)
 
 
-@claim("reddi2018.R9b", "Section 3, beta2 near 1", "upper", ADAM_ONLINE)
+@claim("reddi2018.R9b", "Section 3, beta2 near 1", "upper", ADAM_ONLINE, constants="read")
 def a_large_beta2_repairs_adam(grid: xr.Dataset) -> Evidence:
     """On Figure 1's online problem Adam ends at -1 with beta2 = 0.9999 and still at +1 with 0.999."""
     x = grid.x.isel(seed=0)
@@ -214,14 +221,14 @@ def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any]
     return np.diff(ratio), within(error, 0.0, 1e-9, f"the recursion follows the run of {name} to 1e-9")
 
 
-@claim("reddi2018.R10a", "Section 3, equation (2)", "lower", AMSGRAD_ONLINE)
+@claim("reddi2018.R10a", "Section 3, equation (2)", "lower", AMSGRAD_ONLINE, constants="read")
 def gamma_is_never_negative_for_amsgrad(grid: xr.Dataset) -> Evidence:
     """Gamma_t = sqrt(V_t)/alpha_t - sqrt(V_{t-1})/alpha_{t-1} is never negative for AMSGrad."""
     gamma, same = _gamma(grid, "AMSGrad")
     return all_of([at_least(np.min(gamma), 0.0, "smallest Gamma_t, t <= 1000"), same])
 
 
-@claim("reddi2018.R10b", "Section 3, equation (2)", "lower", ADAM_ONLINE)
+@claim("reddi2018.R10b", "Section 3, equation (2)", "lower", ADAM_ONLINE, constants="read")
 def gamma_is_mostly_negative_for_adam(grid: xr.Dataset) -> Evidence:
     """For Adam Gamma_t = sqrt(V_t)/alpha_t - sqrt(V_{t-1})/alpha_{t-1} is negative for most t."""
     gamma, same = _gamma(grid, "Adam")
@@ -229,7 +236,15 @@ def gamma_is_mostly_negative_for_adam(grid: xr.Dataset) -> Evidence:
     return all_of([at_least(float(np.mean(gamma < 0.0)), 0.5, note), same])
 
 
-@claim("reddi2018.R11", "Theorem 4 and section 2", "rate", AMSGRAD_ONLINE, ADAGRAD_ONLINE, SGD_ONLINE)
+@claim(
+    "reddi2018.R11",
+    "Theorem 4 and section 2",
+    "rate",
+    AMSGRAD_ONLINE,
+    ADAGRAD_ONLINE,
+    SGD_ONLINE,
+    constants="read",
+)
 def regret_falls_like_the_inverse_root(*grids: xr.Dataset) -> Evidence:
     """The average regret of AMSGrad, AdaGrad and SGD with steps alpha/sqrt(t) falls like T^(-1/2)."""
     parts = []
@@ -241,7 +256,7 @@ def regret_falls_like_the_inverse_root(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("reddi2018.X4", "Algorithm 1", "exact", ADAM_ONLINE, CORRECTED_ONLINE)
+@claim("reddi2018.X4", "Algorithm 1", "exact", ADAM_ONLINE, CORRECTED_ONLINE, constants="read")
 def bias_correction_does_not_change_the_end(plain: xr.Dataset, corrected: xr.Dataset, tier: str) -> Evidence:
     """Bias correction does not change where Adam ends."""
     # Below .9999 the drift is so weak that 1e6 steps do not bring every run to its corner.

@@ -91,7 +91,7 @@ def _theorem_1_cells(grid: xr.Dataset) -> xr.Dataset:
     return grid.sel(C=xr.DataArray(list(SLOPES), dims="C"), beta2=xr.DataArray(list(SHARES), dims="C"))
 
 
-@claim("reddi2018.R1a", "Theorem 1", "exact", THEOREM_1)
+@claim("reddi2018.R1a", "Theorem 1", "exact", THEOREM_1, constants="read")
 def every_block_starts_at_the_wrong_corner(grid: xr.Dataset) -> Evidence:
     """On slopes (C, -1, -1) with beta1 = 0 and beta2 = 1/(1+C^2), Adam started at +1 is at +1 at the start of
     every block of three, although -1 is optimal."""
@@ -103,7 +103,7 @@ def every_block_starts_at_the_wrong_corner(grid: xr.Dataset) -> Evidence:
     return within(np.max(np.abs(cells.x.values - 1.0)), 0.0, 1e-12, note)
 
 
-@claim("reddi2018.R1b", "Theorem 1", "lower", THEOREM_1)
+@claim("reddi2018.R1b", "Theorem 1", "lower", THEOREM_1, constants="read")
 def every_block_costs_regret(grid: xr.Dataset) -> Evidence:
     """In the setting of Theorem 1 every block of three costs at least 2C - 4 of regret: R_T >= (2C - 4)
     T/3."""
@@ -114,7 +114,7 @@ def every_block_costs_regret(grid: xr.Dataset) -> Evidence:
     return at_least(np.min(excess.values), 0.0, note)
 
 
-@claim("reddi2018.R2", "Theorem 1, proof", "exact", STARTS)
+@claim("reddi2018.R2", "Theorem 1, proof", "exact", STARTS, constants="read")
 def the_wrong_corner_attracts_every_start(grid: xr.Dataset) -> Evidence:
     """From any x_1 in the box Adam reaches +1 on the slopes (3, -1, -1) of Theorem 1 and is there at every
     later block start."""
@@ -122,7 +122,7 @@ def the_wrong_corner_attracts_every_start(grid: xr.Dataset) -> Evidence:
     return within(np.max(np.abs(grid.x.sel(checkpoint=slice(300, None)).values - 1.0)), 0.0, 1e-12, note)
 
 
-@claim("reddi2018.R3a", "Theorem 2", "exact")
+@claim("reddi2018.R3a", "Theorem 2", "exact", constants="derived")
 def adam_fails_from_a_smallest_C_on() -> Evidence:
     """For each (beta1, beta2) with beta1 < sqrt(beta2), Adam follows the wrong sign on the period-C problem
     for every C from a smallest one on, and the right sign just below it."""
@@ -147,7 +147,7 @@ def sufficient_C(beta1: float, beta2: float) -> int:
     return 2 * N
 
 
-@claim("reddi2018.R3b", "Theorem 2", "upper")
+@claim("reddi2018.R3b", "Theorem 2", "upper", constants="read")
 def the_sufficient_C_is_sufficient() -> Evidence:
     """The explicit conditions of a machine-checked proof of Theorem 2 give a C at which Adam does go
     wrong."""
@@ -157,7 +157,7 @@ def the_sufficient_C_is_sufficient() -> Evidence:
     return at_most(max(D), 0.0, f"drift at the sufficient C; sufficient against smallest C: {listed}")
 
 
-@claim("reddi2018.R4", "Theorem 3", "order")
+@claim("reddi2018.R4", "Theorem 3", "order", constants="derived")
 def the_expected_step_turns_at_a_critical_C(tier: str) -> Evidence:
     """With slope C drawn with probability (1+delta)/(C+1), else -1, the expected Adam step points the wrong
     way for C above about 2 delta/(1-beta2) and the right way below."""
@@ -178,7 +178,7 @@ def the_expected_step_turns_at_a_critical_C(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("reddi2018.R5", "Theorem 6", "exact", *RESCALED, FIXED)
+@claim("reddi2018.R5", "Theorem 6", "exact", *RESCALED, FIXED, constants="read")
 def no_eps_repairs_adam(*grids: xr.Dataset) -> Evidence:
     """For every eps inside the root, slopes 10 sqrt(eps) (3, -1, -1) keep Adam at +1; at fixed slopes a large
     eps does repair it."""
@@ -239,7 +239,7 @@ def _both_sides(grid: xr.Dataset, g: Array, root: Array, bounds: dict[str, Array
     return all_of(parts)
 
 
-@claim("reddi2018.R6a", "Theorem 4", "upper", LINEAR_AMSGRAD, LINEAR_SUMS)
+@claim("reddi2018.R6a", "Theorem 4", "upper", LINEAR_AMSGRAD, LINEAR_SUMS, constants="read")
 def amsgrad_keeps_its_regret_bound(grid: xr.Dataset, sums: xr.Dataset) -> Evidence:
     """The regret of AMSGrad with beta1_t = beta1 lambda^(t-1) stays below the data-dependent bound at every
     T."""
@@ -261,7 +261,7 @@ def amsgrad_keeps_its_regret_bound(grid: xr.Dataset, sums: xr.Dataset) -> Eviden
     return _both_sides(grid, g, root, bounds)
 
 
-@claim("reddi2018.R6b", "Theorem 5", "upper", LINEAR_ADAM_NC, LINEAR_SUMS)
+@claim("reddi2018.R6b", "Theorem 5", "upper", LINEAR_ADAM_NC, LINEAR_SUMS, constants="read")
 def adam_nc_keeps_its_regret_bound(grid: xr.Dataset, sums: xr.Dataset) -> Evidence:
     """The regret of AdamNC with beta2_t = 1 - 1/t stays below its data-dependent bound, zeta = alpha, at
     every T."""
@@ -284,7 +284,7 @@ def _largest_update(g: Array, beta1: float, beta2: float) -> Array:
     return largest
 
 
-@claim("reddi2018.P1", "Algorithm 1", "tight")
+@claim("reddi2018.P1", "Algorithm 1", "tight", constants="derived")
 def an_update_has_a_largest_size() -> Evidence:
     """abs(m_t)/sqrt(v_t) is at most (1-beta1)/sqrt((1-beta2)(1-beta1^2/beta2)) for every gradient sequence,
     and sizes (beta1/beta2)^age approach this bound."""

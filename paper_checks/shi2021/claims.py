@@ -147,7 +147,7 @@ def agreement(grid: xr.Dataset, large: int) -> np.ndarray[Any, np.dtype[np.bool_
     return np.asarray(np.isfinite(distance) & ((distance < shi.RULE.converged) == (drifts > 0.0)))
 
 
-@claim("shi2021.S1", "Figure 1", "region", PHASES, PHASES_TWO_HIT)
+@claim("shi2021.S1", "Figure 1", "region", PHASES, PHASES_TWO_HIT, constants="read")
 def the_diagram_is_the_sign_of_the_drift(*grids: xr.Dataset) -> Evidence:
     """On the period-C problem RMSProp converges right of a curve in the (-log10(1-beta2), C) plane and
     diverges left of it; the curve is the zero of the drift, for the problem as printed and for the one first
@@ -165,7 +165,7 @@ def the_diagram_is_the_sign_of_the_drift(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("shi2021.S2a", "Figure 1", "exact")
+@claim("shi2021.S2a", "Figure 1", "exact", constants="derived")
 def the_critical_beta2_rises_with_C() -> Evidence:
     """The critical beta2 rises with C; 1 - beta2* = 4/(C^2-1) (1 + C/(C^2-1)) to first order, and C = 2
     always converges."""
@@ -189,7 +189,7 @@ def worst_case(beta2: float, n: int, d: int, D1: float) -> float:
     return math.sqrt(5.0 * d * inverse) * d * n**2 * D1 * spread
 
 
-@claim("shi2021.S2b", "Theorem 4.3; divergence bound quoted in section 1", "order")
+@claim("shi2021.S2b", "Theorem 4.3; divergence bound quoted in section 1", "order", constants="read")
 def sufficient_conditions_lie_on_their_sides() -> Evidence:
     """Both sufficient conditions lie on their side of the exact boundary: Theorem 4.3 asks for a beta2 above
     it, the divergence bound C^(-4/(C-2)) stays below it."""
@@ -209,7 +209,7 @@ def sufficient_conditions_lie_on_their_sides() -> Evidence:
     return all_of([at_least(exact / sufficient, 1.0, needs), at_least(np.min(roots - quoted), 0.0, below)])
 
 
-@claim("shi2021.S3", "Section 1, text on Figure 1", "exact", ROOT, ROOT_TWO_HIT)
+@claim("shi2021.S3", "Section 1, text on Figure 1", "exact", ROOT, ROOT_TWO_HIT, constants="read")
 def the_published_threshold_has_two_large_gradients(*grids: xr.Dataset) -> Evidence:
     """At C = 10 the transition of the printed problem is at beta2 = .955443; the published transition,
     between .63 and .64, is that of a sequence with two large gradients per period, .634372."""
@@ -234,7 +234,7 @@ def the_published_threshold_has_two_large_gradients(*grids: xr.Dataset) -> Evide
     return all_of(parts)
 
 
-@claim("shi2021.S4", "Theorems 4.1 and 4.2", "upper", FULL_BATCH)
+@claim("shi2021.S4", "Theorems 4.1 and 4.2", "upper", FULL_BATCH, constants="read")
 def full_gradients_converge(grid: xr.Dataset) -> Evidence:
     """With full gradients RMSProp converges for every beta2 in (0, 1), and Adam for every beta1 <
     sqrt(beta2). Our instance: x^2/2 from x_1 = 1, lr_t = .1/sqrt(t), m_0 = v_0 = 0, no bias correction."""
@@ -266,7 +266,7 @@ def _grows_like_the_root(before: Array, after: Array, beta2: Array) -> Evidence:
     return _worst(slopes, 0.5, 0.05, "log-slope in the last decade, beta2 <= .8")
 
 
-@claim("shi2021.S5a", "Table 1 and appendix, realizable", "rate", REALIZABLE)
+@claim("shi2021.S5a", "Table 1 and appendix, realizable", "rate", REALIZABLE, constants="read")
 def realizable_quadratics_converge_above_the_threshold(grid: xr.Dataset) -> Evidence:
     """Realizable ten quadratics: for beta2 above .9554 the iterate converges, below it diverges like 2 lr
     |D|/n sqrt(K)."""
@@ -287,7 +287,7 @@ def realizable_quadratics_converge_above_the_threshold(grid: xr.Dataset) -> Evid
     return all_of(parts)
 
 
-@claim("shi2021.S5b", "Table 1 and appendix, non-realizable", "tight", NONREALIZABLE)
+@claim("shi2021.S5b", "Table 1 and appendix, non-realizable", "tight", NONREALIZABLE, constants="read")
 def nonrealizable_quadratics_settle_at_a_bias(grid: xr.Dataset, tier: str) -> Evidence:
     """Non-realizable ten quadratics: for small beta2 the iterate diverges like sqrt(K), for beta2 near 1 it
     stays bounded and settles at the nonzero point where the drift vanishes."""
@@ -302,7 +302,7 @@ def nonrealizable_quadratics_settle_at_a_bias(grid: xr.Dataset, tier: str) -> Ev
     return all_of([_grows_like_the_root(before, after, beta2), settled])
 
 
-@claim("shi2021.S5c", "Appendix, non-realizable run", "order", PUBLISHED_LEVEL)
+@claim("shi2021.S5c", "Appendix, non-realizable run", "order", PUBLISHED_LEVEL, constants="read")
 def the_published_level_is_a_transient(grid: xr.Dataset) -> Evidence:
     """The level that the published run shows is a transient: it is far from the limit, still moving, and the
     same for data a hundred times larger."""

@@ -106,7 +106,7 @@ def _agreement(grid: xr.Dataset, field: Array, decided: Array, note: str = "") -
     return all_of([at_least(right.min(), 0.98, worst), at_most(clash.mean(), 0.02, opposite)])
 
 
-@claim("zhang2022.Z1a", _DIVERGENCE, "region", PHASE)
+@claim("zhang2022.Z1a", _DIVERGENCE, "region", PHASE, constants="derived")
 def cyclic_verdicts_follow_the_drift(grid: xr.Dataset) -> Evidence:
     """In cyclic order Adam diverges on the piecewise function where its drift D is negative and converges
     where it is positive, for n = 10, 20, 50, four values of a and both branches, in the cells with beta1 <
@@ -115,7 +115,7 @@ def cyclic_verdicts_follow_the_drift(grid: xr.Dataset) -> Evidence:
     return _agreement(grid, field, bounded(grid) & (np.abs(field) > BAND))
 
 
-@claim("zhang2022.Z1b", _DIVERGENCE, "region", RESHUFFLED, FROZEN)
+@claim("zhang2022.Z1b", _DIVERGENCE, "region", RESHUFFLED, FROZEN, constants="derived")
 def reshuffled_verdicts_follow_their_drift(grid: xr.Dataset, frozen: xr.Dataset) -> Evidence:
     """With reshuffling Adam diverges where the drift of that order, measured at frozen x, is negative and
     converges where it is positive; the sign of this drift differs from that of the cyclic drift near the
@@ -139,7 +139,7 @@ def _slope(x: Any, y: Any) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-@claim("zhang2022.Z2", _DIVERGENCE, "exact")
+@claim("zhang2022.Z2", _DIVERGENCE, "exact", constants="derived")
 def the_diverging_region_grows_with_n() -> Evidence:
     """The diverging region grows with n (nested on a 100 x 100 grid), beta2* increases, and the region fills
     the part beta1 < sqrt(beta2) of the square; for a = 1, 1 - beta2* falls like n^-2."""
@@ -171,7 +171,7 @@ SIGN = ts.Sweep(
 )
 
 
-@claim("zhang2022.Z8", _DIVERGENCE, "exact", SIGN)
+@claim("zhang2022.Z8", _DIVERGENCE, "exact", SIGN, constants="read")
 def sign_descent_diverges(grid: xr.Dataset) -> Evidence:
     """Sign descent (beta1 = beta2 = 0) diverges for n >= 3: n - 2 wrong steps per epoch; at n = 2 it does
     not."""
@@ -203,7 +203,7 @@ BRANCHES = ts.Sweep(
 )
 
 
-@claim("zhang2022.Z9", _DIVERGENCE, "region", PHASE, BRANCHES)
+@claim("zhang2022.Z9", _DIVERGENCE, "region", PHASE, BRANCHES, constants="read")
 def gradients_diverge_on_the_left_branch_only(grid: xr.Dataset, starts: xr.Dataset) -> Evidence:
     """In the diverging region the gradients of the iterates diverge when x_0 < -2, and tend to the constant
     1/n when x_0 > -2, where only the iterates and function values diverge."""
@@ -256,7 +256,7 @@ def decay_exponents(grid: xr.Dataset) -> dict[float, float]:
     }
 
 
-@claim("zhang2022.Z4", _CONVERGENCE + ", D0 = 0", "rate", REALIZABLE)
+@claim("zhang2022.Z4", _CONVERGENCE + ", D0 = 0", "rate", REALIZABLE, constants="read")
 def strong_growth_removes_the_neighbourhood(grid: xr.Dataset) -> Evidence:
     """Under strong growth (ten realizable quadratics) and beta2 above beta2* the iterate, and with it the
     gradient, goes to zero like T^-1/2; below beta2* it grows."""
@@ -310,7 +310,7 @@ def sawtooth(beta1: float) -> float:
     return float(np.cumsum((-1.0 + 10.0 * weight) / 3.0)[:9].sum())
 
 
-@claim("zhang2022.Z5", _CONVERGENCE + ", D0 > 0", "tight", BIASED)
+@claim("zhang2022.Z5", _CONVERGENCE + ", D0 > 0", "tight", BIASED, constants="recalled")
 def the_neighbourhood_is_linear_in_the_root_of_D0(grid: xr.Dataset) -> Evidence:
     """The neighbourhood left by D0 > 0 is linear in sqrt(D0): with steps in the same proportion, x_T at a =
     1000 is ten times x_T at a = 100 (D0 is proportional to a^2)."""
@@ -320,7 +320,7 @@ def the_neighbourhood_is_linear_in_the_root_of_D0(grid: xr.Dataset) -> Evidence:
     return all_of([*parts, at_least(np.min(np.abs(100.0 * small)), 0.1, note)])
 
 
-@claim("zhang2022.Z6", _CONVERGENCE + ", D0 > 0", "tight", BIASED)
+@claim("zhang2022.Z6", _CONVERGENCE + ", D0 > 0", "tight", BIASED, constants="derived")
 def the_neighbourhood_is_linear_in_the_memory(grid: xr.Dataset) -> Evidence:
     """The neighbourhood is linear in 1 - beta2, with slope -200/9 a at beta1 = 0 in cyclic order, and the run
     reaches the exact limit up to a finite-step offset whose formula is known."""

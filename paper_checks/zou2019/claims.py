@@ -129,7 +129,7 @@ def path(r: float, lr: float, times: Array, start: float) -> Array:
     return np.asarray(np.interp(np.log(times), log, x))
 
 
-@claim("zou2019.G1a", "Counterexample experiment", "order", PERIODIC)
+@claim("zou2019.G1a", "Counterexample experiment", "order", PERIODIC, constants="recalled")
 def r_decides_the_corner(grid: xr.Dataset, tier: str) -> Evidence:
     """Generic Adam with theta_t = 1 - (.01 + .99 r)/t^r on 1010/-10 (periodic): stuck in the wrong corner for
     r = 0, in the right one for r = .75 and r = 1."""
@@ -145,7 +145,7 @@ def r_decides_the_corner(grid: xr.Dataset, tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("zou2019.G1b", "Counterexample experiment", "order", STOCHASTIC)
+@claim("zou2019.G1b", "Counterexample experiment", "order", STOCHASTIC, constants="recalled")
 def r_decides_the_corner_of_random_gradients(grid: xr.Dataset, tier: str) -> Evidence:
     """With 1010 drawn with probability .01, else -10, Generic Adam likewise ends in the wrong corner for r =
     0 and in the right one for r = .75 and r = 1."""
@@ -159,7 +159,7 @@ def r_decides_the_corner_of_random_gradients(grid: xr.Dataset, tier: str) -> Evi
     return all_of(parts)
 
 
-@claim("zou2019.G1c", "Counterexample experiment", "tight", PERIODIC)
+@claim("zou2019.G1c", "Counterexample experiment", "tight", PERIODIC, constants="recalled")
 def trajectories_follow_the_drift(grid: xr.Dataset, tier: str) -> Evidence:
     """From t = 1e4 on the whole trajectory follows the exact drift at the current theta_t; it turns towards
     the optimum when c/t^r - 1/t falls below 1 - beta2* = 4.84e-4, which for r = .25 takes 8e10 steps."""
@@ -203,7 +203,7 @@ def power_sum(p: float, T: float) -> float:
     return float(head + integral + ends + slopes)
 
 
-@claim("zou2019.G2", "Main theorem, power schedules", "rate", RATES)
+@claim("zou2019.G2", "Main theorem, power schedules", "rate", RATES, constants="recalled")
 def power_schedules_reach_their_rate(grid: xr.Dataset) -> Evidence:
     """For r > 0 and r/2 <= s < 1 the gradient average decreases at least like T^-min(r/2, 1-s); for s = 0 it
     does not decrease."""
@@ -222,7 +222,7 @@ def power_schedules_reach_their_rate(grid: xr.Dataset) -> Evidence:
     return all_of([*parts, at_least(stuck, -0.05, "slopes at s = 0, refused: no decrease")])
 
 
-@claim("zou2019.G3", "Sufficient condition, parts (3) and (4)", "exact")
+@claim("zou2019.G3", "Sufficient condition, parts (3) and (4)", "exact", constants="recalled")
 def the_rule_for_power_schedules_is_exact() -> Evidence:
     """A power schedule (s, r) satisfies the sufficient condition iff r/2 <= s < 1 and r > 0."""
     cells = [(s, r) for s in np.arange(26) / 20 for r in np.arange(51) / 20]
