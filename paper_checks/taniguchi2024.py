@@ -110,6 +110,18 @@ def adam_ends_where_its_field_points(grid: xr.Dataset, tier: str) -> Evidence:
         # = 10.
         tolerance = 0.08 * formula + 4.0 * root.standard_error
         parts.append(within(1.0 - root.value, formula, tolerance, f"critical 1 - beta2 of Adam at k = {k}"))
+    # The power of k, without momentum: noise of 2 and 3 % in the two roots.
+    roots, formulas = [], []
+    for k, bracket, steps in ((10, (0.95, 0.99), 30_000), (20, (0.985, 0.9985), 60_000)):
+        case = 0.0, k, float(k), "replacement"
+        roots.append(monte_carlo.critical_beta2(*case, bracket=bracket, steps=steps, **run))
+        formulas.append(1.0 - float(first_order_beta2(*case)))
+    slope, formula = (math.log2(far / near) for near, far in ([1.0 - root.value for root in roots], formulas))
+    scatter = math.hypot(*(root.standard_error / (1.0 - root.value) for root in roots)) / math.log(2.0)
+    note = (
+        f"exponent of 1 - beta2* in k from 10 to 20 at beta1 = 0, against that of the formula, {formula:.3f}"
+    )
+    parts.append(within(slope, formula, 4.0 * scatter, note))
     for k in (10, 50):
         problem, x = monte_carlo.linear(k, float(k)), grid["x_final"].sel(k=float(k))
         mean, error = x.mean("seed").values, x.std("seed", ddof=1).values / math.sqrt(x.sizes["seed"])
@@ -119,7 +131,7 @@ def adam_ends_where_its_field_points(grid: xr.Dataset, tier: str) -> Evidence:
             if field.sign(5.0) != 0 and abs(at) > 5.0 * spread:
                 note = f"Adam moves against the field, k = {k}, beta2 = {beta2}"
                 parts.append(at_least(-at * field.sign(), 0.0, note))
-    parts.append(at_least(len(parts), 9.0 if tier == "quick" else 11.0, "comparisons with a certain sign"))
+    parts.append(at_least(len(parts), 10.0 if tier == "quick" else 12.0, "comparisons with a certain sign"))
     return all_of(parts)
 
 
