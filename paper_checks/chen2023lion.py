@@ -110,7 +110,7 @@ def box_distance(grid: xr.Dataset) -> Array:
     return np.asarray(np.abs(x - np.array(best)[None, :, None, :]).max(axis=(2, 3)))
 
 
-@claim("chen2023lion.L2", f"{_ALGORITHM}; 2310.05898, phase 2", "upper", KKT, constants="derived")
+@claim("chen2023lion.L2", f"{_ALGORITHM}; 2310.05898, phase 2", "weak", KKT, constants="derived")
 def lion_minimises_over_the_box(grid: xr.Dataset) -> Evidence:
     """With weight decay Lion minimises f over the box, up to a cycle: it ends within 5 lr of the constrained
     minimiser of a coupled quadratic, and not within half a step of it, for four sizes of the box and every lr."""

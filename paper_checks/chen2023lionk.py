@@ -192,6 +192,13 @@ DEVIATIONS = [
             "L4",
         ),
         (
+            "2310.05898, where Lion-K ends",
+            "The minimiser is that of the regularised objective for any betas.",
+            "So KKT and K1 cannot tell other betas in the update; chen2023lion.L3 and N3 do.",
+            "KKT",
+            "K1",
+        ),
+        (
             "2310.05898, order of the updates",
             "Some presentations evaluate grad K at a combination with the updated momentum.",
             "Lion's own order: the step uses the old momentum, beta1 m_{t-1} + (1 - beta1) g_t.",

@@ -138,6 +138,13 @@ def test_a_wrong_smallest_C_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         assert status("reddi2018.R3a", [], "full") is Outcome.FAIL
 
 
+@pytest.mark.parametrize("factor", [0.7, 1.5])
+def test_another_critical_C_fails(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = reddi.stochastic
+    monkeypatch.setattr(reddi2018.reddi, "stochastic", lambda C, **rest: right(factor * C, **rest))
+    assert status("reddi2018.R4", []) is Outcome.FAIL
+
+
 def test_sufficient_C_by_hand() -> None:
     # (0, .5): N >= 4/sqrt(.5) = 5.66 and .5^N (2N)^2 <= 1: N = 6, 7 give 2.25, 1.53, N = 8 gives 1.  C = 16.
     assert reddi2018.sufficient_C(0.0, 0.5) == 16
