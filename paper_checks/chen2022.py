@@ -100,19 +100,20 @@ def only_the_number_of_samples_counts(*grids: xr.Dataset, tier: str) -> Evidence
     """The error depends on B and T through B T only: B samples in a step replace B steps. On f = ||x||^2/2 it
     is d sigma artanh(sqrt(1 - 1/e))/sqrt(B T) to first order."""
     sweep = SWEEPS[-1].at(tier)
+    runs = [grid["gradient_square_mean"].values.ravel() for grid in grids]
+    before, last = runs[: -len(BATCHES)], runs[-len(BATCHES) :]  # batches 4, 16, 64 and all
     predicted = limit(np.array(BATCHES), sweep.steps, sweep.problem.facts["sigma"])
     parts = []
-    for B, one, expected in zip(BATCHES, errors(grids)[-1], predicted, strict=True):
+    for B, one, expected in zip(BATCHES, last, predicted, strict=True):
         error = one.std(ddof=1) / math.sqrt(one.size) / expected
         # The first order lacks the way from x_1, during which v is still small: 7 % at B = 1.
         note = f"B = {B}, T = {sweep.steps}: error over first order, standard error {error:.2g}"
         parts.append(within(one.mean() / expected, 1.0, 0.12 - 3.0 * error, note))
     # A quarter of the steps with four times the samples in each.
-    before, last = errors(grids)
-    for B, many, one in zip(BATCHES, before[1:], last[:-1], strict=False):
+    for B, many, one in zip(BATCHES[:-1], before, last[:-1], strict=True):
         ratio = many.mean() / one.mean()
         error = ratio * math.hypot(
-            *(runs.std(ddof=1) / runs.mean() / math.sqrt(runs.size) for runs in (many, one))
+            *(run.std(ddof=1) / run.mean() / math.sqrt(run.size) for run in (many, one))
         )
         # Both lack the way from x_1, as above.
         note = (
