@@ -93,7 +93,7 @@ def errors_fall_like_the_root_of_the_batch(*grids: xr.Dataset, tier: str) -> Evi
     "chen2022.G4b",
     "Mini-batch and distributed Adam",
     "tight",
-    *SWEEPS[-2 * len(BATCHES) :],
+    *SWEEPS[1 - 2 * len(BATCHES) :],
     constants="derived",
 )
 def only_the_number_of_samples_counts(*grids: xr.Dataset, tier: str) -> Evidence:

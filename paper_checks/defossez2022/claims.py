@@ -175,5 +175,6 @@ DEVIATIONS = ledger("defossez2022",
      ".999 test it. The left side is at least 15 times smaller. The first term is attained up to the factor 2 "
      "that the proof loses; the constants of the second, which noise calls for, are tested by neither.", "X3a"),
     ("Theorem 4 (with momentum)", "A bound with the factor 1/(1 - beta1).",
-     "Not asserted: its constants are neither read nor derived here, and its algorithm is not run."),
+     "Not asserted: its constants are recalled, as the same lecture notes have them, but not derived here, and its "
+     "algorithm is not run."),
 )  # fmt: skip
