@@ -95,9 +95,9 @@ SKEWED = ts.Sweep(
     twopoint.two_point(10.0, 0.1),
     ts.generic_adam(lr=0.5, beta1=0.0, c=0.1, r=0.0, schedule=ts.power(0.5)),
     {"r": [0.0, 0.25, 0.5]},
-    steps=200_000,
+    steps=100_000,
     seeds=32,
-    checkpoints=range(100_000, 200_001, 2_000),
+    checkpoints=range(50_000, 100_001, 1_000),
     entropy=2019,
     name="zou2019.skewed",
 )
@@ -264,16 +264,7 @@ def the_rule_for_power_schedules_is_exact() -> Evidence:
     wrong = sum(accepted(s, r) != evaluated(s, r) for s, r in cells)
     total = sum(accepted(s, r) for s, r in cells)
     loop = math.fsum(t**-0.75 for t in range(1, 100_001))
-    edges = [
-        (0.5, 1.0),
-        (0.5, 1.05),
-        (0.5, 0.05),
-        (0.5, 0.0),
-        (0.95, 0.5),
-        (1.0, 0.5),
-        (0.25, 0.5),
-        (0.25, 0.55),
-    ]
+    edges = [(0.5, 1.0), (0.5, 1.05), (0.5, 0.05), (0.5, 0.0), (0.95, 0.5), (1.0, 0.5)]
     symbolic = {
         edge: all(
             part.answer is Answer.HOLDS
