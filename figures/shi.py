@@ -56,7 +56,7 @@ def _phases(ax: Axes, grid: xr.Dataset, large: int) -> None:
 
 def _realizable(ax: Axes, grid: xr.Dataset) -> None:
     k = grid["checkpoint"].values
-    lr = shi2021.QUADRATICS.lr
+    lr = shi2021.REALIZABLE.optimizer.lr
     shown = {0.1: RED, 0.6: RED, 0.9: RED, 0.95: RED, 0.96: BLUE, 0.98: BLUE, 0.999: BLUE}
     for beta2, color in shown.items():
         cell = grid.sel(beta2=beta2).isel(seed=0)

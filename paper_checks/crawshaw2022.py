@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import separable
-from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
+from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
@@ -69,11 +69,11 @@ def _row(name: str, grid: xr.Dataset) -> str:
     return f"{name}, lr {grid.lr.values[0]:g} ... {grid.lr.values[-1]:g}: {shown}"
 
 
-@claim("crawshaw2022.C1", "2208.11195, robustness to unbounded smoothness", "order", *TUNED)
+@claim("crawshaw2022.C1", "2208.11195, robustness to unbounded smoothness", "order", *TUNED, constants="none")
 def gd_alone_pays_for_the_largest_slope(*grids: xr.Dataset) -> Evidence:
     """On separable wells with different constants, gradient descent at its best step needs at least three
-    times the steps of clipped, normalised and sign descent at theirs, and its steps grow exponentially with
-    the distance of the start, theirs at most in proportion."""
+    times the steps of clipped, normalised, sign and generalized sign descent at theirs, and its steps grow with the
+    reach r of the start like e^r/r, theirs at most by half more than in proportion."""
     names = ("GD", "clipped GD", "normalised GD", "sign", "generalized sign")
     rows = "; ".join(_row(name, grid) for name, grid in zip(names, grids, strict=True))
     table = f"steps over the grid at reach 6: {rows}"
@@ -82,12 +82,18 @@ def gd_alone_pays_for_the_largest_slope(*grids: xr.Dataset) -> Evidence:
         if edge.any() or not np.isfinite(steps).all():
             return undecided(name, "a best step inside the grid", f"widen the grid of {name}; {table}")
     shown = {name: ", ".join(f"{s:.0f}" for s in steps) for name, (steps, _) in results.items()}
-    slow = results["GD"][0]
-    parts = [at_least(slow[-1] / slow[0], 10.0, f"GD: {shown['GD']} steps at reach 6, 8, 10")]
-    for name in names[1:-1]:
+    slow, reach = results["GD"][0], np.array(REACH)
+    # From x = r/L1 a step beyond 2 x over the slope, of order e^r, goes farther out: steps of order r e^-r are the
+    # largest.  The grid has 20 of them per decade, a factor 1.12, which two ends share.
+    law = slow / slow[0] / (np.exp(reach - reach[0]) * reach[0] / reach)
+    parts = [
+        within(value, 1.0, 0.25, f"GD: {shown['GD']} steps at reach 6, 8, 10, over e^r/r")
+        for value in law[1:]
+    ]
+    for name in names[1:]:
         steps = results[name][0]
         parts.append(at_least(np.min(slow / steps), 3.0, f"{name}: {shown[name]}"))
-        parts.append(at_most(steps[-1] / steps[0], 2.5))
+        parts.append(at_most(np.max(steps / steps[0] / (reach / reach[0])), 1.5))
     worst = all_of(parts)
     return replace(worst, note=f"{worst.note}; {table}")
 
@@ -109,7 +115,8 @@ DEVIATIONS = ledger(
         "descent is ahead by a factor 3.1 only; the gap grows with the reach. From starts that are "
         "multiples of the step it lands on the optimum (60 steps at lr = 0.1 from 6/L1_i), so the start is "
         "incommensurable and a step size counts with its smaller neighbour: 209 steps instead of 132 for "
-        "the luckiest. The theorem on noise and momentum is not tested: its constants were not available.",
+        "the luckiest. The factors 3 and 1.5 are read off a first run. The theorem on noise and momentum is not "
+        "tested: its constants were not available.",
         "C1",
     ),
 )

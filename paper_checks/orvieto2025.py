@@ -63,7 +63,7 @@ def updates(grid: xr.Dataset) -> Array:
     return largest
 
 
-@claim("orvieto2025.O1", "beta1 = beta2", "upper", RANDOM, EXTREMAL)
+@claim("orvieto2025.O1", "beta1 = beta2", "upper", RANDOM, EXTREMAL, constants="derived")
 def updates_are_bounded(*grids: xr.Dataset) -> Evidence:
     """With beta1 = beta2 and no bias correction abs(m) <= sqrt(v) at every step for every gradient sequence;
     for other pairs with beta1 < sqrt(beta2) the bound is (1-beta1)/sqrt((1-beta2)(1-beta1^2/beta2))."""
@@ -77,7 +77,7 @@ def updates_are_bounded(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("orvieto2025.O2", "beta1 = beta2", "tight", EXTREMAL)
+@claim("orvieto2025.O2", "beta1 = beta2", "tight", EXTREMAL, constants="derived")
 def equal_betas_give_the_smallest_bound(grid: xr.Dataset) -> Evidence:
     """For given beta2 the bound on abs(m)/sqrt(v) is smallest, and equal to 1, at beta1 = beta2; it is
     attained, so that only there an update never exceeds lr."""
@@ -113,7 +113,13 @@ def _variance(grid: xr.Dataset, tail: float, offset: float, seed: int) -> tuple[
     return np.array(ran), np.array(own)
 
 
-@claim("orvieto2025.O3", "beta1 = beta2: m and v as estimates of mean and variance", "exact", RANDOM)
+@claim(
+    "orvieto2025.O3",
+    "beta1 = beta2: m and v as estimates of mean and variance",
+    "exact",
+    RANDOM,
+    constants="derived",
+)
 def v_less_the_square_of_m_is_a_variance(grid: xr.Dataset) -> Evidence:
     """With beta1 = beta2 = beta, v - m^2 is beta times the exponential average of (g_t - m_{t-1})^2, and so
     never negative."""

@@ -55,7 +55,7 @@ SEEDS = ts.Sweep(
 _VARIANCE = "Abstract: the variance of the gradients causes the divergence"
 
 
-@claim("wang2022divergence.X5a", _VARIANCE, "region", FULL_GRADIENT, COMPONENTS)
+@claim("wang2022divergence.X5a", _VARIANCE, "region", FULL_GRADIENT, COMPONENTS, constants="read")
 def full_gradients_converge(full: xr.Dataset, components: xr.Dataset) -> Evidence:
     """On the divergence function with n = 10 and a = 1, Adam with full gradients converges for every beta1 <
     sqrt(beta2) and from both sides of the kink; with component gradients it diverges in most of the cells."""
@@ -75,7 +75,11 @@ def full_gradients_converge(full: xr.Dataset, components: xr.Dataset) -> Evidenc
 
 
 @claim(
-    "wang2022divergence.X5b", "Abstract: divergence in expectation and with high probability", "order", SEEDS
+    "wang2022divergence.X5b",
+    "Abstract: divergence in expectation and with high probability",
+    "order",
+    SEEDS,
+    constants="read",
 )
 def adam_diverges_in_expectation_and_probability(grid: xr.Dataset) -> Evidence:
     """With components drawn with replacement and beta2 below its critical value, Adam's expected distance

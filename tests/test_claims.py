@@ -32,8 +32,8 @@ COUNTS = {
     ),
     *("wang2024separability.S2", "wang2024separability.S2b"),
 }
-# All grids together only: the first two judge the longest horizon; S2b says that Gaussian paths never leave.
-TOGETHER = {"chen2022.G4a", "chen2022.G4b", "wang2024separability.S2b"}
+# All grids together only: S2b says that Gaussian paths never leave.
+TOGETHER = {"wang2024separability.S2b"}
 # Rows of the ledgers on what is not run or not known.
 SHOWN_BY_NO_CLAIM = {
     ("zhang2026", "2603.02092, after eq. 2.5"),

@@ -16,7 +16,7 @@ abs(g_n) <= R - sqrt(eps) in every coordinate.
 4. sum_{n<=N} u_n^2 <= log(1 + v_N/eps) - N log beta2, from y/z <= log z - log(z - y) with y = g_n^2,
    z = eps + v_n.
 
-Summing over n and over the d coordinates, with v_N <= R^2/(1 - beta2), gives `bound`.
+Summing over n and over the d coordinates, with v_N <= R^2/(1 - beta2), gives the bound of `THEOREM_2`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 
 import theory_sim as ts
 from counterexamples import smooth
+from paper_checks.defossez2022.theorems import THEOREM_2
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
 
 if TYPE_CHECKING:
@@ -67,27 +68,21 @@ TUNED = ts.Sweep(
     **_RUN,
 )
 
+# A slope of 1 that is used up at the last step: the first term of the bound is twice what it bounds.
+STEPS, SLOPE_BETA2 = 100_000, 0.999
+SLOPE = ts.Sweep(
+    smooth.logcosh(1, 0.0, x0=1_000.0),
+    ts.accumulating_adam(lr=1_000.0 / STEPS, beta2=SLOPE_BETA2, eps=EPS),
+    steps=STEPS,
+    running=True,
+    name="defossez2022.slope",
+)
 
-def bound(lr: Any, beta2: Any, steps: Any, *, R: float, L: float, d: int, gap: float, eps: float) -> Array:
-    """Return the right-hand side for the mean of E||grad F||^2 over x_0 ... x_{N-1} (Theorem 2).
 
-    2 R gap/(lr N) + (4 d R^2/sqrt(1-beta2) + lr d R L/(1-beta2)) (log(1 + R^2/((1-beta2) eps))/N - log
-    beta2).
-
-    Parameters
-    ----------
-    lr, beta2, steps : array_like
-        alpha > 0, beta2 in (0, 1), N >= 1.
-    R : float
-        sup of abs(g)_inf + sqrt(eps).
-    L, d, gap, eps : float
-        Smoothness, dimension, F(x_0) - F*, and eps > 0 inside the root.
-    """
-    share = 1.0 - np.asarray(beta2, dtype=float)
-    noise = 4.0 * d * R**2 / np.sqrt(share) + lr * d * R * L / share
-    accumulated: Array = np.log1p(R**2 / (share * eps)) / steps - np.log(beta2)
-    limit: Array = 2.0 * R * gap / (np.asarray(lr) * steps) + noise * accumulated
-    return limit
+def limit(problem: ts.Problem, gap: float, lr: Any, beta2: Any, steps: Any) -> Array:
+    """Return the bound of Theorem 2 on the mean of E||grad F||^2 over x_0 ... x_{N-1}."""
+    facts = {"d": problem.dim, "L": problem.facts["L"], "G": problem.facts["G"], "gap_1": gap, "eps": EPS}
+    return np.asarray(THEOREM_2.evaluate({"lr": lr, "beta2": beta2, "T": steps, **facts}))
 
 
 def sides(grid: xr.Dataset) -> tuple[Array, Array, Array]:
@@ -96,16 +91,18 @@ def sides(grid: xr.Dataset) -> tuple[Array, Array, Array]:
     left = path.mean("seed", skipna=False).values
     error = path.std("seed", ddof=1, skipna=False).values / math.sqrt(grid.sizes["seed"])
     cells = np.ix_(grid["lr"].values, grid["beta2"].values, grid["checkpoint"].values)
-    R = PROBLEM.facts["G"] + math.sqrt(EPS)
-    return left, error, bound(*cells, R=R, L=PROBLEM.facts["L"], d=D, gap=GAP, eps=EPS)
+    return left, error, limit(PROBLEM, GAP, *cells)
 
 
-@claim("defossez2022.X3a", "Theorem 2 (Adam without momentum)", "upper", LONG, TUNED)
+@claim(
+    "defossez2022.X3a", "Theorem 2 (Adam without momentum)", "upper", LONG, TUNED, SLOPE, constants="derived"
+)
 def the_bound_holds(*grids: xr.Dataset) -> Evidence:
     """The expected squared gradient norm, averaged over the path, stays below the bound with its constants,
-    on log cosh in four dimensions with uniform noise."""
+    on log cosh in four dimensions with uniform noise, and comes to nearly half of it on a long slope."""
+    *noisy, slope = grids
     parts = []
-    for grid in grids:
+    for grid in noisy:
         left, error, right = sides(grid)
         # 5 standard errors of at least 4 seeds; the sides are further apart than any of this.
         ratio = (left + 5.0 * error) / right
@@ -117,10 +114,16 @@ def the_bound_holds(*grids: xr.Dataset) -> Evidence:
     if not binding.any():
         return undecided("none", "some", "no instance has a bound below sup ||grad F||^2; use more steps")
     note = f"largest left/right over the {binding.sum()} instances whose bound is below sup ||grad F||^2"
-    return all_of([*parts, at_most(np.max(left[binding] / right[binding]), 1.0, note)])
+    # The slope 1 is taken at speed lr: gap = lr N, and the first term is 2 gap/(lr N) for a mean square of 1.
+    # The second, here .17, is what the other terms of the proof cost.  log cosh 1000 is 1000 - log 2.
+    above = float(limit(SLOPE.problem, 1_000.0 - math.log(2.0), SLOPE.optimizer.lr, SLOPE_BETA2, STEPS))
+    attained = slope["gradient_square_mean"].values.item() / above
+    half = f"mean of ||grad F||^2 over its bound {above:.3g} on the slope; the first term alone gives 1/2"
+    parts += [at_most(np.max(left[binding] / right[binding]), 1.0, note), at_least(attained, 0.45, half)]
+    return all_of([*parts, at_most(attained, 1.0)])
 
 
-@claim("defossez2022.X3b", "Abstract and section 4", "rate", TUNED)
+@claim("defossez2022.X3b", "Abstract and section 4", "rate", TUNED, constants="read")
 def tuned_steps_reach_the_rate_of_the_bound(grid: xr.Dataset) -> Evidence:
     """With lr = 1/sqrt(N) and beta2 = 1 - 1/N the average squared gradient norm decreases at least as fast as
     the bound, O(log N/sqrt(N)); the exponent seen is -1/2."""
@@ -138,7 +141,13 @@ def tuned_steps_reach_the_rate_of_the_bound(grid: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("defossez2022.X3c", "Abstract: with default parameters Adam does not converge", "order", LONG)
+@claim(
+    "defossez2022.X3c",
+    "Abstract: with default parameters Adam does not converge",
+    "order",
+    LONG,
+    constants="read",
+)
 def constant_steps_leave_a_level(grid: xr.Dataset) -> Evidence:
     """With constant lr and beta2 the average squared gradient norm stays at a level proportional to lr, as
     for SGD with constant steps."""
@@ -158,11 +167,14 @@ CLAIMS = [the_bound_holds, tuned_steps_reach_the_rate_of_the_bound, constant_ste
 DEVIATIONS = ledger("defossez2022",
     ("Theorem 2", "Constants quoted as we recall them.",
      "The descent argument is repeated in the docstring of this file and gives the same constants, with R a "
-     "bound on abs(g) + sqrt(eps).", "X3a"),
+     "bound on abs(g) + sqrt(eps). The transcript of Theorem 2 in the lecture notes of STAT 4830 (D. Davis, "
+     "github.com/damek/STAT-4830), read, has them too; the paper itself was not at hand.", "X3a"),
     ("Theorem 2, tightness", "No statement.",
      "On a problem with bounded gradients the bound says something only where it is below sup ||grad F||^2 = "
      "4. With lr = 1/sqrt(N), beta2 = 1 - 1/N that takes N = 4e5; the instances at 1e6 steps with beta2 >= "
-     ".999 test it. The left side is at least 15 times smaller.", "X3a"),
+     ".999 test it. The left side is at least 15 times smaller. The first term is attained up to the factor 2 "
+     "that the proof loses; the constants of the second, which noise calls for, are tested by neither.", "X3a"),
     ("Theorem 4 (with momentum)", "A bound with the factor 1/(1 - beta1).",
-     "Not asserted: its constants are neither read nor derived here, and its algorithm is not run."),
+     "Not asserted: its constants are recalled, as the same lecture notes have them, but not derived here, and its "
+     "algorithm is not run."),
 )  # fmt: skip

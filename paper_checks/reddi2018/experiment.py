@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 import theory_sim as ts
 from counterexamples import reddi
 from counterexamples.drift import critical_beta2, drift
-from paper_checks.reddi2018.theory import ROOT, paper_adam
+from paper_checks.reddi2018.theorems import SCHEDULE as ROOT
+from paper_checks.reddi2018.theorems import paper_adam
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided, within
 
 if TYPE_CHECKING:
     import xarray as xr
 
+ONLINE = np.array([1010.0] + 100 * [-10.0])  # slopes of a period
+# m and the maximum of v of AMSGrad (.9, .99) on it: k steps after the large slope, and just after it.
+MOMENTUM = -10.0 + 1020.0 * 0.1 * 0.9 ** np.arange(101) / (1.0 - 0.9**101)
+VHAT = 100.0 + (1010.0**2 - 100.0) * 0.01 / -math.expm1(101 * math.log(0.99))
 LIMIT = 20.0 / 101.0  # average regret of the corner +1 in the online problem: slope sum 10, distance 2
 
 
@@ -71,52 +76,79 @@ def _ends(values: xr.DataArray) -> tuple[int, float, float]:
     return T, float(values.sel(checkpoint=T // 10)), float(values.sel(checkpoint=T))
 
 
-@claim("reddi2018.R7a", "Section 3 and Figure 1, online", "tight", ADAM_ONLINE)
+def _limit(values: xr.DataArray) -> tuple[float, float]:
+    """Return a of a + b/sqrt(T), from T/10 and T, and the value at T."""
+    _, early, late = _ends(values)
+    return (math.sqrt(10.0) * late - early) / (math.sqrt(10.0) - 1.0), late
+
+
+def corner_cost(moves: NDArray[Any], lr: float) -> float:
+    """Return the regret per step of the cycle at -1 in which x moves by -lr times `moves` in a period of 101."""
+    x = -1.0
+    for _ in range(3):  # x is where it was a period ago from the second period on
+        cost = 0.0
+        for move, slope in zip(moves, ONLINE, strict=True):
+            cost += slope * (x + 1.0)
+            x = min(max(x - lr * move, -1.0), 1.0)
+    return cost / 101.0
+
+
+def _increment(regret: xr.DataArray) -> tuple[int, int, float]:
+    """Return the checkpoints T/sqrt(10), up to a period, and T, and the regret between them."""
+    T = int(regret.checkpoint[-1])
+    early = 101 * round(T / 101 / math.sqrt(10.0))
+    return early, T, float(T * regret.sel(checkpoint=T) - early * regret.sel(checkpoint=early))
+
+
+@claim("reddi2018.R7a", "Section 3 and Figure 1, online", "tight", ADAM_ONLINE, constants="read")
 def adam_ends_at_the_wrong_corner(grid: xr.Dataset, tier: str) -> Evidence:
     """On slopes 1010 once in 101 steps, else -10, Adam (0.9, 0.99) ends at +1 and its average regret tends to
     20/101."""
     cell = published(grid)
-    T, early, late = _ends(cell.regret_mean)
-    limit = (math.sqrt(10.0) * late - early) / (math.sqrt(10.0) - 1.0)  # a of a + b/sqrt(T)
+    limit, late = _limit(cell.regret_mean)
     # At T/10 = 1e5 steps of the quick tier the transient from x_1 = 0 still shows in the average.
     tolerance = 0.002 if tier == "full" else 0.02
     note = f"limit of R_T/T by extrapolation in 1/sqrt(T); R_T/T = {late:.4f}"
-    corner = at_least(float(cell.x_final), 0.99, f"x_T after T = {T}")
+    corner = at_least(float(cell.x_final), 0.99, f"x_T after T = {int(cell.checkpoint[-1])}")
     return all_of([corner, within(limit, LIMIT, tolerance, note)])
 
 
-@claim("reddi2018.R7b", "Section 3 and Figure 1, online", "upper", AMSGRAD_ONLINE)
-def amsgrad_ends_at_the_right_corner(grid: xr.Dataset) -> Evidence:
+@claim("reddi2018.R7b", "Section 3 and Figure 1, online", "tight", AMSGRAD_ONLINE, constants="read")
+def amsgrad_ends_at_the_right_corner(grid: xr.Dataset, tier: str) -> Evidence:
     """On the slopes 1010 and -10 of Figure 1 AMSGrad with betas (0.9, 0.99) ends at -1 and its average regret
     tends to 0."""
     cell = published(grid)
-    T, _, regret = _ends(cell.regret_mean)
-    corner = at_most(float(cell.x_final), -0.99, f"x_T after T = {T}")
-    note = f"sqrt(T) R_T/T; R_T/T = {regret:.4f}"
-    return all_of([corner, at_most(regret * math.sqrt(T), 0.02 * math.sqrt(1e7), note)])
+    limit, late = _limit(cell.regret_mean)
+    # As for Adam: the way from x_1 = 0 still shows at T/10 in the quick tier.
+    tolerance = 0.002 if tier == "full" else 0.02
+    corner = at_most(float(cell.x_final), -0.99, f"x_T after T = {int(cell.checkpoint[-1])}")
+    note = f"limit of R_T/T by extrapolation in 1/sqrt(T); R_T/T = {late:.4f}"
+    return all_of([corner, within(limit, 0.0, tolerance, note)])
 
 
-@claim("reddi2018.R7c", "Figure 1, settings not given", "lower", AMSGRAD_ONLINE)
+@claim("reddi2018.R7c", "Figure 1, settings not given", "tight", AMSGRAD_ONLINE, constants="read")
 def constant_steps_keep_a_regret(grid: xr.Dataset) -> Evidence:
-    """With constant steps the average regret of AMSGrad does not vanish."""
-    level = grid.regret_mean.sel(s=0.0).isel(seed=0)
-    T = int(grid.checkpoint[-1])
-    share = level.sel(checkpoint=T) / level.sel(checkpoint=T // 10)
-    shown = ", ".join(f"{float(lr):g}: {float(level.sel(lr=lr)[-1]):.3g}" for lr in level.lr)
-    note = f"R_T/T over R_t/t at t = T/10, T = {T}; a rate 1/sqrt(T) gives 0.32; R_T/T by lr: {shown}"
-    return at_least(np.min(share.values), 0.8, note)
+    """With constant steps the average regret of AMSGrad does not vanish: it tends to the cost of a cycle at -1,
+    which is known."""
+    parts = []
+    for lr in grid.lr.values.tolist():
+        early, T, regret = _increment(grid.regret_mean.sel(s=0.0, lr=lr).isel(seed=0))
+        cost = corner_cost(MOMENTUM / math.sqrt(VHAT), lr)
+        note = f"lr = {lr:g}: regret per step from {early} to T = {T}, over that of the cycle, {cost:.4g}"
+        # With lr = .01 the way from 0 to -1 takes 1.3e5 steps; in the cycle only rounding is left.
+        parts.append(within(regret / (T - early) / cost, 1.0, 1e-6, note))
+    return all_of(parts)
 
 
-@claim("reddi2018.R7d", "Figure 1, settings not given", "tight", AMSGRAD_ONLINE)
+@claim("reddi2018.R7d", "Figure 1, settings not given", "tight", AMSGRAD_ONLINE, constants="derived")
 def amsgrad_moves_at_a_known_speed(grid: xr.Dataset) -> Evidence:
     """AMSGrad at alpha/sqrt(t) moves left by 2 alpha (10/101) sqrt(T)/sqrt(vhat), so alpha = 0.1 has not
     arrived after 1e7 steps."""
     cell = grid.x.sel(lr=0.1, s=0.5).isel(seed=0)
     T = int(cell.checkpoint[-1])
-    vhat = 100.0 + (1010.0**2 - 100.0) * 0.01 / -math.expm1(101 * math.log(0.99))
-    predicted = -2.0 * 0.1 * (10.0 / 101.0) * (math.sqrt(T) - math.sqrt(T / 100)) / math.sqrt(vhat)
+    predicted = -2.0 * 0.1 * (10.0 / 101.0) * (math.sqrt(T) - math.sqrt(T / 100)) / math.sqrt(VHAT)
     moved = float(cell.sel(checkpoint=T) - cell.sel(checkpoint=T // 100))
-    fast, slow = ((10.1 / lr) ** 2 * vhat / 4.0 for lr in (0.5, 0.1))
+    fast, slow = ((10.1 / lr) ** 2 * VHAT / 4.0 for lr in (0.5, 0.1))
     note = (
         f"displacement from T/100 to T = {T} at 0.1/sqrt(t), x_T = {float(cell[-1]):.3f}; from 0 to -1 takes "
         f"{fast:.2g} steps at 0.5/sqrt(t), {slow:.2g} at 0.1/sqrt(t)"
@@ -124,16 +156,36 @@ def amsgrad_moves_at_a_known_speed(grid: xr.Dataset) -> Evidence:
     return within(moved, predicted, 0.05 * abs(predicted), note)
 
 
-@claim("reddi2018.R8a", "Section 3 and Figure 1, stochastic", "upper", ADAM_STOCHASTIC)
+def excursion(lanes: int = 256, steps: int = 16_000) -> tuple[float, float]:
+    """Return mean and standard error of the distance from +1, in steps, of Adam held there by the box."""
+    rng, burn_in = np.random.default_rng(2018), 4_000  # 40 memories of v, and several of an excursion
+    m, v, away, total = np.zeros(lanes), np.full(lanes, 1e4), np.zeros(lanes), np.zeros(lanes)
+    for t in range(burn_in + steps):
+        g = np.where(rng.random(lanes) < 0.01, 1010.0, -10.0)
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        away = np.maximum(away + m / np.sqrt(v), 0.0)
+        total += away * (t >= burn_in)
+    return float(total.mean() / steps), float(total.std(ddof=1) / steps / math.sqrt(lanes))
+
+
+@claim("reddi2018.R8a", "Section 3 and Figure 1, stochastic", "tight", ADAM_STOCHASTIC, constants="read")
 def adam_ends_at_the_wrong_corner_for_every_seed(grid: xr.Dataset) -> Evidence:
-    """With slope 1010 drawn with probability 0.01, else -10, Adam ends next to +1 for every seed."""
-    x, T = grid.x_final.values, int(grid.attrs["steps"])
-    # Excursions from the corner have an exponential tail of mean 15 lr_T; the bound is 316 lr_T.
-    note = f"largest 1 - x_T over {x.size} seeds, T = {T}; mean x_T = {x.mean():.4f}"
-    return at_most(np.max(1.0 - x), 0.05 * math.sqrt(1e7 / T), note)
+    """With slope 1010 drawn with probability 0.01, else -10, Adam ends next to +1 for every seed: its distance is
+    that of a recursion held there by a wall, 12 steps on average."""
+    T = int(grid.checkpoint[-1])
+    away = ((1.0 - grid.x) * np.sqrt(grid.checkpoint) / 0.5).sel(checkpoint=slice(T // 10, None))
+    seeds = away.mean("checkpoint").values.ravel()
+    mean, spread = excursion()
+    error = math.hypot(spread, seeds.std(ddof=1) / math.sqrt(seeds.size))
+    steps = f"1 - x_t in steps, {seeds.size} seeds at {away.sizes['checkpoint']} times from T/10 to T = {T}"
+    # Excursions have an exponential tail: one of 64 seeds is farther than 25 means with probability 1e-9.
+    last = at_most(
+        float(away.isel(checkpoint=-1).max()), 25.0 * mean, f"largest of them at T; mean {mean:.1f}"
+    )
+    return all_of([within(float(seeds.mean()), mean, 4.0 * error, steps), last])
 
 
-@claim("reddi2018.R8b", "Section 3 and Figure 1, stochastic", "upper", AMSGRAD_STOCHASTIC)
+@claim("reddi2018.R8b", "Section 3 and Figure 1, stochastic", "upper", AMSGRAD_STOCHASTIC, constants="read")
 def amsgrad_ends_at_the_right_corner_on_average(grid: xr.Dataset, tier: str) -> Evidence:
     """With slope 1010 drawn with probability 0.01, else -10, AMSGrad ends near -1 on average."""
     x, T = grid.x_final.values, int(grid.attrs["steps"])
@@ -144,10 +196,18 @@ def amsgrad_ends_at_the_right_corner_on_average(grid: xr.Dataset, tier: str) -> 
     return at_most(x.mean(), -0.9, note)
 
 
-@claim("reddi2018.R8c", "Algorithm 2 and its library versions", "order", AMSGRAD_STOCHASTIC, *VARIANTS)
+@claim(
+    "reddi2018.R8c",
+    "Algorithm 2 and its library versions",
+    "order",
+    AMSGRAD_STOCHASTIC,
+    *VARIANTS,
+    constants="read",
+)
 def the_order_of_maximum_and_correction_matters(*grids: xr.Dataset) -> Evidence:
     """Where the maximum and the bias correction stand changes AMSGrad: taken over corrected moments, the
-    maximum keeps the largest early value and the iterate lags behind Algorithm 2."""
+    maximum keeps the largest early value, and the iterate lags behind Algorithm 2 and behind a correction after the
+    maximum."""
     million = 101 * 10**4
     paper, torch, optax, keras = (grid.x.sel(checkpoint=million).values for grid in grids)
 
@@ -166,13 +226,16 @@ def the_order_of_maximum_and_correction_matters(*grids: xr.Dataset) -> Evidence:
         f"x at {million} steps over {paper.size} seeds with the same draws, in standard errors: {shown}; "
         f"mean x_T of paper, torch, optax, keras at T = {int(grids[0].checkpoint[-1])}: {late}"
     )
-    mean, error = lags["optax - paper"]
+    parts = [
+        at_least(mean / error if error > 0.0 else 0.0, 3.0, note)
+        for mean, error in (lags["optax - paper"], lags["optax - torch"])
+    ]
     rounding = np.max(np.abs(torch - keras))
     same = within(rounding, 0.0, 1e-9, "torch and keras differ by rounding when eps = 0")
-    return all_of([at_least(mean / error if error > 0.0 else 0.0, 3.0, note), same])
+    return all_of([*parts, same])
 
 
-@claim("reddi2018.R9a", "Section 3, closed form", "exact")
+@claim("reddi2018.R9a", "Section 3, closed form", "exact", constants="derived")
 def the_critical_beta2_is_a_root_of_the_drift() -> Evidence:
     """On Figure 1's online problem with beta1 = 0.9 Adam goes wrong below beta2 = 0.9995159 and right
     above."""
@@ -184,7 +247,7 @@ def the_critical_beta2_is_a_root_of_the_drift() -> Evidence:
     return within(float(roots[0]), 0.9995159, 1e-6, note)
 
 
-@claim("reddi2018.R9b", "Section 3, beta2 near 1", "upper", ADAM_ONLINE)
+@claim("reddi2018.R9b", "Section 3, beta2 near 1", "upper", ADAM_ONLINE, constants="read")
 def a_large_beta2_repairs_adam(grid: xr.Dataset) -> Evidence:
     """On Figure 1's online problem Adam ends at -1 with beta2 = 0.9999 and still at +1 with 0.999."""
     x = grid.x.isel(seed=0)
@@ -196,7 +259,9 @@ def a_large_beta2_repairs_adam(grid: xr.Dataset) -> Evidence:
     return all_of([at_most(repaired, -0.99, note), at_least(float(x.sel(beta2=0.999)[-1]), 0.99)])
 
 
-def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any], Evidence]:
+def _gamma(
+    grid: xr.Dataset, name: str, steps: int = 1000, corrected: bool = False
+) -> tuple[NDArray[Any], Evidence]:
     """Return Gamma_2 ... of Adam or AMSGrad on the online run by a recursion, which must follow it."""
     m = v = top = x = 0.0
     points, ratio = [x], []
@@ -206,6 +271,8 @@ def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any]
         top = max(top, v)
         V = top if name == "AMSGrad" else v
         lr = 0.5 / math.sqrt(t)
+        if corrected:
+            lr *= math.sqrt(1.0 - 0.99**t) / (1.0 - 0.9**t)
         x = min(max(x - lr * m / math.sqrt(V), -1.0), 1.0)
         points.append(x)
         ratio.append(math.sqrt(V) / lr)
@@ -214,14 +281,14 @@ def _gamma(grid: xr.Dataset, name: str, steps: int = 1000) -> tuple[NDArray[Any]
     return np.diff(ratio), within(error, 0.0, 1e-9, f"the recursion follows the run of {name} to 1e-9")
 
 
-@claim("reddi2018.R10a", "Section 3, equation (2)", "lower", AMSGRAD_ONLINE)
+@claim("reddi2018.R10a", "Section 3, equation (2)", "lower", AMSGRAD_ONLINE, constants="read")
 def gamma_is_never_negative_for_amsgrad(grid: xr.Dataset) -> Evidence:
     """Gamma_t = sqrt(V_t)/alpha_t - sqrt(V_{t-1})/alpha_{t-1} is never negative for AMSGrad."""
     gamma, same = _gamma(grid, "AMSGrad")
     return all_of([at_least(np.min(gamma), 0.0, "smallest Gamma_t, t <= 1000"), same])
 
 
-@claim("reddi2018.R10b", "Section 3, equation (2)", "lower", ADAM_ONLINE)
+@claim("reddi2018.R10b", "Section 3, equation (2)", "lower", ADAM_ONLINE, constants="read")
 def gamma_is_mostly_negative_for_adam(grid: xr.Dataset) -> Evidence:
     """For Adam Gamma_t = sqrt(V_t)/alpha_t - sqrt(V_{t-1})/alpha_{t-1} is negative for most t."""
     gamma, same = _gamma(grid, "Adam")
@@ -229,21 +296,46 @@ def gamma_is_mostly_negative_for_adam(grid: xr.Dataset) -> Evidence:
     return all_of([at_least(float(np.mean(gamma < 0.0)), 0.5, note), same])
 
 
-@claim("reddi2018.R11", "Theorem 4 and section 2", "rate", AMSGRAD_ONLINE, ADAGRAD_ONLINE, SGD_ONLINE)
-def regret_falls_like_the_inverse_root(*grids: xr.Dataset) -> Evidence:
-    """The average regret of AMSGrad, AdaGrad and SGD with steps alpha/sqrt(t) falls like T^(-1/2)."""
+@claim(
+    "reddi2018.R11",
+    "Theorem 4 and section 2",
+    "rate",
+    AMSGRAD_ONLINE,
+    ADAGRAD_ONLINE,
+    SGD_ONLINE,
+    constants="read",
+)
+def regret_falls_like_the_inverse_root(*grids: xr.Dataset, tier: str) -> Evidence:
+    """The average regret of AMSGrad, AdaGrad and SGD with steps alpha/sqrt(t) falls like T^(-1/2): at -1 the regret
+    grows like 2 alpha sqrt(T) times the cost of the cycle there with steps of size 1."""
+    # m/sqrt(vhat); g over the root of the mean square; g.  Steps are small: the cost is proportional to them.
+    moves = (MOMENTUM / math.sqrt(VHAT), ONLINE / math.sqrt(np.mean(ONLINE**2)), ONLINE)
     parts = []
-    for name, grid in zip(("AMSGrad", "AdaGrad", "SGD"), grids, strict=True):
-        T, early, late = _ends(published(grid).regret_mean)
-        slope = math.log10(late / early)
-        # The regret of the way to -1 is paid once and fades like 1/T: the slope is steeper for a while.
-        parts.append(within(slope, -0.5, 0.2, f"{name} {slope:.3f} from T = {T // 10} to {T}"))
+    for name, alpha, move, grid in zip(
+        ("AMSGrad", "AdaGrad", "SGD"), (0.5, 0.5, 0.01), moves, grids, strict=True
+    ):
+        early, T, regret = _increment(published(grid).regret_mean)
+        cost = 2.0 * alpha * corner_cost(move, 1e-6) * 1e6 * (math.sqrt(T) - math.sqrt(early))
+        note = f"{name}: regret from {early:.3g} to T = {T:.3g} over that of the cycle"
+        # 3 %: in the quick tier SGD is at -1 from 4e5 steps on, the last bit of its way comes after T/sqrt(10).
+        if name != "AdaGrad" or tier == "full":
+            parts.append(within(regret / cost, 1.0, 0.03, note))
+        else:
+            # It needs 1e6 steps to come to -1, with a mean step of alpha/sqrt(t) times the mean of g over its root
+            # mean square.
+            x = published(grid).x
+            moved = float(x.sel(checkpoint=T) - x.sel(checkpoint=early))
+            way = -2.0 * alpha * float(np.mean(move)) * (math.sqrt(T) - math.sqrt(early))
+            parts.append(
+                within(moved / way, 1.0, 0.03, f"{name}: way from {early:.3g} to T = {T:.3g} over its speed")
+            )
     return all_of(parts)
 
 
-@claim("reddi2018.X4", "Algorithm 1", "exact", ADAM_ONLINE, CORRECTED_ONLINE)
+@claim("reddi2018.X4", "Algorithm 1", "exact", ADAM_ONLINE, CORRECTED_ONLINE, constants="read")
 def bias_correction_does_not_change_the_end(plain: xr.Dataset, corrected: xr.Dataset, tier: str) -> Evidence:
-    """Bias correction does not change where Adam ends."""
+    """Bias correction multiplies step t by sqrt(1-beta2^t)/(1-beta1^t), which tends to 1, and does not change where
+    Adam ends, at betas for which it has arrived."""
     # Below .9999 the drift is so weak that 1e6 steps do not bring every run to its corner.
     compared = [0.99] if tier == "quick" else [0.99, 0.999, 0.9999]
     x, other = (grid.x_final.isel(seed=0) for grid in (plain, corrected))
@@ -251,7 +343,8 @@ def bias_correction_does_not_change_the_end(plain: xr.Dataset, corrected: xr.Dat
     slow = f"{float(x.sel(beta2=0.9996)):.3f} without, {float(other.sel(beta2=0.9996)):.3f} with correction"
     T = int(plain.checkpoint[-1])
     note = f"beta2 = {compared}, T = {T}; next to the boundary, at .9996, x_T = {slow}"
-    return at_most(np.max(difference), 0.01, note)
+    _, same = _gamma(corrected, "Adam", corrected=True)
+    return all_of([at_most(np.max(difference), 0.01, note), same])
 
 
 CLAIMS = [
@@ -271,6 +364,12 @@ DEVIATIONS = ledger("reddi2018",
      "The average regret of AMSGrad tends to 0; several public versions of the experiment use constant "
      "steps.",
      "With constant steps it does not: R_T/T is .330, 3.29, 10.7 at 1e7 steps for lr .01, .1, .5.", "R7c"),
+    ("Section 3, equation (2)", "Gamma_t >= 0 for AMSGrad.",
+     "True by construction, as V does not fall and alpha_t does not grow; what is checked is that the run has "
+     "such a V.", "R10a"),
+    ("Theorem 4 and section 2", "Regret of order sqrt(T).",
+     "Until x is at -1 the regret grows otherwise, so it is compared from T/sqrt(10) to T. AdaGrad at alpha = .5 "
+     "takes 1e6 steps to get there: the quick tier checks the speed of its way.", "R11"),
     ("Section 3, Figure 1", "AMSGrad reaches -1; alpha is not given.",
      "From 0 it needs 1.6e6 steps at 0.5/sqrt(t) and 4.1e7 at 0.1/sqrt(t), so within 1e7 steps alpha must be "
      "near .5 or more; at .1 it stands at -.835.", "R7d"),

@@ -22,9 +22,8 @@ every C > 2 and beta2 <= 1/(1+C^2).
 
 from __future__ import annotations
 
+import theory_sim as ts
 from counterexamples import reddi
-from paper_checks.reddi2018.theory import ROOT as SCHEDULE
-from paper_checks.reddi2018.theory import paper_adam
 from paper_checks.theorems.conditions import (
     BETA1,
     BETA2,
@@ -45,6 +44,14 @@ from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.adam import amsgrad
 from theory_sim.optimizers.adaptive import adam_nc
+
+SCHEDULE = ts.power(0.5)
+
+
+def paper_adam(beta1: float, beta2: float, eps: float = 0.0) -> ts.Optimizer:
+    """The paper's Adam at 0.5/sqrt(t): no bias correction, eps inside the root as in its eq. (3)."""
+    return ts.adam(0.5, beta1, beta2, eps, bias_correction=False, eps_mode="inside", schedule=SCHEDULE)
+
 
 _STARTS = Condition("x0 >= 1", "the start is the wrong corner, x_1 = 1")
 _RATIO = Condition("ratio > n - 1", "the optimum is -1")

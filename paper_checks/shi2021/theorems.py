@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 import theory_sim as ts
 from counterexamples import shi, smooth, zhang
-from paper_checks.shi2021.claims import QUADRATICS
 from paper_checks.theorems.conditions import (
     BETA2,
     BETA2_BELOW_ONE,
@@ -35,6 +34,9 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.nouns.verdict import Verdict
+
+# v_0 = max_j g_j(x_1)^2, that is 100 (x-a)^2 where the appendix code has 100 (x-a)^2 + 10 (x - 10a/9)^2.
+QUADRATICS = ts.rmsprop(lr=0.1, beta2=0.999, v0="max_square", schedule=ts.power(0.5))
 
 
 def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:

@@ -89,6 +89,24 @@ def frozen_field(grid: xr.Dataset) -> tuple[Array, Array]:
     return moved.mean(axis=-1), moved.std(axis=-1, ddof=1) / math.sqrt(moved.shape[-1])
 
 
+def sampled_field(n: int, C: float, beta1: Array, beta2: Array, lanes: int = 200) -> tuple[Array, Array]:
+    """Return mean and standard error of E[m/sqrt(v)] over (beta1, beta2), reshuffled, without the simulator."""
+    rng, last = np.random.default_rng(2208), 100
+    burn_in = math.ceil(25.0 / (n * -math.log(max(beta1.max(), beta2.max()))))  # weights of e^-25 are left
+    m, v = np.zeros((lanes, len(beta1), 1)), np.zeros((lanes, 1, len(beta2)))
+    total: Array = np.zeros((lanes, len(beta1), len(beta2)))
+    for epoch in range(burn_in + last):
+        place = rng.integers(n, size=(lanes, 1, 1))  # of the large gradient
+        for k in range(n):
+            g = np.where(place == k, C, -1.0)
+            m = beta1[:, None] * m + (1.0 - beta1[:, None]) * g
+            v = beta2 * v + (1.0 - beta2) * g * g
+            if epoch >= burn_in:
+                total += m * (1.0 / np.sqrt(v))
+    mean = total / (n * last)
+    return mean.mean(axis=0), mean.std(axis=0, ddof=1) / math.sqrt(lanes)
+
+
 def _agreement(grid: xr.Dataset, field: Array, decided: Array, note: str = "") -> Evidence:
     """Compare verdicts with the sign of a field on the decided cells of the worst (n, a, branch).
 
@@ -106,7 +124,7 @@ def _agreement(grid: xr.Dataset, field: Array, decided: Array, note: str = "") -
     return all_of([at_least(right.min(), 0.98, worst), at_most(clash.mean(), 0.02, opposite)])
 
 
-@claim("zhang2022.Z1a", _DIVERGENCE, "region", PHASE)
+@claim("zhang2022.Z1a", _DIVERGENCE, "region", PHASE, constants="derived")
 def cyclic_verdicts_follow_the_drift(grid: xr.Dataset) -> Evidence:
     """In cyclic order Adam diverges on the piecewise function where its drift D is negative and converges
     where it is positive, for n = 10, 20, 50, four values of a and both branches, in the cells with beta1 <
@@ -115,15 +133,22 @@ def cyclic_verdicts_follow_the_drift(grid: xr.Dataset) -> Evidence:
     return _agreement(grid, field, bounded(grid) & (np.abs(field) > BAND))
 
 
-@claim("zhang2022.Z1b", _DIVERGENCE, "region", RESHUFFLED, FROZEN)
+@claim("zhang2022.Z1b", _DIVERGENCE, "region", RESHUFFLED, FROZEN, constants="derived")
 def reshuffled_verdicts_follow_their_drift(grid: xr.Dataset, frozen: xr.Dataset) -> Evidence:
     """With reshuffling Adam diverges where the drift of that order, measured at frozen x, is negative and
     converges where it is positive; the sign of this drift differs from that of the cyclic drift near the
     boundary."""
     field, error = frozen_field(frozen)
+    n, beta1, beta2 = int(frozen.n[0]), frozen.beta1.values, frozen.beta2.values
+    sampled = [sampled_field(n, n - 1 + 1 / a, beta1, beta2) for a in frozen.a.values.tolist()]
+    mean, spread = (np.array(part) for part in zip(*sampled, strict=True))
+    apart = (np.abs(field[0] - mean)[:, bounded(frozen)]) / np.hypot(error[0], spread)[:, bounded(frozen)]
     decided = bounded(grid) & (np.abs(field) > BAND + 3.0 * error)
     other = float(np.mean((np.sign(field) != np.sign(cell_drift(grid)))[decided]))
-    return _agreement(grid, field, decided, f", the cyclic drift has the other sign on {other:.1%} of them")
+    share = f", the cyclic drift has the other sign on {other:.1%} of them"
+    # Of 1,500 cells at most, whose fields are correlated: a false alarm has probability below 1e-3.
+    own = at_most(apart.max(), 5.0, f"n = {n}: standard errors between the frozen field and its own sampling")
+    return all_of([_agreement(grid, field, decided, share), own])
 
 
 _NESTED = (3, 4, 5, 6, 8, 10, 15, 20, 30, 50)
@@ -139,7 +164,7 @@ def _slope(x: Any, y: Any) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-@claim("zhang2022.Z2", _DIVERGENCE, "exact")
+@claim("zhang2022.Z2", _DIVERGENCE, "exact", constants="derived")
 def the_diverging_region_grows_with_n() -> Evidence:
     """The diverging region grows with n (nested on a 100 x 100 grid), beta2* increases, and the region fills
     the part beta1 < sqrt(beta2) of the square; for a = 1, 1 - beta2* falls like n^-2."""
@@ -171,7 +196,7 @@ SIGN = ts.Sweep(
 )
 
 
-@claim("zhang2022.Z8", _DIVERGENCE, "exact", SIGN)
+@claim("zhang2022.Z8", _DIVERGENCE, "exact", SIGN, constants="read")
 def sign_descent_diverges(grid: xr.Dataset) -> Evidence:
     """Sign descent (beta1 = beta2 = 0) diverges for n >= 3: n - 2 wrong steps per epoch; at n = 2 it does
     not."""
@@ -203,10 +228,10 @@ BRANCHES = ts.Sweep(
 )
 
 
-@claim("zhang2022.Z9", _DIVERGENCE, "region", PHASE, BRANCHES)
+@claim("zhang2022.Z9", _DIVERGENCE, "region", PHASE, BRANCHES, constants="read")
 def gradients_diverge_on_the_left_branch_only(grid: xr.Dataset, starts: xr.Dataset) -> Evidence:
-    """In the diverging region the gradients of the iterates diverge when x_0 < -2, and tend to the constant
-    1/n when x_0 > -2, where only the iterates and function values diverge."""
+    """In the diverging region the iterates run away like 2 lr |D|/n sqrt(K) from both sides of -2; the gradients
+    diverge with them when x_0 < -2, and are the constant 1/n when x_0 > -2."""
     field = cell_drift(grid)
     wrong = bounded(grid) & (field < -BAND)
     n = np.broadcast_to(grid.n.values[:, None, None, None], wrong.shape)[wrong]
@@ -216,17 +241,19 @@ def gradients_diverge_on_the_left_branch_only(grid: xr.Dataset, starts: xr.Datas
     growth = np.diff(np.log(left), axis=-1)[:, -1]
     slowest = 2.0 * LR * BAND * math.sqrt(steps)  # how far a cell on the edge of the band travels
     least = 0.5 * math.log((1.0 + slowest) / (1.0 + slowest / math.sqrt(10.0)))
-    travelled = grid.distance_final.sel(x0=-3.0).values[..., 0][wrong] - 1.0
-    ratio = np.median(travelled / (2.0 * LR * math.sqrt(steps) * -field[wrong]))
+    predicted = 2.0 * LR * math.sqrt(steps) * -field[wrong]
     final, inner = starts.gradient_norm_final.values[..., 0], starts.x0.values < -2.0
     edge = "x_0 = -3: log growth of |f'| from K/10 to K, against half of the band edge's"
     parts = [
         at_most(np.max(np.abs(right * n - 1.0)), 1e-12, "x_0 = 0: |n f'(x_K) - 1|"),
         at_least(growth.min(), least, edge),
-        within(float(ratio), 1.0, 0.1, "distance over 2 lr |D|/n sqrt(K), median"),
         at_least(final[inner].min() * 10, 2.0, "n=10, x_0 < -2: n |f'(x_K)|"),
-        within(final[~inner].max() * 10, 1.0, 1e-12, "n=10, x_0 > -2: n |f'(x_K)|"),
+        at_most(np.max(np.abs(final[~inner] * 10 - 1.0)), 1e-12, "n=10, x_0 > -2: n |f'(x_K)| - 1"),
     ]
+    for x0 in (-3.0, 0.0):
+        travelled = grid.distance_final.sel(x0=x0).values[..., 0][wrong] - abs(x0 + 2.0)
+        note = f"x_0 = {x0:g}: distance over 2 lr |D|/n sqrt(K), median"
+        parts.append(within(float(np.median(travelled / predicted)), 1.0, 0.1, note))
     return all_of(parts)
 
 
@@ -256,7 +283,7 @@ def decay_exponents(grid: xr.Dataset) -> dict[float, float]:
     }
 
 
-@claim("zhang2022.Z4", _CONVERGENCE + ", D0 = 0", "rate", REALIZABLE)
+@claim("zhang2022.Z4", _CONVERGENCE + ", D0 = 0", "rate", REALIZABLE, constants="read")
 def strong_growth_removes_the_neighbourhood(grid: xr.Dataset) -> Evidence:
     """Under strong growth (ten realizable quadratics) and beta2 above beta2* the iterate, and with it the
     gradient, goes to zero like T^-1/2; below beta2* it grows."""
@@ -275,7 +302,6 @@ def strong_growth_removes_the_neighbourhood(grid: xr.Dataset) -> Evidence:
 BIASED = ts.Sweep(
     zhang.quadratics(1.0, x0=0.0),
     ADAM,
-    # Steps must scale with a; of the product of a and lr only lr = a/10 is used.
     {"a": (100.0, 1000.0), "lr": (10.0, 100.0), "beta1": (0.0, 0.9), "beta2": (0.99, 0.995, 0.998, 0.999)},
     steps=10_000_000,
     x0=0.0,
@@ -310,17 +336,24 @@ def sawtooth(beta1: float) -> float:
     return float(np.cumsum((-1.0 + 10.0 * weight) / 3.0)[:9].sum())
 
 
-@claim("zhang2022.Z5", _CONVERGENCE + ", D0 > 0", "tight", BIASED)
+@claim("zhang2022.Z5", _CONVERGENCE + ", D0 > 0", "tight", BIASED, constants="recalled")
 def the_neighbourhood_is_linear_in_the_root_of_D0(grid: xr.Dataset) -> Evidence:
-    """The neighbourhood left by D0 > 0 is linear in sqrt(D0): with steps in the same proportion, x_T at a =
-    1000 is ten times x_T at a = 100 (D0 is proportional to a^2)."""
-    small, large = (scaled(grid, a).isel(checkpoint=-1).values for a in (100.0, 1000.0))
-    parts = [within(float(ratio), 1.0, 1e-6) for ratio in (large / small).ravel()]
-    note = "|x_T| at a=100: there is a neighbourhood; ratio of x_T/a at a=1000, 100"
-    return all_of([*parts, at_least(np.min(np.abs(100.0 * small)), 0.1, note)])
+    """The neighbourhood left by D0 > 0 is linear in sqrt(D0): with the same steps 100/sqrt(t), x_T at a = 100 and
+    at a = 1000 is the zero of the drift, which is proportional to a (D0 to a^2), up to the known offset of a step."""
+    lr, parts = 100.0, []
+    last = grid.x.sel(lr=lr, seed=0).isel(checkpoint=-1)
+    for a, beta1, beta2 in itertools.product(
+        *(grid[name].values.tolist() for name in ("a", "beta1", "beta2"))
+    ):
+        x = float(last.sel(a=a, beta1=beta1, beta2=beta2)) - sawtooth(beta1) * lr / math.sqrt(last.checkpoint)
+        # 1 %: at a = 100 the offset is 2 % of x at beta2 = .99, where its leading order misses four tenths of it, and
+        # 21 % at .999, where it misses 3 %: the error of the leading order is of relative order 1 - beta2.
+        note = "x_T less its offset, over the zero of the drift, a = 100 and 1000"
+        parts.append(within(x / quadratics_bias(beta1, beta2, a), 1.0, 0.01, note))
+    return all_of(parts)
 
 
-@claim("zhang2022.Z6", _CONVERGENCE + ", D0 > 0", "tight", BIASED)
+@claim("zhang2022.Z6", _CONVERGENCE + ", D0 > 0", "tight", BIASED, constants="derived")
 def the_neighbourhood_is_linear_in_the_memory(grid: xr.Dataset) -> Evidence:
     """The neighbourhood is linear in 1 - beta2, with slope -200/9 a at beta1 = 0 in cyclic order, and the run
     reaches the exact limit up to a finite-step offset whose formula is known."""
@@ -357,7 +390,8 @@ DEVIATIONS = ledger("zhang2022",
      "stated.",
      "The sign of the drift D decides, in closed form for the cyclic order and by simulation at frozen x for "
      "reshuffling. The two differ: reshuffled runs diverge up to a larger beta2 when C is much larger than "
-     "n, and the cyclic drift has the wrong sign on about 4 % of their decided cells.", "Z1a", "Z1b"),
+     "n, and the cyclic drift has the wrong sign on about 4 % of their decided cells. The field at frozen x is "
+     "compared with a recursion that shares no sampler with the runs.", "Z1a", "Z1b"),
     ("figures of the phase diagram and of the distance after 50,000 iterations",
      "eta_0, x_0, a, the order and the grid are not given.",
      "eta_k = 0.1/sqrt(k), x_0 = 0 and -3, a = 1 and 1/(n-1)^2, cyclic and reshuffled, 20 x 20 grid with "
@@ -371,7 +405,8 @@ DEVIATIONS = ledger("zhang2022",
      "x_inf/(a(1-beta2)) is -28.685 and -22.735 at beta1 = 0 and beta2 = .99 and .999, and -4.234 at beta1 = "
      ".9, beta2 = .999. After 1e7 steps with lr = 0.1 a/sqrt(k) it reads -28.62, -22.22 and -4.14: at the "
      "end of an epoch x is 15 lr_T (2.8 lr_T at beta1 = .9) off the limit, and it lags behind the falling "
-     "lr.", "Z5", "Z6"),
+     "lr.  Steps in proportion to a would give x_T in proportion to a at any time, for any normalised method, "
+     "so Z5 takes the same steps for both a.", "Z5", "Z6"),
     (_CONVERGENCE + ", D0 = 0", "The gradient norm decreases like log T/sqrt(T).",
      "It first grows: from x_0 = 0.01 with eta_0 = 0.1, |x| reaches about 1 and the rate is seen after 1e5 "
      "steps. x_0 and the initial moments, which are not given, decide how long this lasts.", "Z4"),

@@ -49,7 +49,7 @@ RANDOM = tuple(
 )
 
 
-@claim("zhang2022.V1", "own: the verdict rule on trial", "region", *RANDOM)
+@claim("zhang2022.V1", "own: the verdict rule on trial", "region", *RANDOM, constants="none")
 def verdicts_never_contradict_the_drift(*grids: xr.Dataset) -> Evidence:
     """No run is called DIVERGED where the drift D is positive, or CONVERGED where it is negative, on random cells
     (n, a, beta1, beta2) with beta1 < sqrt(beta2), from rest, bias-corrected and from full moments; fewer than 5 % of

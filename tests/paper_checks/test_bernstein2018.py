@@ -1,22 +1,27 @@
 """Every claim of Bernstein et al. in the quick tier, and what must make each of them fail."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from paper_checks import bernstein2018
-from tests.tampering import fails_on_tampered_grids, nan, one_nan
+from tests.tampering import fails_on_tampered_grids, grids_of, nan, one_nan, status
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "bernstein2018",
     ("G1a", "sign_50", "gradient_l1_mean", nan),
     ("G1a", "sign_200", "gradient_l1_mean", one_nan),
     ("G1a", "sign_800", "gradient_l1_mean", lambda x: 105.0 + 0.0 * x),  # the start: it never moved
+    ("G1a", "noiseless", "gradient_l1_mean", lambda x: (1.0 + 1e-6) * x),
+    ("G1b", "frozen", "x_final", lambda x: 1.0 - 0.95 * (1.0 - x)),
     ("G1b", "vote_50", "gradient_l1_mean", one_nan),
     ("G1b", "vote_800", "gradient_l1_mean", lambda x: 1.2 * x),
     ("G1c", "sgd", "gradient_square_mean", nan),
-    ("G1c", "sgd", "gradient_square_mean", lambda x: 3.0 * x),
+    ("G1c", "sgd", "gradient_square_mean", lambda x: 1.1 * x),
     ("G2b", "skewed", "x_final", np.negative),
     ("G2b", "skewed", "x_final", lambda x: 1.05 * x),
     ("G2b", "skewed", "x_final", nan),
@@ -25,8 +30,29 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("G10", "toy_sgd", "gap_mean", one_nan),
     ("G10", "toy_sign", "gap_mean", one_nan),
     ("G10", "toy_sgd", "gap_mean", lambda x: 0.2 * x),
+    ("G10", "toy_sign", "gap_mean", lambda x: 0.3 * x),
     ("G10", "toy_sign", "gap_mean", lambda x: 10.0 * x),
 )
+
+
+def test_a_vote_that_ignores_others_fails(runs: Runs) -> None:
+    *votes, _ = grids_of("bernstein2018.G1b", runs)
+    alone = runs.grid(replace(bernstein2018.FROZEN, workers=1, name="bernstein2018.alone"))
+    assert status("bernstein2018.G1b", [*votes, alone]) is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    "wrong", ["2*sigma_sum/sqrt(batch)", "2*sigma_sum/(batch*workers)", "sigma_sum/sqrt(batch*workers)"]
+)
+def test_another_bound_fails(wrong: str, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = bernstein2018.MAJORITY_VOTE
+    text = theorem.bound.replace("2*sigma_sum/sqrt(batch*workers)", wrong)
+    assert text != theorem.bound
+    monkeypatch.setattr(bernstein2018, "MAJORITY_VOTE", replace(theorem, bound=text))
+    failed = [
+        status(f"bernstein2018.{label}", grids_of(f"bernstein2018.{label}", runs)) for label in ("G1a", "G1b")
+    ]
+    assert Outcome.FAIL in failed
 
 
 def test_bound_by_hand() -> None:

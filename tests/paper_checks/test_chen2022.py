@@ -24,6 +24,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("G4a", "*", undone(0.5)),  # no speed-up
     ("G4b", "*", undone(0.5)),
     ("G4a", "*", undone(0.1)),
+    *(("G4b", f"B{B}_T40000", "gradient_square_mean", lambda error: 1.2 * error) for B in (4, 16, 64)),
     ("G4b", "*", "gradient_square_mean", lambda error: 1.2 * error),
 )
 

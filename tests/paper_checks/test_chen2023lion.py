@@ -13,7 +13,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("L1", "box", "x", lambda x: 1.01 * x),
     ("L1", "box", "x", lambda x: x[..., ::-1, :]),
     ("L2", "kkt", "x", nan),
+    ("L1", "box", lambda grid: grid.assign_coords(weight_decay=0.9 * grid.weight_decay)),
     ("L2", "kkt", "x", lambda x: x + 0.01),
+    ("L2", "kkt", "x", lambda x: np.repeat(x.mean(axis=-1, keepdims=True), x.shape[-1], axis=-1)),  # no cycle
     ("L2", "kkt", "x", np.negative),
     ("L3", "cycle", "x", nan),
     ("L3", "cycle", "x", lambda x: x + 1e-7),

@@ -13,6 +13,13 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     "crawshaw2022",
     ("C1", "gd", "first_hit", lambda h: np.where(h > 0, h // 10, h)),  # gradient descent ten times as fast
     ("C1", "gd", "first_hit", lambda h: np.repeat(h[:1], 3, axis=0)),  # no growth with the distance
+    ("C1", "generalized", "first_hit", lambda h: np.where(h > 0, 2 * h, h)),
+    (
+        "C1",
+        "gd",
+        "first_hit",
+        lambda h: np.where(h > 0, h * [[[1]], [[2]], [[4]]], h),
+    ),  # grows with another power
     ("C1", "sign", "first_hit", lambda h: np.where(h > 0, 5 * h, h)),
     ("C1", "clipped", "first_hit", lambda h: np.where(h > 0, h * [[[1]], [[1]], [[9]]], h)),
 )

@@ -6,7 +6,9 @@ import xarray as xr
 
 from paper_checks import dereich2024, taniguchi2024
 from paper_checks.defossez2022 import claims as defossez2022
-from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps
+from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, grids_of, status
+from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 # The bias: a run that finds the minimiser has none.  The fluctuations: of order one in the step.
 test_tampered_grids_of_dereich_fail = fails_on_tampered_grids(
@@ -39,6 +41,18 @@ def test_the_first_two_orders_of_the_bias_by_hand() -> None:
     assert dereich2024.second_order(0.95, batch=8) == pytest.approx(-0.025 * (1 + 0.05 * (-3.5 + 4.5 / 8)))
 
 
+@pytest.mark.parametrize("factor", [0.0, 1.9])
+def test_another_second_order_fails(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = dereich2024.first_order, dereich2024.second_order
+
+    def wrong(beta2: float, batch: int = 1) -> float:
+        linear = first(0.0, beta2, batch=batch)
+        return linear + factor * (second(beta2, batch=batch) - linear)
+
+    monkeypatch.setattr(dereich2024, "second_order", wrong)
+    assert status("dereich2024.X1b", []) is Outcome.FAIL
+
+
 test_adopt_and_adam_cannot_be_exchanged = fails_with_other_sweeps(
     "taniguchi2024",
     ("X2a", "adopt", "amsgrad", "adam"),
@@ -48,6 +62,18 @@ test_adopt_and_adam_cannot_be_exchanged = fails_with_other_sweeps(
 test_tampered_grids_of_taniguchi_fail = fails_on_tampered_grids(
     "taniguchi2024", ("X2b", "adam", "x_final", np.negative)
 )
+
+
+@pytest.mark.parametrize("power", [1.0, 3.0])
+def test_another_power_of_k_fails(power: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 1 - beta2* ~ k^-1 or k^-3: right at k = 10, wrong elsewhere.
+    right = taniguchi2024.first_order_beta2
+    monkeypatch.setattr(
+        taniguchi2024,
+        "first_order_beta2",
+        lambda beta1, n, C, order: 1.0 - (1.0 - right(beta1, 10, 10.0, order)) * (10.0 / n) ** power,
+    )
+    assert status("taniguchi2024.X2b", grids_of("taniguchi2024.X2b", runs)) is Outcome.FAIL
 
 
 @pytest.mark.parametrize("k", [2.0, 10.0, 50.0])
@@ -68,6 +94,7 @@ def test_the_damped_schedule_by_hand() -> None:
 test_tampered_grids_of_defossez_fail = fails_on_tampered_grids(
     "defossez2022",
     ("X3a", "long", "gradient_square_mean", lambda values: np.full_like(values, 4.0)),
+    ("X3a", "slope", "gradient_square_mean", lambda values: 0.9 * values),
     (
         "X3b",
         "tuned",
@@ -81,11 +108,11 @@ test_tampered_grids_of_defossez_fail = fails_on_tampered_grids(
 )
 
 
-def test_the_bound_by_hand() -> None:
-    # lr = 1, beta2 = 3/4, N = 2, R = L = d = gap = 1, eps = 4: 2/2 + (4/(1/2) + 1/(1/4))
-    # (log(1 + 1)/2 + log(4/3)).
-    value = defossez2022.bound(1.0, 0.75, 2, R=1.0, L=1.0, d=1, gap=1.0, eps=4.0)
-    assert value == pytest.approx(1.0 + 12.0 * (np.log(2.0) / 2.0 + np.log(4.0 / 3.0)))
+@pytest.mark.parametrize("factor", [0.4, 1.1])
+def test_another_bound_fails(factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = defossez2022.limit
+    monkeypatch.setattr(defossez2022, "limit", lambda *symbols: factor * right(*symbols))
+    assert status("defossez2022.X3a", grids_of("defossez2022.X3a", runs)) is Outcome.FAIL
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,6 +1,7 @@
 """Claims of Shi et al. 2021 in the quick tier, and grids that must fail."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ test_the_root_of_the_other_sequence_fails = fails_with_other_sweeps("shi2021", (
 test_tampered_grids_fail = fails_on_tampered_grids(
     "shi2021",
     ("S3", "root", "x", np.negative),
-    ("S4", "full_batch", "distance", lambda distance: 1.1 * distance),  # full batch needs small iterates
+    ("S4", "full_batch", "distance", lambda distance: 1.01 * distance),
+    ("S4", "full_batch", "distance", lambda distance: 0.99 * distance),
     (
         "S5a",
         "realizable",
@@ -40,6 +42,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("S5a", "realizable", "x", lambda x: 1.01 * x),
     ("S5b", "nonrealizable", "x", np.negative),
     ("S5c", "published_level", "x", np.negative),
+    ("S5c", "published_level", "x", lambda x: 1.1 * x),
 )
 
 
@@ -55,9 +58,16 @@ def test_rescaled_slopes_give_the_published_start() -> None:
     np.testing.assert_allclose(ours["x"], theirs["x"], atol=1e-12)
 
 
-def test_worst_case_expression() -> None:
-    # n = d = D1 = 1, beta2 = 1/4: sqrt(5 * 4) * [(3/4)(4 * 4 - 1)/2 + (2 - 1)] = sqrt(20) * 6.625.
-    assert shi2021.worst_case(0.25, 1, 1, 1.0) == pytest.approx(math.sqrt(20.0) * 6.625, rel=1e-14)
+@pytest.mark.parametrize(
+    ("old", "new"), [("d*n^2*D1_sum", "d*n*D1_sum"), ("4*n^2", "4*n"), ("sqrt(5*d", "sqrt(d")]
+)
+def test_another_T2_fails(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = shi2021.THEOREM_43
+    text = theorem.where_symbols["T2"]
+    assert old in text
+    wrong = replace(theorem, where_symbols={"T2": text.replace(old, new)})
+    monkeypatch.setattr(shi2021, "THEOREM_43", wrong)
+    assert status("shi2021.S2b", []) is Outcome.FAIL
 
 
 def test_critical_exponents() -> None:

@@ -40,11 +40,18 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("V1", "random_corrected", "verdict", flipped),
     ("V1", "random_warm", "verdict", lambda verdict: np.full_like(verdict, "UNDECIDED")),
     ("Z1b", "frozen", "x", np.negative),
+    (
+        "Z1b",
+        "frozen",
+        "x",
+        lambda x: 1.05 * x,
+    ),  # both sides come from one simulator; its own sampling sees it
     ("Z4", "realizable", "distance", nan),
     ("Z4", "realizable", "distance", lambda x: np.ones_like(x)),
     ("Z4", "realizable", "distance", np.square),  # decay like 1/T
     ("Z5", "biased", "x", nan),
-    ("Z5", "biased", "x", lambda x: x + 1e-3),  # not homogeneous in a
+    ("Z5", "biased", "x", lambda x: 1.02 * x),
+    ("Z5", "biased", "x", lambda x: x / np.abs(x) ** 0.1),  # not linear in a
     ("Z5", "biased", "x", lambda x: 0.0 * x + 1e-9),  # no neighbourhood
     ("Z6", "biased", "x", nan),
     ("Z6", "biased", "x", np.negative),
@@ -55,6 +62,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("Z9", "phase", "gradient_norm", nan),
     ("Z9", "phase", "gradient_norm", lambda g: g[..., ::-1]),
     ("Z9", "phase", "distance_final", lambda d: 2.0 * d),
+    ("Z9", "phase", lambda grid: grid.assign(distance_final=grid.distance_final.where(grid.x0 < 0.0, 2.0))),
     ("Z9", "branches", "gradient_norm_final", lambda g: g[::-1]),
 )
 

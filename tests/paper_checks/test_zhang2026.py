@@ -8,8 +8,16 @@ import pytest
 
 from counterexamples.drift import critical_beta2, first_order_beta2, monte_carlo
 from paper_checks import zhang2026
-from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, with_values
+from tests.tampering import (
+    fails_on_tampered_grids,
+    fails_with_other_sweeps,
+    grids_of,
+    nan,
+    status,
+    with_values,
+)
 from theory_sim.app.runs import Runs
+from theory_sim.nouns.claim import Outcome
 
 test_orders_exchanged_fail = fails_with_other_sweeps(
     "zhang2026",
@@ -23,6 +31,8 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("Z10", "concentration", "ratio_min", lambda ratio: np.full_like(ratio, 0.9)),
     ("Z10", "concentration", "ratio_max", lambda ratio: np.full_like(ratio, 1.1)),
     ("Z10", "concentration", "ratio_max", nan),
+    ("Z10", "concentration", "ratio_min", lambda ratio: 1.0 - 1.3 * (1.0 - ratio)),
+    ("Z10", "concentration", "ratio_max", lambda ratio: 1.0 + 0.7 * (ratio - 1.0)),
     ("Z10", "concentration", "outside_mean", np.zeros_like),
 )
 
@@ -55,6 +65,13 @@ def test_replacement_is_near_its_first_order(runs: Runs) -> None:
         # Five standard errors (Student, 15 degrees of freedom: 2e-4 over entropies) and the
         # second-order term.
         assert found.value == pytest.approx(formula, abs=5 * found.standard_error + formula**2)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_another_window_fails(factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LOW", "_HIGH"):
+        monkeypatch.setattr(zhang2026, name, 1.0 + factor * (getattr(zhang2026, name) - 1.0))
+    assert status("zhang2026.Z10", grids_of("zhang2026.Z10", runs)) is Outcome.FAIL
 
 
 def test_concentration_window_by_hand() -> None:

@@ -1,6 +1,7 @@
 """Claims of Zou et al. 2019 in the quick tier, and grids that must fail."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from counterexamples import drift
 from paper_checks.zou2019 import claims as zou2019
-from tests.tampering import fails_on_tampered_grids
+from tests.tampering import fails_on_tampered_grids, status
+from theory_sim.nouns.claim import Outcome
 
 
 def one_seed_lost(x: np.ndarray) -> np.ndarray:
@@ -39,7 +41,28 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("G1c", "periodic", stuck),
     ("G1a", "periodic", lambda grid: grid.assign_coords(r=grid.r.values[::-1])),
     ("G2", "rates", "gradient_43_mean", np.ones_like),
+    ("G2", "skewed", lambda grid: grid.assign_coords(r=grid.r.values[::-1])),
+    (
+        "G2",
+        "skewed",
+        lambda grid: grid.assign(x=grid.x * 0.0 + grid.x.sel(r=0.0, drop=True)),
+    ),  # theta = const
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("accepted", lambda s, r: r / 2.0 <= s < 1.0),
+        ("accepted", lambda s, r: r <= s < 1.0 and r > 0.0),
+        ("sufficient_condition", lambda *_, **__: ()),
+        ("power_sum", lambda p, T: 1.001 * zou2019.math.fsum(t**-p for t in range(1, 1001))),
+    ],
+    ids=["without r > 0", "r for r/2", "no condition", "no ends"],
+)
+def test_another_rule_fails(name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zou2019, name, wrong)
+    assert status("zou2019.G3", []) is Outcome.FAIL
 
 
 def test_coupled_rows() -> None:
