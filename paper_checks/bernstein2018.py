@@ -264,8 +264,9 @@ def _late(grid: xr.Dataset) -> tuple[float, float]:
 
 @claim("bernstein2018.G10", "appendix, toy problem", "tight", TOY_SGD, TOY_SIGN, constants="read")
 def sparse_noise_hurts_sgd_more(plain_grid: xr.Dataset, signed_grid: xr.Dataset) -> Evidence:
-    """On ||x||^2/2 in 100 coordinates with noise of standard deviation 100 on one of them, the loss of SGD
-    after 10,000 steps is at least twice that of signSGD (steps .001 and .01); both are as expected."""
+    """On ||x||^2/2 in 100 coordinates with noise of standard deviation 100 on one of them, the expected loss of SGD
+    after 10,000 steps is at least twice that of signSGD (steps .001 and .01), and runs have the expected losses.
+    """
     (plain, noise), (signed, sign_noise) = _late(plain_grid), _late(signed_grid)
     lr, sigma, steps = 0.01, 100.0, np.arange(5_001, 10_001)
     starts = [np.array(sign.sparse_noise(k).start) for k in plain_grid.instance.values.tolist()]
@@ -293,7 +294,8 @@ def sparse_noise_hurts_sgd_more(plain_grid: xr.Dataset, signed_grid: xr.Dataset)
             ("signSGD", signed, of_sign, sign_noise),
         )
     ]
-    return all_of([at_least(plain / signed, 2.0, values), *parts])
+    # Of the expectations: the ratio of 100 runs has a standard deviation of .3.
+    return all_of([at_least(of_sgd / of_sign, 2.0, f"ratio of the expected losses; {values}"), *parts])
 
 
 CLAIMS = [

@@ -91,9 +91,9 @@ test_the_other_optimizer_fails = fails_with_other_sweeps(
 )
 test_variants_without_a_difference_fail = fails_with_other_sweeps(
     "reddi2018",
-    ("R8c", *["amsgrad_stochastic"] * 4),
+    ("R8c", *["amsgrad_paper_stochastic"] * 4),
     # Optax as PyTorch: the maximum over corrected moments makes no difference.
-    ("R8c", "amsgrad_stochastic", *["amsgrad_torch_stochastic"] * 2, "amsgrad_keras_stochastic"),
+    ("R8c", "amsgrad_paper_stochastic", *["amsgrad_torch_stochastic"] * 2, "amsgrad_keras_stochastic"),
     ("X4", "adam_online", "adam_online"),  # without correction
 )
 
