@@ -83,7 +83,7 @@ def qsgd_constants(build: Callable[[int], Compressor]) -> Evidence:
     return all_of(parts)
 
 
-@claim("choco2019.QC04", "examples of compressors: QSGD", "exact")
+@claim("choco2019.QC04", "examples of compressors: QSGD", "exact", constants="derived")
 def qsgd_omega() -> Evidence:
     """QSGD with s levels is unbiased with omega = sqrt(d)/s - 1, attained by equal entries, for s <=
     sqrt(d)/2, and omega <= d/(4 s^2) above.
@@ -135,7 +135,7 @@ def ternary_constants(
     return all_of(parts)
 
 
-@claim("choco2019.QC05", "examples of compressors: TernGrad and powers of two", "exact")
+@claim("choco2019.QC05", "examples of compressors: TernGrad and powers of two", "exact", constants="recalled")
 def dithers_omega() -> Evidence:
     """TernGrad has omega = (sqrt(d) - 1)/2 and natural compression 1/8, both attained; natural dithering with
     s levels stays below 1/8 + A min(1, A), A = sqrt(d) 2^(1-s).
@@ -162,7 +162,7 @@ def scaled(builds: Sequence[Callable[[float], Compressor]], d: int) -> Evidence:
     return all_of(parts)
 
 
-@claim("choco2019.QC07", "examples of compressors: scaling", "tight")
+@claim("choco2019.QC07", "examples of compressors: scaling", "tight", constants="derived")
 def scaling_contracts() -> Evidence:
     """An unbiased C with variance omega ||x||^2 gives the contraction C/(1 + omega) with delta = 1/(1 +
     omega).
@@ -242,7 +242,7 @@ def mean_is_kept(*grids: xr.Dataset) -> Evidence:
     return all_of([at_most(float(np.abs(mean - mean[..., :1, :]).max()), 1e-10, note) for mean in means])
 
 
-@claim("choco2019.QC27b", "consensus step and linear rate of the theorem", "upper", *GOSSIP)
+@claim("choco2019.QC27b", "consensus step and linear rate of the theorem", "upper", *GOSSIP, constants="read")
 def theorem_rate(*grids: xr.Dataset) -> Evidence:
     """At gamma* = rho^2 delta/(16 rho + rho^2 + 4 beta^2 + 2 rho beta^2 - 8 rho delta) the expected error e_t
     = sum ||x_i - mean||^2 + sum ||x_i - xhat_i||^2 stays below (1 - rho^2 delta/82)^t e_0: its first sum at

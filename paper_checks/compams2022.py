@@ -77,7 +77,7 @@ THEOREM = tuple(
 )
 
 
-@claim("compams2022.QC22", "convergence theorem", "upper", *THEOREM)
+@claim("compams2022.QC22", "convergence theorem", "upper", *THEOREM, constants="read")
 def bound_holds(*grids: xr.Dataset) -> Evidence:
     """For lr <= eps/(6 L C0) the mean squared gradient over T steps is at most the bound of the theorem, for
     exact, top-4 of 16 and scaled-sign messages, N = 1, 4, 16.
@@ -104,7 +104,7 @@ SPEED = tuple(
 )
 
 
-@claim("compams2022.QC18", "corollary on linear speed-up", "rate", *SPEED)
+@claim("compams2022.QC18", "corollary on linear speed-up", "rate", *SPEED, constants="read")
 def linear_speed_up(*grids: xr.Dataset) -> Evidence:
     """With lr = sqrt(N/T) and beta1 = 0 the mean squared gradient halves when N grows fourfold, exact and
     compressed, and with local moments too.
@@ -155,7 +155,16 @@ def local_points(ratios: Any) -> Array:
     return np.array([local_moment_point(different_workers(sigma=SIGMA, ratio=float(r))) for r in ratios])
 
 
-@claim("compams2022.QC23", "setting with global variance", "tight", TWO_SERVER, TWO_SIGN, TWO_LOCAL, THREE)
+@claim(
+    "compams2022.QC23",
+    "setting with global variance",
+    "tight",
+    TWO_SERVER,
+    TWO_SIGN,
+    TWO_LOCAL,
+    THREE,
+    constants="derived",
+)
 def server_finds_minimiser(*grids: xr.Dataset) -> Evidence:
     """Moments on the server find the minimiser of the mean objective for any noise of the workers, compressed
     or not; local moments settle where sum f_j'/sqrt(f_j'^2 + sigma_j^2) = 0.
@@ -208,7 +217,7 @@ def step_size_changes(grid: xr.Dataset) -> Array:
     return np.asarray(1.0 / math.sqrt(LEMMA_EPS) + moved.sum(axis=1))
 
 
-@claim("compams2022.QC28", "step sizes of AMSGrad", "exact", LEMMA)
+@claim("compams2022.QC28", "step sizes of AMSGrad", "exact", LEMMA, constants="read")
 def lemma_lacks_a_factor(grid: xr.Dataset) -> Evidence:
     """The operator norms of the changes of diag(vhat_t + eps)^(-1/2) can sum to 111.76 with d = 16 and eps =
     .01, above 1/sqrt(eps) = 10; d/sqrt(eps) holds, and d/eps for their squares.

@@ -239,6 +239,7 @@ def _judge(cells: dict[str, Cells]) -> list[Evidence]:
     "abstract: convergence with quantized gradients, to the quantization level with quantized weights",
     "upper",
     *D1_SWEEPS,
+    constants="derived",
 )
 def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     """One worker, quantized updates up, quantized weights down, AMSGrad, lr <= eps (1-b1)/(4 L C0),
@@ -260,6 +261,7 @@ def one_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     "abstract: convergence with quantization and error feedback both ways",
     "upper",
     *D2_SWEEPS,
+    constants="derived",
 )
 def two_way_bound_holds(*grids: xr.Dataset) -> Evidence:
     """N workers, quantized updates both ways, AMSGrad, lr <= eps (1-b1)/(4 L C0), C0 = sqrt(G^2 + eps): mean

@@ -96,7 +96,7 @@ def map_facts(build: Build) -> Evidence:
     )
 
 
-@claim("dettmers2022.QC25a", "dynamic map", "exact")
+@claim("dettmers2022.QC25a", "dynamic map", "exact", constants="read")
 def dynamic_levels() -> Evidence:
     """The maps have 256 levels, the signed one none at -1; the relative error grows from 6 % in the first
     decade below the largest entry to 100 % in the seventh.
@@ -132,7 +132,7 @@ def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
     return all_of(parts)
 
 
-@claim("dettmers2022.QC25b", "quantization errors", "upper")
+@claim("dettmers2022.QC25b", "quantization errors", "upper", constants="read")
 def normal_states(tier: str) -> Evidence:
     """For normal states in blocks of 256 the mean absolute and relative errors are .0085 and .0154, below
     .011 and .018; the linear map has a smaller absolute and a larger relative error.
@@ -197,7 +197,16 @@ def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
     return float(values.decades.values[first - 1]), float(values.decades.values[first])
 
 
-@claim("dettmers2022.QC26b", "why small second moments matter", "tight", FULL, DYNAMIC, LINEAR, SORTED)
+@claim(
+    "dettmers2022.QC26b",
+    "why small second moments matter",
+    "tight",
+    FULL,
+    DYNAMIC,
+    LINEAR,
+    SORTED,
+    constants="derived",
+)
 def edge_of_underflow(*grids: xr.Dataset) -> Evidence:
     """The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
     for the dynamic and 1.35 for the linear map. It is the spread within a block that counts.

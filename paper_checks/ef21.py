@@ -51,7 +51,7 @@ def sparse_constants(top: Callable[[int], Compressor], rand: Callable[[int, bool
     return all_of(parts)
 
 
-@claim("ef21.QC01", "examples of compressors", "exact")
+@claim("ef21.QC01", "examples of compressors", "exact", constants="derived")
 def sparse_messages() -> Evidence:
     """Top-k loses at most 1 - k/d of ||x||^2, exactly that when all entries are equal; rand-k loses 1 - k/d
     of every x in expectation, and scaled by d/k it has omega = d/k - 1.
@@ -154,7 +154,13 @@ def descent(lr: Any, t: Any) -> Any:
     return 1.75 * (1.0 - 7.0 / 6.0 * np.asarray(lr)) ** (2 * np.asarray(t))
 
 
-@claim("ef21.QC13a", "divergence of distributed compressed gradient descent", "exact", WITHOUT)
+@claim(
+    "ef21.QC13a",
+    "divergence of distributed compressed gradient descent",
+    "exact",
+    WITHOUT,
+    constants="derived",
+)
 def exact_growth(grid: xr.Dataset) -> Evidence:
     """On the three quadratics from (1, 1, 1), gradient descent with top-1 messages and no feedback is x_t =
     (1 + 11 lr/6)^t (1, 1, 1), for every lr.
@@ -166,7 +172,7 @@ def exact_growth(grid: xr.Dataset) -> Evidence:
     return at_most(worst, 1e-9, f"largest |x_t/(1 + 11 lr/6)^t - 1|, t <= 50; x_50 = {last:.9f} at lr = .01")
 
 
-@claim("ef21.QC13b", "theorem for smooth functions", "upper", EF21)
+@claim("ef21.QC13b", "theorem for smooth functions", "upper", EF21, constants="derived")
 def bound_holds(grid: xr.Dataset) -> Evidence:
     """At lr = 1/(L + Ltilde sqrt(beta/theta)) EF21 with top-1 satisfies mean ||grad f||^2 <= 2 (f(x^0) -
     f*)/(lr T) + G^0/(theta T) at every T, as we recall it.
@@ -176,7 +182,7 @@ def bound_holds(grid: xr.Dataset) -> Evidence:
     return at_most(float(ratio.max()), 1.0, "mean ||grad f||^2 over the bound, every recorded T <= 2000")
 
 
-@claim("ef21.QC13c", "proof of the theorem for smooth functions", "upper", LYAPUNOV)
+@claim("ef21.QC13c", "proof of the theorem for smooth functions", "upper", LYAPUNOV, constants="derived")
 def lyapunov_falls(grid: xr.Dataset) -> Evidence:
     """Psi = f - f* + lr/(2 theta) mean ||g_i - grad f_i||^2 falls by at least lr ||grad f||^2/2 in every
     step, which sums to the bound.

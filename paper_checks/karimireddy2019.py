@@ -70,7 +70,7 @@ def _all_cells(name: str, grid: xr.Dataset) -> str:
     return f"{name}, mean x_T: {shown}"
 
 
-@claim("karimireddy2019.G3a", "first counterexample", "region", LINEAR_SIGN, LINEAR_EF)
+@claim("karimireddy2019.G3a", "first counterexample", "region", LINEAR_SIGN, LINEAR_EF, constants="recalled")
 def signsgd_goes_to_the_largest_loss(signed: xr.Dataset, fixed: xr.Dataset) -> Evidence:
     """On [-1, 1] with g = 4 (probability 1/4) or -1, signSGD goes to +1, where the loss is largest;
     EF-signSGD, which is SGD in one dimension, goes to -1."""
@@ -89,7 +89,7 @@ _DRIFT: dict[str, Any] = {"steps": 4_000, "seeds": 1_000, "entropy": 1901, "name
 DRIFT = Sweep(sign.linear(domain=False), signsgd(DRIFT_LR), **_DRIFT)
 
 
-@claim("karimireddy2019.G3b", "first counterexample", "tight", DRIFT)
+@claim("karimireddy2019.G3b", "first counterexample", "tight", DRIFT, constants="recalled")
 def signsgd_climbs_by_an_eighth(grid: xr.Dataset) -> Evidence:
     """On the first counterexample f rises in expectation by lr/8 in every step of signSGD."""
     rise = 0.25 * float(grid.x_final.mean(skipna=False)) / int(grid.attrs["steps"])
@@ -127,7 +127,7 @@ def _reaches(name: str, values: xr.DataArray, limit: float) -> Evidence:
     return at_most(last, limit, f"{name} = {last:.2g}")
 
 
-@claim("karimireddy2019.G4", "second counterexample", "exact", *_KINKS)
+@claim("karimireddy2019.G4", "second counterexample", "exact", *_KINKS, constants="recalled")
 def signsgd_stays_on_the_line_of_the_kink(
     signed: xr.Dataset, at_zero: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset
 ) -> Evidence:
@@ -150,7 +150,9 @@ _PAIR: dict[str, Any] = {"axes": {"eps": EPS}, "steps": 50_000, "seeds": 16, "ru
 PAIR_SIGN, PAIR_SIGNUM, PAIR_EF, PAIR_SGD = _sweeps("pair", sign.pair(), _FOUR, **_PAIR, **_DRAWN)
 
 
-@claim("karimireddy2019.G5", "third counterexample", "exact", PAIR_SIGN, PAIR_EF, PAIR_SGD)
+@claim(
+    "karimireddy2019.G5", "third counterexample", "exact", PAIR_SIGN, PAIR_EF, PAIR_SGD, constants="recalled"
+)
 def signsgd_stays_on_the_line_of_the_pair(
     signed: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset
 ) -> Evidence:
@@ -192,7 +194,14 @@ def line_and_floor(grid: xr.Dataset) -> tuple[Array, Array]:
     return np.array(distances), np.array(ratios)
 
 
-@claim("karimireddy2019.G6", "theorem on data with one sign pattern", "exact", COMMON_SIGN, COMMON_EF)
+@claim(
+    "karimireddy2019.G6",
+    "theorem on data with one sign pattern",
+    "exact",
+    COMMON_SIGN,
+    COMMON_EF,
+    constants="recalled",
+)
 def signsgd_stays_on_the_line_of_the_signs(signed: xr.Dataset, fixed: xr.Dataset) -> Evidence:
     """If every a_i has the signs +-s, signSGD stays on the line x_0 + span(s) and cannot reach the solution
     from a random start; EF-signSGD reaches it."""
@@ -210,7 +219,9 @@ def signsgd_stays_on_the_line_of_the_signs(signed: xr.Dataset, fixed: xr.Dataset
 _SIGNUMS = (LINEAR_SIGNUM, KINK_SIGNUM, PAIR_SIGNUM)
 
 
-@claim("karimireddy2019.G7", "control, not in the paper's statements", "region", *_SIGNUMS)
+@claim(
+    "karimireddy2019.G7", "control, not in the paper's statements", "region", *_SIGNUMS, constants="recalled"
+)
 def signum_converges_on_all_three(linear: xr.Dataset, kink: xr.Dataset, pair: xr.Dataset) -> Evidence:
     """The three counterexamples are about signSGD without momentum: Signum with beta = .9 converges on each
     of them."""
@@ -256,7 +267,9 @@ BOUNDS = Sweep(
 )
 
 
-@claim("karimireddy2019.G8", "lemma on the residual; non-convex theorem", "upper", BOUNDS)
+@claim(
+    "karimireddy2019.G8", "lemma on the residual; non-convex theorem", "upper", BOUNDS, constants="recalled"
+)
 def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     """The residual satisfies E ||e_t||^2 <= 4 (1 - delta) lr^2 sigma^2/delta^2, and the mean squared gradient
     the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2."""
@@ -314,7 +327,15 @@ def off_row_space(instance: int, points: Array) -> Array:
     return np.asarray(np.linalg.norm(points - points @ rows.T @ rows, axis=-1))
 
 
-@claim("karimireddy2019.G9", "generalisation example", "exact", FEATURES_SIGN, FEATURES_EF, FEATURES_SGD)
+@claim(
+    "karimireddy2019.G9",
+    "generalisation example",
+    "exact",
+    FEATURES_SIGN,
+    FEATURES_EF,
+    FEATURES_SGD,
+    constants="read",
+)
 def scaled_signs_do_not_generalise(signed: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset) -> Evidence:
     """On least squares with private features (n = 100, 80 epochs) scaled signSGD fits the training data with
     a test error above .5, far from the span of the data; SGD stays in the span, EF-signSGD keeps x - e in it,

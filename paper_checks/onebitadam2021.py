@@ -80,13 +80,13 @@ def rms_constants(build: Callable[[], Compressor]) -> Evidence:
     return all_of(parts)
 
 
-@claim("onebitadam2021.QC02", "scaled sign, as an alternative compressor", "exact")
+@claim("onebitadam2021.QC02", "scaled sign, as an alternative compressor", "exact", constants="derived")
 def l1_sign_errors() -> Evidence:
     """The scaled sign errs by ||x||^2 - ||x||_1^2/d exactly; delta = 1/d, attained by a one-hot vector."""
     return l1_constants(lambda: l1_sign(word=64))
 
 
-@claim("onebitadam2021.QC03", "compressor of the released code", "exact")
+@claim("onebitadam2021.QC03", "compressor of the released code", "exact", constants="derived")
 def rms_sign_errors() -> Evidence:
     """||x||/sqrt(d) sgn(x) errs by 2 ||x||^2 (1 - ||x||_1/(sqrt d ||x||)), at worst 2 (1 - 1/sqrt d) ||x||^2:
     it is no contraction for d >= 5.
@@ -212,7 +212,7 @@ def one_bit_gradients_fail(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("onebitadam2021.QC24b", "communication", "exact", ADAM, RMS)
+@claim("onebitadam2021.QC24b", "communication", "exact", ADAM, RMS, constants="derived")
 def bits_saved(adam: xr.Dataset, onebit: xr.Dataset) -> Evidence:
     """After the warm-up a worker sends and receives d + 32 bits per step instead of 32 d: 2.33 Mbit against
     16.4 here.
@@ -225,7 +225,7 @@ def bits_saved(adam: xr.Dataset, onebit: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-@claim("onebitadam2021.QC24c", "warm-up, as released", "order", ADAM, RMS, WARMUPS)
+@claim("onebitadam2021.QC24c", "warm-up, as released", "order", ADAM, RMS, WARMUPS, constants="derived")
 def frozen_too_small(*grids: xr.Dataset) -> Evidence:
     """Without bias correction v freezes at (1 - beta2^W) of its level: at equal lr the loss of 1-bit Adam is
     then above Adam's, more so for a short warm-up; with lr times sqrt(1 - beta2^W) it is below, as v froze

@@ -162,7 +162,9 @@ def _averages(grids: Sequence[xr.Dataset]) -> Iterator[tuple[Problem, xr.Dataset
         yield problem, second, signum_average(first), extrapolated_average(second, problem)
 
 
-@claim("sun2023.N1", f"{_ABSTRACT}; theorems A and B here", "upper", *SIGNUM, *EXTRAPOLATED)
+@claim(
+    "sun2023.N1", f"{_ABSTRACT}; theorems A and B here", "upper", *SIGNUM, *EXTRAPOLATED, constants="derived"
+)
 def the_averages_stay_below_the_bounds(*grids: xr.Dataset) -> Evidence:
     """With T-dependent step and momentum the path average of ||grad f||_1 of Signum, and of Signum at
     extrapolated points, stays below the explicit bounds A and B, on a convex and on a non-convex function."""
@@ -191,7 +193,9 @@ def _decoded(grid: xr.Dataset) -> float:
     return float(np.max(errors))
 
 
-@claim("sun2023.N2", f"{_ABSTRACT}; theorems A and B here", "rate", *SIGNUM, *EXTRAPOLATED)
+@claim(
+    "sun2023.N2", f"{_ABSTRACT}; theorems A and B here", "rate", *SIGNUM, *EXTRAPOLATED, constants="recalled"
+)
 def extrapolation_falls_more_steeply(*grids: xr.Dataset) -> Evidence:
     """Under the same schedules the averages fall with exponents near -1/4 (Signum) and, more steeply, near
     -2/7 (extrapolated)."""
@@ -255,7 +259,7 @@ def node_tail(grid: xr.Dataset) -> Array:
 _ALL_NODES = (*AVERAGED, *GOSSIP, EXCHANGE, SILENCE)
 
 
-@claim("sun2023.N4", f"{_ABSTRACT}, decentralised version", "rate", *_ALL_NODES)
+@claim("sun2023.N4", f"{_ABSTRACT}, decentralised version", "rate", *_ALL_NODES, constants="recalled")
 def nodes_speed_up_signum(*grids: xr.Dataset) -> Evidence:
     """At fixed T the average gradient norm of n nodes falls like n^(-1/4) with exact averaging, and on a ring
     with compressed gossip for n <= 16, where heterogeneity makes no difference; without exchange of momentum

@@ -70,7 +70,7 @@ def _class(name: str, L0: float, L1: float, gradient: Array, hessian: Array, tig
     return [*parts, at_least(np.max(ratio), 0.9999, f"{label}: attained")] if tight else parts
 
 
-@claim("zhang2020clipping.Z1", _CLASS, "tight")
+@claim("zhang2020clipping.Z1", _CLASS, "tight", constants="derived")
 def the_pairs_of_the_zoo_hold(tier: str) -> Evidence:
     """Powers, polynomials, cosh, exponentials, logistic losses and the hard functions E, S, F satisfy ||Hess
     f|| <= L0 + L1 ||grad f|| with the pairs derived for them; where the pair is called tight it is attained
@@ -106,7 +106,7 @@ def negative_points(name: str) -> tuple[Problem, Array]:
     return zoo.chirp(), 2.0 * np.log(np.pi / 2.0 + np.pi * np.arange(1.0, 8.0))[:, None]
 
 
-@claim("zhang2020clipping.Z2", _CLASS, "lower")
+@claim("zhang2020clipping.Z2", _CLASS, "lower", constants="derived")
 def three_functions_have_no_pair() -> Evidence:
     """(xy-1)^2/2, exp(x^2) and 2 sin(e^(x/2)) satisfy it for no pair: ||Hess f||/(1 + ||grad f||) grows at
     least tenfold along a sequence of points. The last is the sum of two members of the class."""
@@ -148,7 +148,7 @@ def _pairs(problem: Problem, size: float, reach: float, count: int) -> tuple[Arr
     return x, x + (reach / problem.facts["L1"] * share)[:, None] * direction
 
 
-@claim("zhang2020clipping.Z3", f"{_CLASS}, first-order form", "tight")
+@claim("zhang2020clipping.Z3", f"{_CLASS}, first-order form", "tight", constants="derived")
 def the_first_order_form_costs_a_factor(tier: str) -> Evidence:
     """The Hessian condition gives ||grad f(x) - grad f(y)|| <= (e - 1)(L0 + L1 ||grad f(x)||) ||x - y|| for
     ||x - y|| <= 1/L1, and not the same with the factor 1: the ratio exceeds 1.6 on each of five functions."""
@@ -166,7 +166,7 @@ def the_first_order_form_costs_a_factor(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("zhang2020clipping.Z4", "2410.10800, descent lemma and step sizes", "upper")
+@claim("zhang2020clipping.Z4", "2410.10800, descent lemma and step sizes", "upper", constants="derived")
 def the_three_steps_gain_what_the_lemma_promises(tier: str) -> Evidence:
     """f(y) <= f(x) + <grad f(x), y - x> + (L0 + L1 G)/L1^2 phi(L1 ||y - x||), phi(u) = e^u - 1 - u; the steps
     ln(1 + L1 G/(L0 + L1 G))/(L1 G) and 1/(L0 + 1.5 L1 G) gain at least G^2/(2 L0 + 3 L1 G), and min(1/(2 L0),
@@ -212,7 +212,7 @@ NGD = Sweep(
 )
 
 
-@claim("zhang2020clipping.Z5", "1905.11881, normalised gradient descent", "upper", NGD)
+@claim("zhang2020clipping.Z5", "1905.11881, normalised gradient descent", "upper", NGD, constants="derived")
 def normalised_steps_bound_the_average_gradient(grid: xr.Dataset) -> Evidence:
     """With steps of length lr the average gradient norm of T steps is at most (Delta/(lr T) + c lr L0/2)/(1 -
     c lr L1/2), c = 2 phi(L1 lr)/(L1 lr)^2."""
@@ -252,7 +252,13 @@ HITS = (
 )
 
 
-@claim("zhang2020clipping.Z6", "1905.11881, Theorem 3; 2410.10800, non-convex rate", "upper", *HITS)
+@claim(
+    "zhang2020clipping.Z6",
+    "1905.11881, Theorem 3; 2410.10800, non-convex rate",
+    "upper",
+    *HITS,
+    constants="recalled",
+)
 def first_hits_are_below_the_complexity_bounds(*grids: xr.Dataset) -> Evidence:
     """Clipped GD with eta = 1/(10 L0) and gamma = min(10 L0, L0/L1) reaches ||grad f|| <= eps within 20 L0
     Delta/eps^2 + 20 max(1, L1^2) Delta/L0 steps; the steps 1/(L0 + 1.5 L1 G) and min(1/(2 L0), 1/(3 L1 G))
@@ -306,7 +312,7 @@ def one_step_shares(grid: xr.Dataset) -> Array:
     return np.array(shares)
 
 
-@claim("zhang2020clipping.Z7", "2305.01588, deterministic case", "lower", *CERTIFICATES)
+@claim("zhang2020clipping.Z7", "2305.01588, deterministic case", "lower", *CERTIFICATES, constants="derived")
 def every_clipped_step_decreases(*grids: xr.Dataset) -> Evidence:
     """Clipped GD with lr = 1/(9 (L0 + c L1)) and any threshold c lowers f by at least 0.94 lr min(G^2, c G)
     in every step, so that c affects the higher-order term alone."""
@@ -346,7 +352,7 @@ def tail_means(grid: xr.Dataset) -> tuple[Array, Array]:
     return tail.mean(axis=-1), tail.std(axis=-1, ddof=1) / math.sqrt(tail.shape[-1])
 
 
-@claim("zhang2020clipping.Z8", "2305.01588, stochastic case", "exact", BIAS)
+@claim("zhang2020clipping.Z8", "2305.01588, stochastic case", "exact", BIAS, constants="derived")
 def skewed_noise_biases_clipping(grid: xr.Dataset, tier: str) -> Evidence:
     """Clipped SGD is biased under skewed noise of variance sigma^2: on x^2/2 with two-point noise the mean
     iterate is (p/(1-p)) (peak - c)_+, at most sigma^2/(4c) over p, with equality at peak = 2c."""

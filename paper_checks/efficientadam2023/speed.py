@@ -116,7 +116,14 @@ def _linear(mode: str, gains: Sequence[float], tolerance: float) -> list[Evidenc
     return [within(gain / n, 1.0, tolerance, f"{mode}: speed-up {shown}") for n, gain in by_size.items()]
 
 
-@claim("efficientadam2023.QC19a", "linear speed-up, moments at the workers", "rate", *LOCAL, *SIGNS)
+@claim(
+    "efficientadam2023.QC19a",
+    "linear speed-up, moments at the workers",
+    "rate",
+    *LOCAL,
+    *SIGNS,
+    constants="recalled",
+)
 def linear_at_workers(*grids: xr.Dataset) -> Evidence:
     """Where noise dominates, N workers reach a level of ||grad f||^2 in 1/N of the steps at N times the step
     size, in full precision and with two-way signs and feedback; N = 2, 4, 8, within 8 % at equal multiples of
@@ -126,7 +133,9 @@ def linear_at_workers(*grids: xr.Dataset) -> Evidence:
     return all_of([*_linear("full precision", local, 0.08), *_linear("signs", signs, 0.08)])
 
 
-@claim("efficientadam2023.QC19b", "linear speed-up, moments at the server", "rate", *SERVER)
+@claim(
+    "efficientadam2023.QC19b", "linear speed-up, moments at the server", "rate", *SERVER, constants="recalled"
+)
 def linear_at_server(*grids: xr.Dataset) -> Evidence:
     """With the moments at the server the speed-up is linear too, at a step size that grows like sqrt(N);
     within 30 %.
@@ -185,7 +194,9 @@ def steps_with_compression(*grids: xr.Dataset) -> Evidence:
     return worst_at_most(extra, 1.1, "steps with compression and feedback over steps without")
 
 
-@claim("efficientadam2023.QC21", "communication complexity", "region", *[*COST.values()][:3])
+@claim(
+    "efficientadam2023.QC21", "communication complexity", "region", *[*COST.values()][:3], constants="derived"
+)
 def bits_with_signs(*grids: xr.Dataset) -> Evidence:
     """In bits sent and received to a level of ||grad f||^2, one-way signs save less than a factor 2, two-way
     signs about 28 at d = 256.

@@ -123,7 +123,7 @@ _DRAWN: dict[str, Any] = {"axes": _FEEDBACK, "steps": 20_000, "seeds": 8, "order
 PAIR = Sweep(sign.pair(), ef_sgd(0.05, **_SCALED), checkpoints=40, name="qadam2021.pair", **_DRAWN)
 
 
-@claim("qadam2021.QC12", "why there is error feedback", "exact", KINK, KINK_SIGN, PAIR)
+@claim("qadam2021.QC12", "why there is error feedback", "exact", KINK, KINK_SIGN, PAIR, constants="derived")
 def signs_stay_on_a_line(kink: xr.Dataset, plain: xr.Dataset, pair: xr.Dataset) -> Evidence:
     """On |x1 + x2|/2 + |x1 - x2| and on the pair of squares with a = (1.5, -.5), (-.5, 1.5), signs without
     feedback keep x1 + x2 = 2; with feedback f falls below .01 and 1e-6.
@@ -169,7 +169,14 @@ def floors(grid: xr.Dataset) -> tuple[Array, Array]:
     return seen.values, np.array([[predicted_floor(*cell) for cell in row] for row in cells])
 
 
-@claim("qadam2021.QC14", "weight quantization, nearest rounding, no noise", "tight", FLOOR, FLOOR_BOTH)
+@claim(
+    "qadam2021.QC14",
+    "weight quantization, nearest rounding, no noise",
+    "tight",
+    FLOOR,
+    FLOOR_BOTH,
+    constants="recalled",
+)
 def floor_is_exact(one: xr.Dataset, both: xr.Dataset) -> Evidence:
     """On a quadratic with L = 1 the mean ||grad f||^2 at the quantized weights settles at sum (c_i - a_i)(a_i
     + h - c_i), a_i the grid point below c_i; quantized updates with feedback do not change it.
@@ -196,7 +203,7 @@ def linear_bound(k: int, eps: float = 1e-8) -> float:
     return 2.0 * math.sqrt(g * g + eps) * g * math.sqrt(_INSIDE.dim) * uniform_error(k) / math.sqrt(eps)
 
 
-@claim("qadam2021.QC15", "weight quantization", "rate", FLOOR)
+@claim("qadam2021.QC15", "weight quantization", "rate", FLOOR, constants="recalled")
 def floor_is_quadratic(grid: xr.Dataset) -> Evidence:
     """The floor is quadratic in the grid: it loses two powers of two per bit, and is below (L delta_x)^2,
     where the abstract speaks of a point related to the quantization level and bounds of this kind are linear

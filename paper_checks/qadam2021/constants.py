@@ -65,7 +65,12 @@ def random_vectors(d: int, count: int, rng: np.random.Generator) -> Array:
     return x
 
 
-@claim("qadam2021.QC06", "quantizers Q_g (as we recall it) and uniform, scaled by the largest entry", "tight")
+@claim(
+    "qadam2021.QC06",
+    "quantizers Q_g (as we recall it) and uniform, scaled by the largest entry",
+    "tight",
+    constants="recalled",
+)
 def contraction_constants(tier: str) -> Evidence:
     """The nearest of 0, +-2^-k, ..., +-1 has 1 - delta = (d-1) max(1/(4^(k+1) + d-1), 1/(16 + 9(d-1)))
     exactly, the uniform one of b bits (d-1)/(4 s^2 + d-1), s = 2^(b-1) - 1: attained on (1, t, ..., t), never
@@ -160,7 +165,7 @@ def server_memory(up: Compressor, down: Compressor, d: int, steps: int, workers:
     return largest
 
 
-@claim("qadam2021.QC09", "error feedback, bounded memory", "upper")
+@claim("qadam2021.QC09", "error feedback, bounded memory", "upper", constants="derived")
 def memories_are_bounded(tier: str) -> Evidence:
     """With inputs of norm <= U: ||e|| <= q/(1-q) U for a deterministic map, ||E|| <= q_s/(1-q_s) (1+q)/(1-q)
     U at the server, E ||e||^2 <= 4 (1-delta)/delta^2 U^2 for a random one. RMS-sign is no contraction, and

@@ -56,7 +56,7 @@ def tail_increment(lr: float, momentum: float = 0.0, nu: float = NU) -> float:
     return (far - near) / 96.0
 
 
-@claim("wang2024separability.S1", _LOWER, "lower", ONE_STEP)
+@claim("wang2024separability.S1", _LOWER, "lower", ONE_STEP, constants="derived")
 def one_step_has_an_infinite_expectation(grid: xr.Dataset) -> Evidence:
     """After one step of any size, with or without momentum, E|f'(x)| is infinite: the expectation capped at K
     grows like K up to logarithms. The capped expectation of simulated steps is that of the closed form."""
@@ -99,7 +99,7 @@ def hazard_median(grid: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return math.log(2.0) * lived / escapes.where(escapes > 0), escapes
 
 
-@claim("wang2024separability.S2", _LOWER, "tight", SURVIVAL)
+@claim("wang2024separability.S2", _LOWER, "tight", SURVIVAL, constants="derived")
 def paths_escape_after_a_memoryless_time(grid: xr.Dataset) -> Evidence:
     """Started at the minimum, paths of SGD with momentum are thrown to infinity after a memoryless time whose
     median is ln 2/p, p the probability of a kick that escapes; at lr = 0.01 almost none is within the
@@ -136,7 +136,7 @@ def paths_escape_after_a_memoryless_time(grid: xr.Dataset) -> Evidence:
     )
 
 
-@claim("wang2024separability.S2b", _LOWER, "order", GAUSSIAN, SURVIVAL)
+@claim("wang2024separability.S2b", _LOWER, "order", GAUSSIAN, SURVIVAL, constants="derived")
 def gaussian_noise_throws_no_path_out(gaussian: xr.Dataset, survival: xr.Dataset) -> Evidence:
     """With Gaussian noise of the same variance no path is thrown out at steps where most Student-t paths
     are."""
@@ -218,7 +218,7 @@ def averages(grid: xr.Dataset) -> tuple[Array, Array]:
     return grid.checkpoint.values.astype(float), np.array(values)
 
 
-@claim("wang2024separability.S5", _UPPER, "rate", KNOWN_HORIZON)
+@claim("wang2024separability.S5", _UPPER, "rate", KNOWN_HORIZON, constants="recalled")
 def adam_norm_tuned_to_its_horizon_has_the_rate(grid: xr.Dataset) -> Evidence:
     """With lr = T^-1/2 and 1 - beta2 = 1/T the average gradient norm of AdamNorm falls at least like
     T^-1/4."""
@@ -230,7 +230,7 @@ def adam_norm_tuned_to_its_horizon_has_the_rate(grid: xr.Dataset) -> Evidence:
     return exponent_within(rate, -0.35, -0.24, f"average |f'| against T, {values.shape[1]} seeds")
 
 
-@claim("wang2024separability.S6", _AGNOSTIC, "rate", AGNOSTIC)
+@claim("wang2024separability.S6", _AGNOSTIC, "rate", AGNOSTIC, constants="recalled")
 def agnostic_adam_has_the_rate(grid: xr.Dataset) -> Evidence:
     """With lr_t = t^-1/2 and 1 - beta2_t = t^-3/4, no constant known, the average gradient norm falls like
     T^-1/4 for L1 = 1 and 4."""
@@ -251,7 +251,7 @@ def first_step_cost(L1: float) -> float:
     return math.exp(L1 - 1.0) / L1
 
 
-@claim("wang2024separability.S7", _AGNOSTIC, "lower", AGNOSTIC)
+@claim("wang2024separability.S7", _AGNOSTIC, "lower", AGNOSTIC, constants="derived")
 def the_first_agnostic_step_is_dear_without_momentum(grid: xr.Dataset) -> Evidence:
     """Without momentum the first agnostic step has length 1 whatever L1, which costs a transient of at least
     e^(L1-1)/(L1 T) in the average; beta1 = 0.9 shortens that step and removes the transient."""

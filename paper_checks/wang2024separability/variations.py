@@ -60,7 +60,13 @@ STABILITY = tuple(
 )
 
 
-@claim("wang2024separability.H1b", "2403.15146, lower bound for GD with momentum", "upper", *STABILITY)
+@claim(
+    "wang2024separability.H1b",
+    "2403.15146, lower bound for GD with momentum",
+    "upper",
+    *STABILITY,
+    constants="derived",
+)
 def no_momentum_stabilises_a_larger_step(*grids: xr.Dataset) -> Evidence:
     """On E alone no first step length above 1.1 * 2 x0/M is stable for any momentum 0 ... .98; without
     momentum the stable steps are those below 2 x0/M."""
@@ -102,6 +108,7 @@ def prescribed(grid: xr.Dataset, lr: float, beta1: float, beta2: float) -> xr.Da
     "2403.15146, bounds for GD with momentum and for AdamNorm",
     "rate",
     *_BOTH_TARGETS,
+    constants="derived",
 )
 def both_methods_have_the_same_exponent_in_eps(*grids: xr.Dataset) -> Evidence:
     """In 1/eps, at Delta = 64, gradient descent at its best step and AdamNorm at the prescribed one have the
@@ -151,7 +158,7 @@ def _initial_adam(x0: float) -> Sweep:
 INITIAL_GD, INITIAL_ADAM = tuple(map(_initial_gd, STARTS)), tuple(map(_initial_adam, STARTS))
 
 
-@claim("wang2024separability.H9", _START, "order", *INITIAL_GD, *INITIAL_ADAM)
+@claim("wang2024separability.H9", _START, "order", *INITIAL_GD, *INITIAL_ADAM, constants="derived")
 def gd_pays_for_the_initial_gradient(*grids: xr.Dataset) -> Evidence:
     """With the gap of S fixed and x0 = 6 ... 12 the first hit of gradient descent grows like the initial
     gradient M over ln M, at the count of gradient flow on the ramp; that of AdamNorm(0, .9) like ln M."""
@@ -213,7 +220,7 @@ def _adam_below(x: Any, grids: list[xr.Dataset], high: float) -> list[Evidence]:
     return parts
 
 
-@claim("wang2024separability.H10", _DECREASING, "rate", *_DECREASING_TARGETS)
+@claim("wang2024separability.H10", _DECREASING, "rate", *_DECREASING_TARGETS, constants="derived")
 def decreasing_steps_separate_in_eps(*grids: xr.Dataset) -> Evidence:
     """With the step eta_1/sqrt(t) at its best eta_1 gradient descent needs about eps^-4 updates, AdamNorm
     fewer than eps^-2 even for the average."""
@@ -224,7 +231,14 @@ def decreasing_steps_separate_in_eps(*grids: xr.Dataset) -> Evidence:
     return all_of(parts + _adam_below(inverse, list(grids[half:]), 2.0))
 
 
-@claim("wang2024separability.H11", _DECREASING, "rate", DECREASING_GD_GAP, DECREASING_ADAM_GAP)
+@claim(
+    "wang2024separability.H11",
+    _DECREASING,
+    "rate",
+    DECREASING_GD_GAP,
+    DECREASING_ADAM_GAP,
+    constants="derived",
+)
 def decreasing_steps_separate_in_the_gap(descent: xr.Dataset, adam: xr.Dataset) -> Evidence:
     """With the step eta_1/sqrt(t) at its best eta_1 the updates of gradient descent grow like Delta^3.1 or
     faster (Delta^4 up to logarithms), those of AdamNorm like Delta^1.2 or slower."""
