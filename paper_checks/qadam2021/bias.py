@@ -15,7 +15,7 @@ import numpy as np
 
 from counterexamples import quantized, sign
 from paper_checks._evidence import Array, over, tail, weight_floor, worst_at_most
-from paper_checks.qadam2021.constants import EXACT
+from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rms_sign, spacing, top_k, weights
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.schedule import power
