@@ -140,10 +140,10 @@ def inputs(d: int, count: int, t: int, rng: np.random.Generator) -> Array:
 
 def remembered(compressor: Compressor, inputs: Iterable[Array]) -> list[Array]:
     """Return the memory after every one of some inputs (d,), of a deterministic map."""
-    e, out = 0.0, []
+    out: list[Array] = []
     for u in inputs:
-        e = e + u - compressor.quantize(e + u)
-        out.append(e)
+        p = out[-1] + u if out else u
+        out.append(p - compressor.quantize(p))
     return out
 
 
