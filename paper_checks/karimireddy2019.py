@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import sign
+from paper_checks.theorems.compression import EF_SGD, MEMORY_SQUARED
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
@@ -204,14 +205,17 @@ def line_and_floor(grid: xr.Dataset) -> tuple[Array, Array]:
 )
 def signsgd_stays_on_the_line_of_the_signs(signed: xr.Dataset, fixed: xr.Dataset) -> Evidence:
     """If every a_i has the signs +-s, signSGD stays on the line x_0 + span(s) and cannot reach the solution
-    from a random start; EF-signSGD reaches it."""
+    from a random start, since f is positive on the line; EF-signSGD gets below a hundredth of that f."""
     distance, ratio = line_and_floor(signed)
+    floors = [sign.common_signs(instance).facts["floor"] for instance in fixed.instance.values.tolist()]
+    reached = fixed.gap_final.transpose("instance", ...).values / np.array(floors)[:, None]
     note = f"signSGD: f over the line's least f, on average {float(np.mean(ratio[..., -1])):.3f} at the end"
     return all_of(
         [
             at_most(np.max(distance), 1e-10, "signSGD: largest distance to x_0 + span(s)"),
             at_least(np.min(ratio), 1.0 - 1e-9, note),
             at_most(np.max(fixed.gap_final.values), 1e-4, "EF-signSGD: largest final f"),
+            at_most(np.max(reached), 0.01, "EF-signSGD: largest final f over the line's least f"),
         ]
     )
 
@@ -272,7 +276,8 @@ BOUNDS = Sweep(
 )
 def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     """The residual satisfies E ||e_t||^2 <= 4 (1 - delta) lr^2 sigma^2/delta^2, and the mean squared gradient
-    the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2."""
+    the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2, of whose first
+    term it is half on short paths."""
     facts = sign.quadratic(50, loud=1.0).facts
     residual = grid.residual_max.isel(checkpoint=-1).mean("seed", skipna=False).values
     mean = grid.gradient_square_mean.mean("seed", skipna=False).transpose("lr", "checkpoint").values
@@ -280,12 +285,22 @@ def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     delta = grid.density_min.isel(checkpoint=-1).min("seed", skipna=False).values
     sigma2 = grid.gradient_square_max.isel(checkpoint=-1).max("seed", skipna=False).values + facts["sigma2"]
     lr, T = grid.lr.values, grid.checkpoint.values
-    noise = 4.0 * (1.0 - delta) * lr**2 * sigma2 / delta**2
-    first = 2.0 * facts["gap"] / np.outer(lr, T)
-    rate = first + (0.5 * lr * facts["L"] * sigma2 + facts["L"] ** 2 * noise)[:, None]
+    noise = MEMORY_SQUARED.evaluate({"delta_up": delta, "U": lr * np.sqrt(sigma2)})
+    known = {"gap_1": facts["gap"], "L": facts["L"], "T": T, "lr": lr[:, None], "delta_up": delta[:, None]}
+    ours = EF_SGD.evaluate({**known, "G_norm": np.sqrt(sigma2)[:, None]})
+    # The term of order lr is twice as large in what we can prove.
+    rate = ours - (0.5 * lr * facts["L"] * sigma2)[:, None]
     note = f"max ||e||^2 over its bound; least delta by lr {', '.join(f'{value:.3f}' for value in delta)}"
     every = "mean of ||grad f||^2 over its bound, every lr and horizon"
-    return all_of([at_most(np.max(residual / noise), 1.0, note), at_most(np.max(mean / rate), 1.0, every)])
+    # Gradient flow turns its gap into lr T times the mean: half of the first term, which is all at small lr T.
+    flow = float(mean[np.argmin(lr), np.argmin(T)] / rate[np.argmin(lr), np.argmin(T)])
+    parts = [
+        at_most(np.max(residual / noise), 1.0, note),
+        at_least(np.max(residual / noise), 0.05, "residual: no vacuous bound"),
+        at_most(np.max(mean / rate), 1.0, every),
+        within(flow, 0.5, 0.05, "mean of ||grad f||^2 over its bound, least lr and horizon"),
+    ]
+    return all_of(parts)
 
 
 # Generalisation: released settings.
@@ -405,7 +420,8 @@ DEVIATIONS = ledger(
         "The scaled sign has no delta better than 1/d, so the least ||p||_1^2/(d ||p||^2) along the paths "
         "is used (.33 to .36 for d = 50, against .02), and the largest ||grad f||^2 plus the noise variance "
         "for sigma^2. Instead of the smallest expected squared gradient the mean over the path, which is "
-        "larger, is compared with the bound.",
+        "larger, is compared with the bound. The residual is 13 times below its bound, and that it is not 20 "
+        "times below was seen first.",
         "G8",
     ),
     (
