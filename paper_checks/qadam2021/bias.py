@@ -80,7 +80,7 @@ def biases(grids: Sequence[xr.Dataset]) -> dict[tuple[str, str], Array]:
     return found
 
 
-@claim("qadam2021.QC11", "why there is error feedback", "order", *BIAS.values())
+@claim("qadam2021.QC11", "why there is error feedback", "weak", *BIAS.values())
 def feedback_removes_bias(*grids: xr.Dataset) -> Evidence:
     """Under skewed noise of mean 0 Adam without feedback ends away from the minimiser, for signs at the
     median; with feedback the bias is below .02. Momentum shrinks the bias of compressed updates, not that of
@@ -211,11 +211,13 @@ def floor_is_quadratic(grid: xr.Dataset) -> Evidence:
     """
     seen, k = floors(grid)[0], grid["down.k"].values
     slopes = np.polyfit(k, np.log2(seen), 1)[0]
-    farthest = float(slopes[np.argmax(np.abs(slopes + 2.05))])
+    farthest = float(slopes[np.argmax(np.abs(slopes + 2.0))])
     spread = f"slope of log2 floor per bit over instances: {slopes.min():.3f} to {slopes.max():.3f}"
     share = seen / np.array([[uniform_error(int(each)) ** 2] for each in k])
     largest = at_most(float(np.max(share)), 1.0, "largest floor over (L delta_x)^2")
-    return all_of([within(farthest, -2.05, 0.25, spread), largest])
+    # The sum over 20 coordinates of u (1 - u), u uniform, has a relative standard deviation of 10 %, log2 of it one
+    # of .144, and a slope over eight bits one of .144/sqrt(42) = .022, of which .09 are four.
+    return all_of([within(farthest, -2.0, 0.09, spread), largest])
 
 
 # Symmetric noise.
@@ -228,7 +230,7 @@ SYMMETRIC = Sweep(
 )
 
 
-@claim("qadam2021.QC32", "limits of error feedback, not in the paper", "region", SYMMETRIC)
+@claim("qadam2021.QC32", "limits of error feedback, not in the paper", "weak", SYMMETRIC)
 def symmetric_noise(grid: xr.Dataset) -> Evidence:
     """With symmetric noise two-way signs without feedback are not worse: the final mean ||grad f||^2 is .4 to
     1.1 times that with feedback.
@@ -251,7 +253,8 @@ DEVIATIONS = ledger(
         "Error feedback compensates the bias of quantization.",
         "It does where there is a bias: skewed noise, sparsification, workers that differ. With symmetric "
         "noise two-way signs without feedback end lower (.7 and .5 times the mean squared gradient for N = 1 "
-        "and 4).",
+        "and 4). Nothing is derived but the bias 4/9 of signs; the limits .02, 5, .05 and .2 of QC11, where .003, 18, "
+        ".02 and .09 are seen, and .4 to 1.1 of QC32 were chosen after first runs.",
         *("QC11", "QC32"),
     ),
     (

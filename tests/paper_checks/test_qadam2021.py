@@ -39,6 +39,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("QC14", "floor_both", "gradient_square_mean", one_nan),
     ("QC15", "floor", "gradient_square_mean", np.sqrt),  # linear in the grid
     ("QC15", "floor", "gradient_square_mean", lambda g: 2.0 * g),
+    ("QC15", "floor", "gradient_square_mean", lambda g: g * 0.9 ** np.arange(8.0).reshape(8, 1, 1, 1)),
     ("QC15", "floor", "gradient_square_mean", one_nan),
     ("QC29", "identity_right", "state_final", lambda s: 0.0 * s),
     ("QC29", "bowl_doubled", "state_final", one_nan),
