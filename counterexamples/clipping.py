@@ -114,21 +114,6 @@ def step_sizes(L0: float, L1: float, G: Array) -> dict[str, Array]:
     }
 
 
-def average_bound(delta: Any, lr: Any, T: Any, L0: Any, L1: Any) -> Array:
-    """Bound on (1/T) sum_{t < T} ||grad f(x_t)|| for steps of length lr; infinite when lr is too long.
-
-    f(x - lr g/||g||) <= f - lr G + (L0 + L1 G) c lr^2/2 with c = 2 phi(L1 lr)/(L1 lr)^2, summed over t and
-    divided by lr T (1 - c lr L1/2).
-    """
-    u = np.asarray(L1 * lr)
-    c = 2.0 * phi(u) / (u * u)
-    rest = 1.0 - 0.5 * c * u
-    with np.errstate(divide="ignore"):
-        return np.asarray(
-            np.where(rest > 0.0, (delta / (lr * T) + 0.5 * c * lr * L0) / np.maximum(rest, 0.0), np.inf)
-        )
-
-
 def theorem_rule(L0: float, L1: float) -> Optimizer:
     """Clipped GD with eta_c = 1/(10 L0), gamma = min(1/eta_c, 1/(10 L1 eta_c))."""
     return clipped_gd(0.1 / L0, min(10.0 * L0, L0 / L1))

@@ -9,7 +9,7 @@ import numpy as np
 
 from counterexamples import quantized
 from paper_checks.qadam2021.bias import predicted_floor
-from paper_checks.qadam2021.constants import EXACT
+from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import l1_sign, log_levels, top_k, weights
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.figure import PALETTE, Figure

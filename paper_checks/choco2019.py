@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples.quantized import consensus
 from paper_checks._evidence import Array, errors
+from paper_checks.theorems.compression import CHOCO_CONSENSUS, gossip_step
 from theory_sim import compressors
 from theory_sim.compressors import Compressor, natural, natural_dithering, qsgd, terngrad
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
@@ -83,7 +84,7 @@ def qsgd_constants(build: Callable[[int], Compressor]) -> Evidence:
     return all_of(parts)
 
 
-@claim("choco2019.QC04", "examples of compressors: QSGD", "exact")
+@claim("choco2019.QC04", "examples of compressors: QSGD", "exact", constants="derived")
 def qsgd_omega() -> Evidence:
     """QSGD with s levels is unbiased with omega = sqrt(d)/s - 1, attained by equal entries, for s <=
     sqrt(d)/2, and omega <= d/(4 s^2) above.
@@ -135,7 +136,7 @@ def ternary_constants(
     return all_of(parts)
 
 
-@claim("choco2019.QC05", "examples of compressors: TernGrad and powers of two", "exact")
+@claim("choco2019.QC05", "examples of compressors: TernGrad and powers of two", "exact", constants="recalled")
 def dithers_omega() -> Evidence:
     """TernGrad has omega = (sqrt(d) - 1)/2 and natural compression 1/8, both attained; natural dithering with
     s levels stays below 1/8 + A min(1, A), A = sqrt(d) 2^(1-s).
@@ -162,7 +163,7 @@ def scaled(builds: Sequence[Callable[[float], Compressor]], d: int) -> Evidence:
     return all_of(parts)
 
 
-@claim("choco2019.QC07", "examples of compressors: scaling", "tight")
+@claim("choco2019.QC07", "examples of compressors: scaling", "tight", constants="derived")
 def scaling_contracts() -> Evidence:
     """An unbiased C with variance omega ||x||^2 gives the contraction C/(1 + omega) with delta = 1/(1 +
     omega).
@@ -170,16 +171,10 @@ def scaling_contracts() -> Evidence:
     return scaled([lambda a: qsgd(2, a, 64), lambda a: terngrad(a, 64), natural], 64)
 
 
-# Consensus on a ring.
+# Consensus on a ring, and on a tree whose edges have different weights.
 NODES, D = 9, 50
 RHO = 2.0 / 3.0 * (1.0 - math.cos(2.0 * math.pi / NODES))
 SPREAD = 2.0 / 3.0 * (1.0 - math.cos(8.0 * math.pi / NODES))  # ||I - W||_2
-
-
-def theorem_mixing(delta: float) -> float:
-    """Return the consensus step of the theorem for a contraction with this delta on the ring."""
-    rest = 16.0 * RHO + RHO**2 + 4.0 * SPREAD**2 + 2.0 * RHO * SPREAD**2
-    return RHO**2 * delta / (rest - 8.0 * RHO * delta)
 
 
 _MESSAGES: dict[str, tuple[Compressor, float]] = {  # and the tuned consensus step
@@ -189,7 +184,7 @@ _MESSAGES: dict[str, tuple[Compressor, float]] = {  # and the tuned consensus st
     "sign": (compressors.l1_sign(word=64), 1.0),
     "qsgd": (qsgd(10, 1.0 / (1.0 + D / 400.0), 64), 0.32),
 }
-MIXING = {name: (theorem_mixing(one.delta(D)), tuned) for name, (one, tuned) in _MESSAGES.items()}
+MIXING = {name: (gossip_step(RHO, SPREAD, one.delta(D)), tuned) for name, (one, tuned) in _MESSAGES.items()}
 EARLY, LATE = 40, 160  # tuned weights: the rate is fitted between these, above the rounding
 _RECORDS = (*range(1, EARLY), *range(EARLY, LATE + 1, 5))
 GOSSIP = tuple(
@@ -208,15 +203,52 @@ GOSSIP = tuple(
 )
 
 
-def split(grid: xr.Dataset) -> tuple[Array, Array, float]:
+def metropolis(edges: Sequence[tuple[int, int]]) -> Array:
+    """Return the mixing matrix with w_ij = 1/(1 + max(degree of i, degree of j)) on every edge."""
+    joined = np.zeros((1 + max(map(max, edges)),) * 2)
+    for i, j in edges:
+        joined[i, j] = joined[j, i] = 1.0
+    degree = joined.sum(axis=1)
+    weights = joined / (1.0 + np.maximum.outer(degree, degree))
+    return np.asarray(weights + np.diag(1.0 - weights.sum(axis=1)))
+
+
+RING = metropolis([(i, (i + 1) % NODES) for i in range(NODES)])
+TREE = metropolis([(0, 1), (0, 2), (0, 3), (3, 4), (4, 5)])  # weights 1/4 at node 0, 1/3 beyond
+_TREE: dict[str, Any] = {
+    "axes": {"mixing": (0.5, 1.0)},
+    "steps": 40,
+    "checkpoints": range(1, 41),
+    "entropy": 1907,
+}
+ON_TREE = tuple(
+    Sweep(consensus(6, d=5), choco(0.01, 6, up=up, matrix=TREE), name=f"choco2019.tree_{name}", **_TREE)
+    for name, up in (("exact", compressors.identity(word=64)), ("top", compressors.top_k(2, 64)))
+)
+
+
+def split(grid: xr.Dataset, nodes: int = NODES) -> tuple[Array, Array, float]:
     """Return the points (mixing, seed, t = 0 ..., node, coordinate), the last public copies, and e_0."""
-    start = np.asarray(consensus(NODES, d=D).start).reshape(NODES, D)
+    d = grid.sizes["coordinate"] // nodes
+    start = np.asarray(consensus(nodes, d=d).start).reshape(nodes, d)
     x = grid.x.transpose("mixing", "seed", "checkpoint", "coordinate").values
-    x = x.reshape(*x.shape[:3], NODES, D)
-    first = np.broadcast_to(start, (*x.shape[:2], 1, NODES, D))
+    x = x.reshape(*x.shape[:3], nodes, d)
+    first = np.broadcast_to(start, (*x.shape[:2], 1, nodes, d))
     public = grid.state_final.sel(row="public").transpose("mixing", "seed", "coordinate").values
     e0 = float(((start - start.mean(axis=0)) ** 2).sum() + (start**2).sum())  # public copies start at 0
-    return np.concatenate([first, x], axis=2), public.reshape(*public.shape[:2], NODES, D), e0
+    return np.concatenate([first, x], axis=2), public.reshape(*public.shape[:2], nodes, d), e0
+
+
+def off_the_power(grid: xr.Dataset, matrix: Array) -> float:
+    """Return the largest |x_t - (I + mixing (W - I))^t x_0|, over |x_0|: 0 for exact messages."""
+    x = split(grid, len(matrix))[0]
+    off = 0.0
+    for mixing, path in zip(grid.mixing.values.tolist(), x, strict=True):
+        one = np.eye(len(matrix)) + mixing * (matrix - np.eye(len(matrix)))
+        for i, t in enumerate(grid.checkpoint.values.tolist(), start=1):
+            off = max(off, float(np.abs(path[:, i] - np.linalg.matrix_power(one, t) @ path[:, 0]).max()))
+            off = math.inf if np.isnan(path).any() else off
+    return off / float(np.abs(x[:, :, 0]).max())
 
 
 def consensus_error(x: Array) -> Array:
@@ -234,35 +266,49 @@ def rates(grid: xr.Dataset) -> tuple[float, float]:
     return float(slow), float(fast)
 
 
-@claim("choco2019.QC27a", "CHOCO-Gossip", "exact", *GOSSIP)
+@claim("choco2019.QC27a", "CHOCO-Gossip", "exact", *GOSSIP, *ON_TREE)
 def mean_is_kept(*grids: xr.Dataset) -> Evidence:
-    """The mean of the nodes is preserved by every compressor and weight."""
-    means = [split(grid)[0].mean(axis=-2) for grid in grids]
+    """The mean of the nodes is preserved by every compressor and weight, and exact messages move the nodes by
+    I + gamma (W - I): on a ring, and on a tree whose edges have the weights 1/4 and 1/3."""
+    nodes = [*[NODES] * len(GOSSIP), *[len(TREE)] * len(ON_TREE)]
+    means = [split(grid, count)[0].mean(axis=-2) for grid, count in zip(grids, nodes, strict=True)]
     note = "largest change of a coordinate of the mean, all weights and steps"
-    return all_of([at_most(float(np.abs(mean - mean[..., :1, :]).max()), 1e-10, note) for mean in means])
+    parts = [at_most(float(np.abs(mean - mean[..., :1, :]).max()), 1e-10, note) for mean in means]
+    for grid, matrix, what in ((grids[0], RING, "ring"), (grids[len(GOSSIP)], TREE, "tree")):
+        # Each of up to 4,000 steps rounds by 1e-16 of |x_0|.
+        parts.append(
+            at_most(off_the_power(grid, matrix), 1e-12, f"exact messages, {what}: distance to the power")
+        )
+    return all_of(parts)
 
 
-@claim("choco2019.QC27b", "consensus step and linear rate of the theorem", "upper", *GOSSIP)
+@claim("choco2019.QC27b", "consensus step and linear rate of the theorem", "upper", *GOSSIP, constants="read")
 def theorem_rate(*grids: xr.Dataset) -> Evidence:
     """At gamma* = rho^2 delta/(16 rho + rho^2 + 4 beta^2 + 2 rho beta^2 - 8 rho delta) the expected error e_t
     = sum ||x_i - mean||^2 + sum ||x_i - xhat_i||^2 stays below (1 - rho^2 delta/82)^t e_0: its first sum at
-    every recorded t, both at the last.
+    every recorded t, both at the last. With exact messages the slowest mode falls by (1 - gamma* rho)^2, so that
+    the rate is 3 times too slow on this ring.
     """
-    parts = []
+    # QC27a: exact messages multiply the modes by 1 - gamma* (1 - eigenvalue of W).
+    stated = {"rho": RHO, "delta_up": 1.0, "spread_1": 1.0, "size_1": 0.0, "T": 1.0}
+    slowest = 2.0 * math.log1p(-MIXING["exact"][0] * RHO) / math.log(CHOCO_CONSENSUS.evaluate(stated))
+    note = "exact messages: log of the slowest factor over that of the theorem"
+    parts = [at_least(slowest, 1.0, note), at_most(slowest, 4.0, f"{note}, no vacuous bound")]
     for grid, (name, (one, _)) in zip(grids, _MESSAGES.items(), strict=True):
         x, public, e0 = split(grid)
         t = np.concatenate([[0], grid.checkpoint.values])
-        factor = 1.0 - RHO**2 * one.delta(D) / 82.0
+        known = {"rho": RHO, "delta_up": one.delta(D), "spread_1": e0, "size_1": 0.0, "T": t}
+        bound = CHOCO_CONSENSUS.evaluate(known)
         error = consensus_error(x)[0]
         copies = ((x[0, :, -1] - public[0]) ** 2).sum(axis=(-2, -1)).mean()
-        whole = (error[-1] + copies) / (e0 * factor ** t[-1])
-        note = f"{name}: factor per step {rates(grid)[0]:.5f}, theorem {factor:.7f}"
-        parts.append(at_most(float((error / (e0 * factor**t)).max()), 1.0, note))
+        whole = (error[-1] + copies) / bound[-1]
+        note = f"{name}: factor per step {rates(grid)[0]:.5f}, theorem {bound[1] / bound[0]:.7f}"
+        parts.append(at_most(float((error / bound).max()), 1.0, note))
         parts.append(at_most(float(whole), 1.0, "with the public copies, at the last step"))
     return all_of(parts)
 
 
-@claim("choco2019.QC27c", "tuned consensus step", "order", *GOSSIP)
+@claim("choco2019.QC27c", "tuned consensus step", "weak", *GOSSIP)
 def tuned_rate(*grids: xr.Dataset) -> Evidence:
     """Tuned weights reach consensus at least 20 times as fast as gamma*, by a factor below .98 per step."""
     parts = []
@@ -300,7 +346,7 @@ DEVIATIONS = ledger(
         "The theorem is for any connected graph; the experiment's start and compressors are open.",
         "A ring of 9 nodes with weights 1/3, rho = .15597, ||I - W|| = 1.2931; d = 50, node i starts at i "
         "times a standard normal vector; exact messages, top-10 %, rand-10 %, scaled sign (delta = 1/50) and "
-        "QSGD with 10 levels, scaled.",
+        "QSGD with 10 levels, scaled. A tree of 6 nodes with Metropolis weights shows that every edge has its own.",
         *("QC27a", "QC27b"),
     ),
     (
@@ -308,7 +354,9 @@ DEVIATIONS = ledger(
         "gamma* guarantees the rate 1 - rho^2 delta/82.",
         "Both are far from sharp: the factor per step at gamma* is .9988 for exact messages, where the "
         "theorem says .9997, and tuned steps, .08 to 1, are 110 to 20,000 times gamma* and 85 to 3,400 times "
-        "as fast. The rate of CHOCO-SGD that follows, with 24/c^2, says nothing at this scale (3e8 for exact "
+        "as fast; for exact messages the slowest mode is 3 times as fast as the theorem says, so its 82 could be 27 "
+        "there. The tuned steps and the limits 20 and .98 of QC27c were chosen after first runs: a wrong constant "
+        "could pass. The rate of CHOCO-SGD that follows, with 24/c^2, says nothing at this scale (3e8 for exact "
         "messages) and is not compared.",
         *("QC27b", "QC27c"),
     ),

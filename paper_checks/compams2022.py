@@ -9,12 +9,14 @@ that lacks a factor d.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples.quantized import bowl, different_workers, local_moment_point, quadratic
 from paper_checks._evidence import Array, tail
+from paper_checks.theorems.compression import COMP_AMS
 from theory_sim.compressors import Compressor, identity, l1_sign, top_k
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.problem import Problem
@@ -31,29 +33,22 @@ WORKERS = (1, 4, 16)
 MESSAGES: dict[str, Compressor] = {"exact": identity(), "top": top_k(4), "sign": l1_sign()}
 _KEPT: dict[str, Any] = {"running": True, "entropy": 2205}
 
-# The theorem on the bowl, with eps = 1.
+# The theorem on the bowl, with eps = 1, and with an eps that outweighs the gradients.
 STEPS, EPS, D = 20_000, 1.0, 16
+LARGE = 1e4
 FACTS = bowl(d=D).facts
 
 
-def constants(q: float, beta1: Any) -> tuple[float, Any]:
-    """Return C0 and C1 of the theorem at eps = 1."""
-    c0 = math.sqrt(4.0 * (1.0 + q**2) ** 3 / (1.0 - q**2) ** 2 * FACTS["G_norm"] ** 2 + EPS)
-    return c0, beta1 / (1.0 - beta1) + 2.0 * q / (1.0 - q**2)
+def bound(q: float, beta1: Any, workers: Any, lr: Any, steps: Any, eps: float = EPS) -> Any:
+    """Return the theorem's bound on the mean squared gradient with equal workers (sigma_g = 0)."""
+    known = {"q_up": q, "beta1": beta1, "workers": workers, "lr": lr, "T": steps, "eps": eps, "sigma2_g": 0.0}
+    return COMP_AMS.evaluate({**FACTS, "gap_1": FACTS["gap"], "d": D, **known})
 
 
-def largest_lr(q: float) -> float:
+def largest_lr(q: float, eps: float = EPS) -> float:
     """Return eps/(6 L C0), the theorem's condition on lr if C2 <= 2 L."""
-    return EPS / (6.0 * FACTS["L"] * constants(q, 0.0)[0])
-
-
-def bound(q: float, beta1: Any, workers: Any, lr: Any, steps: Any) -> Any:
-    """Return the theorem's bound on the mean squared gradient at eps = 1 with equal workers (sigma_g = 0)."""
-    c0, c1 = constants(q, beta1)
-    L, G_norm, sigma2 = (FACTS[name] for name in ("L", "G_norm", "sigma2"))
-    noise = lr * L * sigma2 / (workers * EPS) + 3.0 * lr**2 * L * c0 * c1 * sigma2 / (workers * EPS**2)
-    start = FACTS["gap"] / (steps * lr) + (1.0 + c1) * G_norm**2 * D / (steps * math.sqrt(EPS))
-    return 2.0 * c0 * (start + noise + lr * (1.0 + 2.0 * c1) * c1 * L * G_norm**2 * D / (steps * EPS))
+    cap = replace(COMP_AMS, id="compams2022.cap", bound="eps/(6*L*C0)")
+    return float(cap.evaluate({**FACTS, "q_up": q, "eps": eps}))
 
 
 Q = {name: math.sqrt(1.0 - one.delta(D)) for name, one in MESSAGES.items()}
@@ -77,20 +72,39 @@ THEOREM = tuple(
 )
 
 
-@claim("compams2022.QC22", "convergence theorem", "upper", *THEOREM)
+# Here every step is lr/sqrt(eps) of the gradient, whatever v is.
+FLAT = Sweep(
+    bowl(d=D),
+    comp_ams(largest_lr(0.0, LARGE) / 10.0, beta2=0.99, eps=LARGE, up=MESSAGES["exact"]),
+    axes={"beta1": (0.0, 0.9), "workers": WORKERS},
+    steps=2_000,
+    seeds=2,
+    name="compams2022.theorem_flat",
+    **_KEPT,
+)
+
+
+@claim("compams2022.QC22", "convergence theorem", "upper", *THEOREM, FLAT, constants="read")
 def bound_holds(*grids: xr.Dataset) -> Evidence:
     """For lr <= eps/(6 L C0) the mean squared gradient over T steps is at most the bound of the theorem, for
-    exact, top-4 of 16 and scaled-sign messages, N = 1, 4, 16.
+    exact, top-4 of 16 and scaled-sign messages, N = 1, 4, 16; where eps outweighs the gradients, the bound is at
+    most four times the mean.
     """
     parts = []
-    for grid, (name, q) in zip(grids, Q.items(), strict=True):
+    for grid, (name, q) in zip(grids, Q.items(), strict=False):
         axes = ("lr", "beta1", "workers", "checkpoint")
         mean = grid.gradient_square_mean.mean("seed", skipna=False).transpose(*axes).values
         lr, beta1, workers, steps = np.meshgrid(*(grid[axis].values for axis in axes), indexing="ij")
         ratio = mean / bound(q, beta1, workers, lr, steps)
         slack = f"bound over mean from {1.0 / ratio.max():.3g} to {1.0 / ratio.min():.3g}"
         parts.append(at_most(float(ratio.max()), 1.0, f"{name}: {slack}"))
-    return all_of(parts)
+    flat = grids[-1].gradient_square_mean.mean("seed", skipna=False).transpose("beta1", "workers", ...)
+    beta1, workers = np.meshgrid(flat.beta1.values, flat.workers.values, indexing="ij")
+    known = (beta1, workers, FLAT.optimizer.lr, FLAT.steps, LARGE)
+    ratio = np.squeeze(flat.values) / bound(0.0, *known)
+    note = f"eps = {LARGE:g}: mean over bound {ratio.min():.3g} to {ratio.max():.3g}"
+    # The proof counts the gap twice, and d G_norm^2/T, a fifth of the bound here, beside it.
+    return all_of([*parts, at_most(float(ratio.max()), 1.0, note), at_least(float(ratio.max()), 0.25, note)])
 
 
 # Linear speed-up.
@@ -104,7 +118,7 @@ SPEED = tuple(
 )
 
 
-@claim("compams2022.QC18", "corollary on linear speed-up", "rate", *SPEED)
+@claim("compams2022.QC18", "corollary on linear speed-up", "rate", *SPEED, constants="read")
 def linear_speed_up(*grids: xr.Dataset) -> Evidence:
     """With lr = sqrt(N/T) and beta1 = 0 the mean squared gradient halves when N grows fourfold, exact and
     compressed, and with local moments too.
@@ -155,7 +169,16 @@ def local_points(ratios: Any) -> Array:
     return np.array([local_moment_point(different_workers(sigma=SIGMA, ratio=float(r))) for r in ratios])
 
 
-@claim("compams2022.QC23", "setting with global variance", "tight", TWO_SERVER, TWO_SIGN, TWO_LOCAL, THREE)
+@claim(
+    "compams2022.QC23",
+    "setting with global variance",
+    "tight",
+    TWO_SERVER,
+    TWO_SIGN,
+    TWO_LOCAL,
+    THREE,
+    constants="derived",
+)
 def server_finds_minimiser(*grids: xr.Dataset) -> Evidence:
     """Moments on the server find the minimiser of the mean objective for any noise of the workers, compressed
     or not; local moments settle where sum f_j'/sqrt(f_j'^2 + sigma_j^2) = 0.
@@ -208,7 +231,7 @@ def step_size_changes(grid: xr.Dataset) -> Array:
     return np.asarray(1.0 / math.sqrt(LEMMA_EPS) + moved.sum(axis=1))
 
 
-@claim("compams2022.QC28", "step sizes of AMSGrad", "exact", LEMMA)
+@claim("compams2022.QC28", "step sizes of AMSGrad", "exact", LEMMA, constants="read")
 def lemma_lacks_a_factor(grid: xr.Dataset) -> Evidence:
     """The operator norms of the changes of diag(vhat_t + eps)^(-1/2) can sum to 111.76 with d = 16 and eps =
     .01, above 1/sqrt(eps) = 10; d/sqrt(eps) holds, and d/eps for their squares.
@@ -256,7 +279,8 @@ DEVIATIONS = ledger(
         "lr <= eps/(3 C0 sqrt(2 L max(2 L, C2))), where C2 is not defined in the text we read.",
         "lr = eps/(6 L C0) and a quarter of it, which is the condition if C2 <= 2 L. On the bowl with eps = "
         "1, sigma_g = 0 and q = sqrt(1 - delta) the bound is 16 to 540 times the mean for exact messages and "
-        "up to 7e5 times for the scaled sign, whose admitted step is 2e-4.",
+        "up to 7e5 times for the scaled sign, whose admitted step is 2e-4. With eps = 1e4, where every step is "
+        "lr/sqrt(eps) of the gradient, it is 2.5 times the mean for exact messages.",
         "QC22",
     ),
     (

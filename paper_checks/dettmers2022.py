@@ -96,7 +96,7 @@ def map_facts(build: Build) -> Evidence:
     )
 
 
-@claim("dettmers2022.QC25a", "dynamic map", "exact")
+@claim("dettmers2022.QC25a", "dynamic map", "exact", constants="read")
 def dynamic_levels() -> Evidence:
     """The maps have 256 levels, the signed one none at -1; the relative error grows from 6 % in the first
     decade below the largest entry to 100 % in the seventh.
@@ -125,6 +125,14 @@ def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
         at_most(flat_absolute / absolute, 0.8, note),
         at_least(flat_relative / relative, 1.5, note),
     ]
+    # The largest entry of a block is its scale: it comes back exactly, or with the lowest level if negative.
+    blocks = normal[: draws // BLOCK * BLOCK].reshape(-1, BLOCK)
+    at = (np.arange(len(blocks)), np.abs(blocks).argmax(axis=1))
+    largest, kept = blocks[at], build(True).quantize(blocks.ravel()).reshape(blocks.shape)[at]
+    off = float(np.max(np.abs(kept / largest - np.where(largest > 0.0, 1.0, 0.99296875))))
+    parts.append(
+        at_most(off, 1e-12, f"largest entry of {len(blocks)} blocks over itself, against 1 or .99296875")
+    )
     for signed, limits in ((True, (0.0036, 0.015)), (False, (0.0023, 0.012))):
         found = mean_errors(build, signed, uniform)
         what = f"uniform states, {'signed' if signed else 'unsigned'}: {found[0]:.5f}, {found[1]:.4f}"
@@ -132,7 +140,7 @@ def normal_errors(build: Build, other: Build, draws: int) -> Evidence:
     return all_of(parts)
 
 
-@claim("dettmers2022.QC25b", "quantization errors", "upper")
+@claim("dettmers2022.QC25b", "quantization errors", "upper", constants="read")
 def normal_states(tier: str) -> Evidence:
     """For normal states in blocks of 256 the mean absolute and relative errors are .0085 and .0154, below
     .011 and .018; the linear map has a smaller absolute and a larger relative error.
@@ -141,10 +149,10 @@ def normal_states(tier: str) -> Evidence:
 
 
 # Adam.
-SPREADS = (1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.6, 3.8, 4.0)
+SPREADS = (1.0, 1.2, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.3, 3.6, 3.8, 4.0)
 _LINEAR = eight_bit_adam(0.01, up=linear8(BLOCK), down=linear8(BLOCK, False))
 _FIELDS: dict[str, Any] = {"steps": 3_000, "seeds": 16, "checkpoints": (1_000, 2_000, 3_000), "entropy": 2110}
-_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.2, 2.0, 3.0, 3.2, 4.0)}}
+_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.25, 1.5, 2.0, 3.0, 3.3, 3.8, 4.0)}}
 _SPREADS = {"axes": {"decades": SPREADS}, "quick": _FEW, **_FIELDS}
 FULL, DYNAMIC, LINEAR = (
     Sweep(quadratic(0.1, d=BLOCK, power=1.0), optimizer, name=f"dettmers2022.{name}", **_SPREADS)
@@ -182,6 +190,7 @@ def spread_survived(*grids: xr.Dataset) -> Evidence:
             parts.append(at_most(ratio, 1.3, note))
         failed = values.sel(decades=broken)
         # Of 200 seeds at four decades 5 % survive; a mean of 8 (quick tier) is below 1 with probability .01.
+        # Of 200 seeds 86 % are above 100 times full precision: fewer than half of 8 are with probability .002.
         mean, jumped = float(failed.mean(skipna=False)), float((failed > 100.0 * base).mean())
         parts.append(at_least(mean, 1.0, f"{name} at {broken:g} decades: mean {mean:.3g}"))
         parts.append(at_least(jumped, 0.5, f"share of seeds above 100 times full precision, {jumped:.2f}"))
@@ -197,7 +206,16 @@ def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
     return float(values.decades.values[first - 1]), float(values.decades.values[first])
 
 
-@claim("dettmers2022.QC26b", "why small second moments matter", "tight", FULL, DYNAMIC, LINEAR, SORTED)
+@claim(
+    "dettmers2022.QC26b",
+    "why small second moments matter",
+    "tight",
+    FULL,
+    DYNAMIC,
+    LINEAR,
+    SORTED,
+    constants="derived",
+)
 def edge_of_underflow(*grids: xr.Dataset) -> Evidence:
     """The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
     for the dynamic and 1.35 for the linear map. It is the spread within a block that counts.
@@ -223,6 +241,8 @@ DEVIATIONS = ledger(
         "Described by an indicator bit, an exponent and a fraction.",
         "Built as the released library does, as the midpoints of 2^i intervals of [.1, 1] times 10^(i-6). "
         "The signed map has no -1, so the largest entry of a block comes back .7 % short if it is negative. "
+        "Entries go to the nearest level; version 0.50 of that library, on a CPU, takes the next one for a quarter of "
+        "them. "
         "Blocks of 256 as released, where the paper has 2048; tensors below 4096 entries stay in full "
         "precision there, and do not here.",
         "QC25a",

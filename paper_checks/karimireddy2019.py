@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import sign
+from paper_checks.theorems.compression import EF_SGD, MEMORY_SQUARED
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
@@ -70,7 +71,7 @@ def _all_cells(name: str, grid: xr.Dataset) -> str:
     return f"{name}, mean x_T: {shown}"
 
 
-@claim("karimireddy2019.G3a", "first counterexample", "region", LINEAR_SIGN, LINEAR_EF)
+@claim("karimireddy2019.G3a", "first counterexample", "region", LINEAR_SIGN, LINEAR_EF, constants="recalled")
 def signsgd_goes_to_the_largest_loss(signed: xr.Dataset, fixed: xr.Dataset) -> Evidence:
     """On [-1, 1] with g = 4 (probability 1/4) or -1, signSGD goes to +1, where the loss is largest;
     EF-signSGD, which is SGD in one dimension, goes to -1."""
@@ -89,7 +90,7 @@ _DRIFT: dict[str, Any] = {"steps": 4_000, "seeds": 1_000, "entropy": 1901, "name
 DRIFT = Sweep(sign.linear(domain=False), signsgd(DRIFT_LR), **_DRIFT)
 
 
-@claim("karimireddy2019.G3b", "first counterexample", "tight", DRIFT)
+@claim("karimireddy2019.G3b", "first counterexample", "tight", DRIFT, constants="recalled")
 def signsgd_climbs_by_an_eighth(grid: xr.Dataset) -> Evidence:
     """On the first counterexample f rises in expectation by lr/8 in every step of signSGD."""
     rise = 0.25 * float(grid.x_final.mean(skipna=False)) / int(grid.attrs["steps"])
@@ -127,7 +128,7 @@ def _reaches(name: str, values: xr.DataArray, limit: float) -> Evidence:
     return at_most(last, limit, f"{name} = {last:.2g}")
 
 
-@claim("karimireddy2019.G4", "second counterexample", "exact", *_KINKS)
+@claim("karimireddy2019.G4", "second counterexample", "exact", *_KINKS, constants="recalled")
 def signsgd_stays_on_the_line_of_the_kink(
     signed: xr.Dataset, at_zero: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset
 ) -> Evidence:
@@ -150,7 +151,9 @@ _PAIR: dict[str, Any] = {"axes": {"eps": EPS}, "steps": 50_000, "seeds": 16, "ru
 PAIR_SIGN, PAIR_SIGNUM, PAIR_EF, PAIR_SGD = _sweeps("pair", sign.pair(), _FOUR, **_PAIR, **_DRAWN)
 
 
-@claim("karimireddy2019.G5", "third counterexample", "exact", PAIR_SIGN, PAIR_EF, PAIR_SGD)
+@claim(
+    "karimireddy2019.G5", "third counterexample", "exact", PAIR_SIGN, PAIR_EF, PAIR_SGD, constants="recalled"
+)
 def signsgd_stays_on_the_line_of_the_pair(
     signed: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset
 ) -> Evidence:
@@ -192,17 +195,27 @@ def line_and_floor(grid: xr.Dataset) -> tuple[Array, Array]:
     return np.array(distances), np.array(ratios)
 
 
-@claim("karimireddy2019.G6", "theorem on data with one sign pattern", "exact", COMMON_SIGN, COMMON_EF)
+@claim(
+    "karimireddy2019.G6",
+    "theorem on data with one sign pattern",
+    "exact",
+    COMMON_SIGN,
+    COMMON_EF,
+    constants="recalled",
+)
 def signsgd_stays_on_the_line_of_the_signs(signed: xr.Dataset, fixed: xr.Dataset) -> Evidence:
     """If every a_i has the signs +-s, signSGD stays on the line x_0 + span(s) and cannot reach the solution
-    from a random start; EF-signSGD reaches it."""
+    from a random start, since f is positive on the line; EF-signSGD gets below a hundredth of that f."""
     distance, ratio = line_and_floor(signed)
+    floors = [sign.common_signs(instance).facts["floor"] for instance in fixed.instance.values.tolist()]
+    reached = fixed.gap_final.transpose("instance", ...).values / np.array(floors)[:, None]
     note = f"signSGD: f over the line's least f, on average {float(np.mean(ratio[..., -1])):.3f} at the end"
     return all_of(
         [
             at_most(np.max(distance), 1e-10, "signSGD: largest distance to x_0 + span(s)"),
             at_least(np.min(ratio), 1.0 - 1e-9, note),
             at_most(np.max(fixed.gap_final.values), 1e-4, "EF-signSGD: largest final f"),
+            at_most(np.max(reached), 0.01, "EF-signSGD: largest final f over the line's least f"),
         ]
     )
 
@@ -210,7 +223,9 @@ def signsgd_stays_on_the_line_of_the_signs(signed: xr.Dataset, fixed: xr.Dataset
 _SIGNUMS = (LINEAR_SIGNUM, KINK_SIGNUM, PAIR_SIGNUM)
 
 
-@claim("karimireddy2019.G7", "control, not in the paper's statements", "region", *_SIGNUMS)
+@claim(
+    "karimireddy2019.G7", "control, not in the paper's statements", "region", *_SIGNUMS, constants="recalled"
+)
 def signum_converges_on_all_three(linear: xr.Dataset, kink: xr.Dataset, pair: xr.Dataset) -> Evidence:
     """The three counterexamples are about signSGD without momentum: Signum with beta = .9 converges on each
     of them."""
@@ -256,10 +271,13 @@ BOUNDS = Sweep(
 )
 
 
-@claim("karimireddy2019.G8", "lemma on the residual; non-convex theorem", "upper", BOUNDS)
+@claim(
+    "karimireddy2019.G8", "lemma on the residual; non-convex theorem", "upper", BOUNDS, constants="recalled"
+)
 def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     """The residual satisfies E ||e_t||^2 <= 4 (1 - delta) lr^2 sigma^2/delta^2, and the mean squared gradient
-    the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2."""
+    the non-convex bound 2 gap/(lr T) + lr L sigma^2/2 + 4 lr^2 L^2 sigma^2 (1 - delta)/delta^2, of whose first
+    term it is half on short paths."""
     facts = sign.quadratic(50, loud=1.0).facts
     residual = grid.residual_max.isel(checkpoint=-1).mean("seed", skipna=False).values
     mean = grid.gradient_square_mean.mean("seed", skipna=False).transpose("lr", "checkpoint").values
@@ -267,12 +285,22 @@ def residual_and_gradient_stay_below_their_bounds(grid: xr.Dataset) -> Evidence:
     delta = grid.density_min.isel(checkpoint=-1).min("seed", skipna=False).values
     sigma2 = grid.gradient_square_max.isel(checkpoint=-1).max("seed", skipna=False).values + facts["sigma2"]
     lr, T = grid.lr.values, grid.checkpoint.values
-    noise = 4.0 * (1.0 - delta) * lr**2 * sigma2 / delta**2
-    first = 2.0 * facts["gap"] / np.outer(lr, T)
-    rate = first + (0.5 * lr * facts["L"] * sigma2 + facts["L"] ** 2 * noise)[:, None]
+    noise = MEMORY_SQUARED.evaluate({"delta_up": delta, "U": lr * np.sqrt(sigma2)})
+    known = {"gap_1": facts["gap"], "L": facts["L"], "T": T, "lr": lr[:, None], "delta_up": delta[:, None]}
+    ours = EF_SGD.evaluate({**known, "G_norm": np.sqrt(sigma2)[:, None]})
+    # The term of order lr is twice as large in what we can prove.
+    rate = ours - (0.5 * lr * facts["L"] * sigma2)[:, None]
     note = f"max ||e||^2 over its bound; least delta by lr {', '.join(f'{value:.3f}' for value in delta)}"
     every = "mean of ||grad f||^2 over its bound, every lr and horizon"
-    return all_of([at_most(np.max(residual / noise), 1.0, note), at_most(np.max(mean / rate), 1.0, every)])
+    # Gradient flow turns its gap into lr T times the mean: half of the first term, which is all at small lr T.
+    flow = float(mean[np.argmin(lr), np.argmin(T)] / rate[np.argmin(lr), np.argmin(T)])
+    parts = [
+        at_most(np.max(residual / noise), 1.0, note),
+        at_least(np.max(residual / noise), 0.05, "residual: no vacuous bound"),
+        at_most(np.max(mean / rate), 1.0, every),
+        within(flow, 0.5, 0.05, "mean of ||grad f||^2 over its bound, least lr and horizon"),
+    ]
+    return all_of(parts)
 
 
 # Generalisation: released settings.
@@ -314,7 +342,15 @@ def off_row_space(instance: int, points: Array) -> Array:
     return np.asarray(np.linalg.norm(points - points @ rows.T @ rows, axis=-1))
 
 
-@claim("karimireddy2019.G9", "generalisation example", "exact", FEATURES_SIGN, FEATURES_EF, FEATURES_SGD)
+@claim(
+    "karimireddy2019.G9",
+    "generalisation example",
+    "exact",
+    FEATURES_SIGN,
+    FEATURES_EF,
+    FEATURES_SGD,
+    constants="read",
+)
 def scaled_signs_do_not_generalise(signed: xr.Dataset, fixed: xr.Dataset, plain: xr.Dataset) -> Evidence:
     """On least squares with private features (n = 100, 80 epochs) scaled signSGD fits the training data with
     a test error above .5, far from the span of the data; SGD stays in the span, EF-signSGD keeps x - e in it,
@@ -384,7 +420,8 @@ DEVIATIONS = ledger(
         "The scaled sign has no delta better than 1/d, so the least ||p||_1^2/(d ||p||^2) along the paths "
         "is used (.33 to .36 for d = 50, against .02), and the largest ||grad f||^2 plus the noise variance "
         "for sigma^2. Instead of the smallest expected squared gradient the mean over the path, which is "
-        "larger, is compared with the bound.",
+        "larger, is compared with the bound. The residual is 13 times below its bound, and that it is not 20 "
+        "times below was seen first.",
         "G8",
     ),
     (

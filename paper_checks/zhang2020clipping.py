@@ -16,9 +16,10 @@ import numpy as np
 
 from counterexamples import clipping, zoo
 from counterexamples.generalized_smooth import hard_function, well
+from paper_checks.theorems.clipping import NORMALIZED
 from theory_sim.engine.evaluate import measures
 from theory_sim.evidence.smoothness import box, curvature, gradient_at
-from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger
+from theory_sim.nouns.claim import Deviation, Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
@@ -70,7 +71,7 @@ def _class(name: str, L0: float, L1: float, gradient: Array, hessian: Array, tig
     return [*parts, at_least(np.max(ratio), 0.9999, f"{label}: attained")] if tight else parts
 
 
-@claim("zhang2020clipping.Z1", _CLASS, "tight")
+@claim("zhang2020clipping.Z1", _CLASS, "tight", constants="derived")
 def the_pairs_of_the_zoo_hold(tier: str) -> Evidence:
     """Powers, polynomials, cosh, exponentials, logistic losses and the hard functions E, S, F satisfy ||Hess
     f|| <= L0 + L1 ||grad f|| with the pairs derived for them; where the pair is called tight it is attained
@@ -106,7 +107,7 @@ def negative_points(name: str) -> tuple[Problem, Array]:
     return zoo.chirp(), 2.0 * np.log(np.pi / 2.0 + np.pi * np.arange(1.0, 8.0))[:, None]
 
 
-@claim("zhang2020clipping.Z2", _CLASS, "lower")
+@claim("zhang2020clipping.Z2", _CLASS, "lower", constants="derived")
 def three_functions_have_no_pair() -> Evidence:
     """(xy-1)^2/2, exp(x^2) and 2 sin(e^(x/2)) satisfy it for no pair: ||Hess f||/(1 + ||grad f||) grows at
     least tenfold along a sequence of points. The last is the sum of two members of the class."""
@@ -148,7 +149,7 @@ def _pairs(problem: Problem, size: float, reach: float, count: int) -> tuple[Arr
     return x, x + (reach / problem.facts["L1"] * share)[:, None] * direction
 
 
-@claim("zhang2020clipping.Z3", f"{_CLASS}, first-order form", "tight")
+@claim("zhang2020clipping.Z3", f"{_CLASS}, first-order form", "tight", constants="derived")
 def the_first_order_form_costs_a_factor(tier: str) -> Evidence:
     """The Hessian condition gives ||grad f(x) - grad f(y)|| <= (e - 1)(L0 + L1 ||grad f(x)||) ||x - y|| for
     ||x - y|| <= 1/L1, and not the same with the factor 1: the ratio exceeds 1.6 on each of five functions."""
@@ -166,7 +167,7 @@ def the_first_order_form_costs_a_factor(tier: str) -> Evidence:
     return all_of(parts)
 
 
-@claim("zhang2020clipping.Z4", "2410.10800, descent lemma and step sizes", "upper")
+@claim("zhang2020clipping.Z4", "2410.10800, descent lemma and step sizes", "upper", constants="derived")
 def the_three_steps_gain_what_the_lemma_promises(tier: str) -> Evidence:
     """f(y) <= f(x) + <grad f(x), y - x> + (L0 + L1 G)/L1^2 phi(L1 ||y - x||), phi(u) = e^u - 1 - u; the steps
     ln(1 + L1 G/(L0 + L1 G))/(L1 G) and 1/(L0 + 1.5 L1 G) gain at least G^2/(2 L0 + 3 L1 G), and min(1/(2 L0),
@@ -212,7 +213,7 @@ NGD = Sweep(
 )
 
 
-@claim("zhang2020clipping.Z5", "1905.11881, normalised gradient descent", "upper", NGD)
+@claim("zhang2020clipping.Z5", "1905.11881, normalised gradient descent", "upper", NGD, constants="derived")
 def normalised_steps_bound_the_average_gradient(grid: xr.Dataset) -> Evidence:
     """With steps of length lr the average gradient norm of T steps is at most (Delta/(lr T) + c lr L0/2)/(1 -
     c lr L1/2), c = 2 phi(L1 lr)/(L1 lr)^2."""
@@ -221,10 +222,11 @@ def normalised_steps_bound_the_average_gradient(grid: xr.Dataset) -> Evidence:
     axes = (grid[name] for name in ("delta", "lr", "checkpoint", "L1"))
     mean = grid.gradient_norm_mean.isel(seed=0)
     measured, delta, lr, T, L1 = (values.values for values in xr.broadcast(mean, *axes))
-    ratio = measured / clipping.average_bound(delta, lr, T, 1.0, L1)
-    vacuous = int(np.sum(ratio == 0.0))
+    bounded = clipping.phi(L1 * lr) < L1 * lr
+    known = {"gap_1": delta, "lr": lr, "T": T, "L0": 1.0, "L1": L1}
+    ratio = (measured / NORMALIZED.evaluate(known))[bounded]
     largest = np.max(ratio)  # NaN if any is
-    note = f"measured over bound, {ratio.size - vacuous} cells, {vacuous} with steps too long for a bound"
+    note = f"measured over bound, {ratio.size} cells, {np.sum(~bounded)} with steps too long for a bound"
     # Where f is nearly straight a step gains lr G: the mean is then the first term of the bound, nearly.
     return all_of([at_most(largest, 1.0, note), at_least(largest, 0.5, "the largest: no vacuous bound")])
 
@@ -236,10 +238,29 @@ _STARTS = (
     ("double_well", zoo.polynomial(DOUBLE_WELL), (10.0, 0.2)),
 )
 _HARD_STEPS = {"theorem": 150_000, "simple": 40_000, "halved": 40_000}
+# A straight slope just above the target: each step lr G gains lr G^2, the least that the bounds count on.
+_SLOPE = 1.01 * EPS
+_FLAT = zoo.ramp(eps=_SLOPE / 2.0)
+
+
+def _pair(problem: Problem) -> tuple[float, float]:
+    """Return L0 and L1 > 0: an (L0, 0)-smooth function is (L0, L1)-smooth for every L1."""
+    return problem.facts["L0"], problem.facts["L1"] or 0.01
+
+
+def _attained(rule: str, L0: float, L1: float) -> dict[str, float]:
+    """Return the first hit over its bounds on the slope, its ends apart: the gain counted over lr G^2."""
+    gained = {"theorem": 0.1 / L0, "simple": 1.0 / (L0 + 1.5 * L1 * _SLOPE), "halved": 0.5 / L0}[
+        rule
+    ] * _SLOPE**2
+    return {
+        name: 1.0 / (gained * bound)
+        for name, bound in clipping.complexity_bounds(rule, 1.0, EPS, L0, L1).items()
+    }
 
 
 def _hits(label: str, rule: str, problem: Problem, axes: Any, steps: int, quick: Any) -> Sweep:
-    optimizer = clipping.RULES[rule](problem.facts["L0"], problem.facts["L1"])
+    optimizer = clipping.RULES[rule](*_pair(problem))
     fields: dict[str, Any] = {"first_hit": EPS, "checkpoints": (1,), "running": True, "quick": quick}
     return Sweep(problem, optimizer, axes, steps, name=f"zhang2020clipping.{label}_{rule}", **fields)
 
@@ -249,25 +270,40 @@ _FEW = {"axes": {"delta": (16.0, 128.0)}, "steps": 20_000}
 HITS = (
     *(_hits("hard", rule, *_HARD, _HARD_STEPS[rule], _FEW) for rule in clipping.RULES),
     *(_hits(label, rule, f, {"x0": x0}, 5_000, {}) for label, f, x0 in _STARTS for rule in clipping.RULES),
+    *(_hits("slope", rule, _FLAT, {"x0": (50.0, 100.0)}, 12_000, {}) for rule in clipping.RULES),
 )
 
 
-@claim("zhang2020clipping.Z6", "1905.11881, Theorem 3; 2410.10800, non-convex rate", "upper", *HITS)
+@claim(
+    "zhang2020clipping.Z6",
+    "1905.11881, Theorem 3; 2410.10800, non-convex rate",
+    "upper",
+    *HITS,
+    constants="recalled",
+)
 def first_hits_are_below_the_complexity_bounds(*grids: xr.Dataset) -> Evidence:
     """Clipped GD with eta = 1/(10 L0) and gamma = min(10 L0, L0/L1) reaches ||grad f|| <= eps within 20 L0
     Delta/eps^2 + 20 max(1, L1^2) Delta/L0 steps; the steps 1/(L0 + 1.5 L1 G) and min(1/(2 L0), 1/(3 L1 G))
-    within 2 L0 Delta/eps^2 + 3 L1 Delta/eps and twice that."""
+    within 2 L0 Delta/eps^2 + 3 L1 Delta/eps and twice that. A slope just above eps takes .88 and half of them:
+    a one-step decrease of .9 eta min(G^2, gamma G) bounds the first, twice as sharply."""
     parts = []
     for sweep, grid in zip(HITS, grids, strict=True):
         label, rule = sweep.name.split(".")[1].rsplit("_", 1)
-        L0, L1 = sweep.problem.facts["L0"], sweep.problem.facts["L1"]
+        L0, L1 = _pair(sweep.problem)
         gaps, hits = np.ravel(grid.gap_mean.isel(checkpoint=0).values), np.ravel(grid.first_hit.values)
         axis = grid.first_hit.dims[0]
         for where, gap, hit in zip(grid[axis].values, gaps, hits, strict=True):
             case = f"{label}, {rule}, {axis}={where:g}"
             parts.append(at_least(hit, 1.0, f"{case}: reached"))
             for name, bound in clipping.complexity_bounds(rule, float(gap), EPS, L0, L1).items():
-                parts.append(at_most(float(hit) / bound, 1.0, f"{case}: steps {hit} over the {name}"))
+                share = float(hit) / bound
+                parts.append(at_most(share, 1.0, f"{case}: steps {hit} over the {name}"))
+                if label == "slope":
+                    # The bowl below the slope is .002 of the gap, a step at most .002 of the first hit.
+                    exact = _attained(rule, L0, L1)[name]
+                    parts.append(
+                        within(share / exact, 1.0, 0.01, f"{case}: its share of the {name}, {exact:.3f}")
+                    )
             if label == "hard" and rule == "theorem":
                 # On the ramp ||g|| < gamma, y moves by at most 2 EPS eta; |S'| = EPS at 0.347296 (3 EPS/L0).
                 start = hard_function(L0, L1, EPS, float(where)).start
@@ -306,7 +342,7 @@ def one_step_shares(grid: xr.Dataset) -> Array:
     return np.array(shares)
 
 
-@claim("zhang2020clipping.Z7", "2305.01588, deterministic case", "lower", *CERTIFICATES)
+@claim("zhang2020clipping.Z7", "2305.01588, deterministic case", "lower", *CERTIFICATES, constants="derived")
 def every_clipped_step_decreases(*grids: xr.Dataset) -> Evidence:
     """Clipped GD with lr = 1/(9 (L0 + c L1)) and any threshold c lowers f by at least 0.94 lr min(G^2, c G)
     in every step, so that c affects the higher-order term alone."""
@@ -346,7 +382,7 @@ def tail_means(grid: xr.Dataset) -> tuple[Array, Array]:
     return tail.mean(axis=-1), tail.std(axis=-1, ddof=1) / math.sqrt(tail.shape[-1])
 
 
-@claim("zhang2020clipping.Z8", "2305.01588, stochastic case", "exact", BIAS)
+@claim("zhang2020clipping.Z8", "2305.01588, stochastic case", "exact", BIAS, constants="derived")
 def skewed_noise_biases_clipping(grid: xr.Dataset, tier: str) -> Evidence:
     """Clipped SGD is biased under skewed noise of variance sigma^2: on x^2/2 with two-point noise the mean
     iterate is (p/(1-p)) (peak - c)_+, at most sigma^2/(4c) over p, with equality at peak = 2c."""
@@ -393,8 +429,8 @@ DEVIATIONS = [
             "Theorem 3",
             "20 L0 Delta/eps^2 + 20 max(1, L1^2) Delta/L0 steps, as we recall the constants.",
             "A one-step decrease of 0.896 eta min(G^2, gamma G) gives a smaller certificate, which implies "
-            "the stated one; measured first hits lie below it by a factor between 16 and 1e8 on the instances "
-            "run, so only the inequality is checked.",
+            "the stated one; measured first hits lie below it by a factor between 16 and 1e8 on the curved "
+            "instances, and take .49 of it on a slope just above eps: its constant 20 is at most twice too large.",
             "Z6",
         ),
         (

@@ -67,7 +67,7 @@ def test_json_has_no_nan() -> None:
 
 def test_words_for_flags() -> None:
     arguments = ["simulate", "--problem", "zhang.piecewise", "--steps", "2", "--optimizer"]
-    assert "bias_correction=false" in run(*arguments, "adam:bias_correction=no").output
+    assert "bias_correction=False" in run(*arguments, "adam:bias_correction=no").output
     assert "must be True or False" in run(*arguments, "adam:bias_correction=maybe", code=2).output
 
 

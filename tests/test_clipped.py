@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import theory_sim as ts
 from theory_sim import random
@@ -114,6 +116,23 @@ CASES: list[tuple[ts.Optimizer, Step]] = [
 def test_same_iterates_as_the_reference(optimizer: ts.Optimizer, rule: Step) -> None:
     # Iterates are sums of 60 moves of size below 1: 1e-12 is some thousand roundings.
     np.testing.assert_allclose(path(optimizer), replay(rule), rtol=1e-12, atol=1e-12)
+
+
+@given(
+    g=st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=3).filter(lambda g: norm(g) > 1e-3),
+    threshold=st.floats(1e-3, 1e3),
+    ratio=st.floats(0.1, 10.0),
+)
+@example(g=[0.4], threshold=0.3, ratio=0.4 / 0.3)  # between the threshold and its root
+def test_a_step_is_the_clipped_gradient_at_every_threshold(
+    g: list[float], threshold: float, ratio: float
+) -> None:
+    # Norms around the threshold on either side, also where it is far from 1.
+    g = [ratio * threshold * v / norm(g) for v in g]
+    flat = ts.Problem("flat", lambda x, i, g0, g1, g2: g0 if i == 0 else (g1 if i == 1 else g2),
+                      dict(zip(("g0", "g1", "g2"), [*g, 0.0, 0.0], strict=False)), dim=len(g), start=0.0)  # fmt: skip
+    found = ts.simulate(flat, ts.clipped_gd(1.0, threshold), steps=1).x_final.values[0]
+    np.testing.assert_allclose(found, [-v for v in clip(g, threshold)], rtol=1e-12, atol=1e-300)
 
 
 def test_both_branches_of_the_clip_are_run() -> None:

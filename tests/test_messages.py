@@ -206,22 +206,28 @@ def test_onebit_adam_is_its_algorithm() -> None:
     assert optimizer.bits(3, STEPS) == (10 * 96 + 30 * 35, 10 * 96 + 30 * 35)
 
 
-def test_choco_gossip_is_its_algorithm() -> None:
+RING = np.eye(5) / 3 + np.roll(np.eye(5), 1, 0) / 3 + np.roll(np.eye(5), -1, 0) / 3
+# A tree in which no two edges have the same weight.
+UNEQUAL = np.zeros((5, 5))
+UNEQUAL[[0, 0, 0, 3], [1, 2, 3, 4]] = [0.1, 0.2, 0.3, 0.4]
+UNEQUAL += UNEQUAL.T
+UNEQUAL += np.diag(1.0 - UNEQUAL.sum(axis=1))
+
+
+@pytest.mark.parametrize(("matrix", "w"), [(None, RING), (RING, RING), (UNEQUAL, UNEQUAL)])
+def test_choco_gossip_is_its_algorithm(matrix: np.ndarray | None, w: np.ndarray) -> None:
     nodes, d, mixing, up = 5, 4, 0.4, top_k(2)
     problem = quantized.consensus(nodes, d=d)
     x = np.array(problem.start).reshape(nodes, d)
     public, mean = np.zeros_like(x), x.mean(axis=0)
-    w = np.eye(nodes) / 3 + np.roll(np.eye(nodes), 1, 0) / 3 + np.roll(np.eye(nodes), -1, 0) / 3
     for _ in range(STEPS):
         public = public + np.array([up.quantize(one) for one in x - public])
         x = x + mixing * (w @ public - public)
-    for matrix in (None, w):
-        optimizer = ts.choco(nodes=nodes, mixing=mixing, up=up, matrix=matrix)
-        grid = ts.simulate(problem, optimizer, steps=STEPS)
-        found = grid.x_final.values.reshape(nodes, d)
-        np.testing.assert_allclose(found, x, rtol=0, atol=1e-11)
-        np.testing.assert_allclose(found.mean(axis=0), mean, rtol=0, atol=1e-13)
-        assert grid.bits_up.item() == STEPS * up.bits(d)
+    grid = ts.simulate(problem, ts.choco(nodes=nodes, mixing=mixing, up=up, matrix=matrix), steps=STEPS)
+    found = grid.x_final.values.reshape(nodes, d)
+    np.testing.assert_allclose(found, x, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found.mean(axis=0), mean, rtol=0, atol=1e-13)
+    assert grid.bits_up.item() == STEPS * up.bits(d)
 
 
 def test_eight_bit_adam_stores_its_moments_in_the_code() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import theory_sim as ts
 from counterexamples.drift import update_bound
+from theory_sim import compressors
 from theory_sim.nouns.noise import Noise
 from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
 from theory_sim.rules import build, tile
@@ -248,3 +250,60 @@ def test_a_nan_gradient_ends_its_own_lane_only(constructor: Callable[..., ts.Opt
             assert np.array_equal(mixed[name].values[lane], clean[name].values[0]), name
     before = mixed.checkpoint.values < 7
     assert np.array_equal(mixed.x.values[1][:, before], clean.x.values[0][:, before])
+
+
+# Records
+
+PATH = ((2 / 3, 1 / 3, 0, 0), (1 / 3, 1 / 3, 1 / 3, 0), (0, 1 / 3, 1 / 3, 1 / 3), (0, 0, 1 / 3, 2 / 3))
+CANDIDATES = (
+    *(1 / 3, 3, 2, True, False, "max_square", "mean_gradient", "inside", "outside", "ema", "heavy_ball"),
+    *(*adam.AMSGRAD_VARIANTS, "l2", "none", PATH, ts.power(1 / 3), compressors.top_k(2), compressors.qsgd(2, 1 / 3)),
+)  # fmt: skip
+
+
+class Names(dict[str, Any]):
+    """What a printed optimizer may name; any other word is a string."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
+def retyped(optimizer: ts.Optimizer) -> ts.Optimizer:
+    schedules = {"constant": ts.constant, "power": ts.power, "linear": ts.linear}
+    made = eval(str(optimizer), {}, Names(OPTIMIZERS, **compressors.COMPRESSORS, **schedules))
+    assert isinstance(made, ts.Optimizer)
+    return made
+
+
+def digest(optimizer: ts.Optimizer) -> str:
+    twelve = ts.Problem("twelve", scaled_gradient, {"scale": 1.0, "bad": 0.0}, dim=12, noise=NOISE)
+    return ts.Sweep(twelve, optimizer, steps=2).job.digest
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_printed_optimizer_retyped_is_the_same_run(name: str) -> None:
+    constructor = OPTIMIZERS[name]
+    known = inspect.signature(constructor).parameters
+    plain = constructor(**({"eps": 0.1} if "eps" in known else {}))  # without eps its place does not matter
+    assert retyped(plain).arguments.keys() == plain.arguments.keys()
+    seen = {digest(plain): str(plain)}
+    for parameter in plain.arguments:
+        found = 0
+        for value in CANDIDATES:
+            try:
+                changed = plain.replace(**{parameter: value})
+                key = digest(changed)
+            except (ValueError, TypeError):
+                continue
+            assert digest(retyped(changed)) == key
+            found += seen.setdefault(key, str(changed)) == str(changed) != str(plain)
+        assert found, parameter
+    assert len(set(seen.values())) == len(seen)  # what runs differently is printed differently
+
+
+def test_what_was_replaced_by_hand_is_printed() -> None:
+    changed = replace(ts.adam(v0="max_square"), lr=1 / 3, measure=lambda t: 1.0 * t, measures=("size",))
+    assert str(changed).startswith("adam(lr=0.3333333333333333, ")
+    assert str(changed).endswith("v0=max_square, schedule=constant(), own measure, own measures)")
+    own = ts.Optimizer("mine", lambda g, lr, x, v: (x - lr * g, v), rows=("v",), initial={"v": "max_square"})
+    assert str(own) == "mine(lr=0.001, initial={'v': 'max_square'}, schedule=constant())"

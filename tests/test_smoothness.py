@@ -109,10 +109,63 @@ def test_nan_everywhere_is_undecided() -> None:
 
 def test_a_jump_of_the_gradient_is_not_accurate() -> None:
     # f = |x| at its kink: the difference quotient 1/h settles at no step, whatever the pair.
-    found = curvature(lambda x: math.copysign(1.0, x) if x else 0.0, np.array([[0.0]]))
+    found = curvature(step, np.array([[0.0]]))
     assert found.error[0] > 1e7
     for L0 in (1.0, 1e3, 1e6):
         assert found.check(L0, 0.0).finding is Finding.UNDECIDED
+
+
+def step(x: float) -> float:
+    """The gradient of |x|."""
+    return math.copysign(1.0, x) if x else 0.0
+
+
+@pytest.mark.parametrize("L0", [0.0, 1.0, 1e6])
+@pytest.mark.parametrize("L1", [0.0, 1.0, 100.0])
+def test_a_kink_between_the_points_is_found(L0: float, L1: float) -> None:
+    # On an even number of points none is at the kink, and every Hessian is 0.
+    found = curvature(step, box(-1.0, 1.0, 2000))
+    assert found.hessian.max() < 1e-9
+    report = found.check(L0, L1)
+    assert report.finding is Finding.REFUTED
+    assert abs(report.point[0]) < 1e-8
+    assert found.least_L0(L1) > 1e8
+
+
+def test_a_spike_of_the_slope_between_the_points_is_found() -> None:
+    # Slope 5e4 on a length of 1e-5 around 0.30003: the gradient is 0 before and 0.5 after.
+    found = curvature(lambda x: min(max(5e4 * (x - 0.30003), 0.0), 0.5), box(0.0, 1.0, 1001))
+    report = found.check(1e4, 1.0)
+    assert report.finding is Finding.REFUTED
+    assert report.point[0] == pytest.approx(0.300035, abs=5e-6)
+    assert report.hessian == pytest.approx(5e4, rel=0.01)
+    assert found.check(6e4, 1.0).finding is not Finding.REFUTED
+
+
+def test_a_kink_in_the_plane_is_found() -> None:
+    found = curvature(lambda z: np.array([step(z[0]), 0.0]), box([-1, -1], [1, 1], 500))
+    report = found.check(1e3, 1.0)
+    assert report.finding is Finding.REFUTED
+    assert abs(report.point[0]) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("gradient", "low", "high", "L0", "L1"),
+    [
+        (np.exp, -5.0, 5.0, 0.0, 1.0),
+        (lambda x: float(np.float32(np.exp(x))), -5.0, 5.0, 1e-3, 1.05),
+        (lambda x: float(np.float32(np.tanh(x))), -9.0, 9.0, 1.01, 0.0),
+        (lambda x: x - 1e8, 1e8 - 1.0, 1e8 + 1.0, 1.0 + 1e-6, 0.0),
+        (lambda x: math.sin(1e7 * x) / 1e7, -1.0, 1.0, 1.0 + 1e-6, 0.0),
+        (lambda x: 1.0 + 1e-17 * x, -1.0, 1.0, 1e-12, 0.0),
+        (lambda x: 1e-300 * x, -1.0, 1.0, 1e-299, 0.0),
+    ],
+    ids=["exp", "float32 exp", "float32 tanh", "far", "fast", "flat", "tiny"],
+)
+def test_rounding_between_the_points_refutes_nothing(
+    gradient: Any, low: float, high: float, L0: float, L1: float
+) -> None:
+    assert curvature(gradient, box(low, high, 2001)).check(L0, L1).finding is not Finding.REFUTED
 
 
 def test_a_field_that_is_no_gradient_is_undecided() -> None:

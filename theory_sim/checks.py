@@ -36,6 +36,14 @@ def shown(value: Any) -> str:
     return " ".join(_SHORT.repr(value).split())
 
 
+def written(value: Any) -> str:
+    """Return a value as records show it: a float with the digits that give it back, a function by its name."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(float(value))
+    return str(getattr(value, "__name__", value))
+
+
 def instance(name: str, value: Any, kind: type | tuple[type, ...], described: str) -> None:
     """Raise TypeError unless a value is of a kind, which the message describes."""
     if not isinstance(value, kind):

@@ -155,7 +155,13 @@ def points(grid: xr.Dataset, sweep: Sweep) -> tuple[Array, Array]:
     return seen.values.ravel(), np.array([quantized.local_moment_point(problem) for problem in problems])
 
 
-@claim("efficientadam2023.QC23", "workers with different data, not in the paper", "tight", *UNEQUAL.values())
+@claim(
+    "efficientadam2023.QC23",
+    "workers with different data, not in the paper",
+    "tight",
+    *UNEQUAL.values(),
+    constants="derived",
+)
 def local_moments_lead_elsewhere(*grids: xr.Dataset) -> Evidence:
     """Moments of the workers lead to the root of sum_j f_j'(x)/sqrt(f_j'(x)^2 + sigma_j^2), which is not the
     minimiser unless the data are alike; compression with feedback does not move it.

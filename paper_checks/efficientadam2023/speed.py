@@ -116,7 +116,14 @@ def _linear(mode: str, gains: Sequence[float], tolerance: float) -> list[Evidenc
     return [within(gain / n, 1.0, tolerance, f"{mode}: speed-up {shown}") for n, gain in by_size.items()]
 
 
-@claim("efficientadam2023.QC19a", "linear speed-up, moments at the workers", "rate", *LOCAL, *SIGNS)
+@claim(
+    "efficientadam2023.QC19a",
+    "linear speed-up, moments at the workers",
+    "rate",
+    *LOCAL,
+    *SIGNS,
+    constants="recalled",
+)
 def linear_at_workers(*grids: xr.Dataset) -> Evidence:
     """Where noise dominates, N workers reach a level of ||grad f||^2 in 1/N of the steps at N times the step
     size, in full precision and with two-way signs and feedback; N = 2, 4, 8, within 8 % at equal multiples of
@@ -126,7 +133,9 @@ def linear_at_workers(*grids: xr.Dataset) -> Evidence:
     return all_of([*_linear("full precision", local, 0.08), *_linear("signs", signs, 0.08)])
 
 
-@claim("efficientadam2023.QC19b", "linear speed-up, moments at the server", "rate", *SERVER)
+@claim(
+    "efficientadam2023.QC19b", "linear speed-up, moments at the server", "weak", *SERVER, constants="recalled"
+)
 def linear_at_server(*grids: xr.Dataset) -> Evidence:
     """With the moments at the server the speed-up is linear too, at a step size that grows like sqrt(N);
     within 30 %.
@@ -170,7 +179,7 @@ COST = {
 _COMPARED = (*LOCAL, *SIGNS, SPEED["log_levels", 8], *[*COST.values()][:4])
 
 
-@claim("efficientadam2023.QC20", "iteration complexity with quantizers", "order", *_COMPARED)
+@claim("efficientadam2023.QC20", "iteration complexity with quantizers", "weak", *_COMPARED)
 def steps_with_compression(*grids: xr.Dataset) -> Evidence:
     """Signs and Q_g with 3 bits, with feedback, cost at most 10 % more steps than full precision."""
     count = len(WORKERS)
@@ -185,19 +194,26 @@ def steps_with_compression(*grids: xr.Dataset) -> Evidence:
     return worst_at_most(extra, 1.1, "steps with compression and feedback over steps without")
 
 
-@claim("efficientadam2023.QC21", "communication complexity", "region", *[*COST.values()][:3])
+@claim(
+    "efficientadam2023.QC21", "communication complexity", "region", *[*COST.values()][:3], constants="derived"
+)
 def bits_with_signs(*grids: xr.Dataset) -> Evidence:
-    """In bits sent and received to a level of ||grad f||^2, one-way signs save less than a factor 2, two-way
-    signs about 28 at d = 256.
+    """In bits sent and received per step one-way signs save a factor 64 d/(33 d + 32) < 2, two-way signs 64 d/(2 d
+    + 64), 28.4 at d = 256, and they reach a level of ||grad f||^2 in as many steps as full precision, within 10 %.
     """
     full, one, two = (arrival(grid, COST_LEVEL) for grid in grids)
     if not all(each.inside for each in (full, one, two)):
         return undecided(full.lr, "inside the grid", "the best lr is at an end of its grid; extend it")
-    one_way, two_way = full.bits / one.bits, full.bits / two.bits
-    shown = f"{one_way:.3f} one-way, {two_way:.2f} two-way"
+    shown = f"{full.bits / one.bits:.3f} one-way, {full.bits / two.bits:.2f} two-way"
     note = f"bits of full precision over bits with signs, d = {DIM}: {shown}"
-    # Per step the ratios are 64 d/(33 d + 32) = 1.932 and 64 d/(2 d + 64) = 28.44; 10 % of steps either way.
-    return all_of([within(one_way, 1.9, 0.1, note), within(two_way, 28.0, 4.0, note)])
+    parts = []
+    for name, signs, bits in (("one-way", one, 33 * DIM + 32), ("two-way", two, 2 * DIM + 64)):
+        saved = full.bits / full.steps * signs.steps / signs.bits
+        parts += [
+            within(saved / (64 * DIM / bits), 1.0, 1e-12, f"{name}: factor per step over 64 d/{bits}"),
+            within(signs.steps / full.steps, 1.0, 0.1, f"{note}; {name}: steps over those of full precision"),
+        ]
+    return all_of(parts)
 
 
 CLAIMS = [linear_at_workers, linear_at_server, steps_with_compression, bits_with_signs]
@@ -215,7 +231,7 @@ DEVIATIONS = ledger(
     (
         "communication complexity",
         "Error feedback preserves the rate at a lower communication cost.",
-        "Its cost in steps is not visible here (at most 10 %, asserted): worst-case bounds on the distance "
+        "Its cost in steps is not visible here (at most 10 %, asserted after 1.5 % was seen): worst-case bounds on the distance "
         "to the virtual iterate are far from what is seen. For signs at d = 16, N = 4, two-way, the bound is "
         "1,900 times the largest update, the distance stays below that update.",
         "QC20",
@@ -229,7 +245,8 @@ DEVIATIONS = ledger(
         "stability, where arrival depends on the seeds: by the best step the speed-up of moments at the "
         "workers was 1.8 to 2.2, 4.1 to 4.9 and 7.6 to 9.4 at N = 2, 4, 8 over three entropies, outside 8 %. "
         "So these are compared at equal c, chosen after that was seen and then tried on two further "
-        "entropies (7.9 and 8.2 at N = 8); moments at the server keep the best step and 30 %. Without "
+        "entropies (7.9 and 8.2 at N = 8); moments at the server keep the best step and 30 %, within which a "
+        "power of N between .83 and 1.13 would pass. Without "
         "feedback signs arrive no later under this symmetric noise.",
         *("QC19a", "QC20", "QC21"),
     ),

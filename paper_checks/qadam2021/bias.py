@@ -15,7 +15,7 @@ import numpy as np
 
 from counterexamples import quantized, sign
 from paper_checks._evidence import Array, over, tail, weight_floor, worst_at_most
-from paper_checks.qadam2021.constants import EXACT
+from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rms_sign, spacing, top_k, weights
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.schedule import power
@@ -80,7 +80,7 @@ def biases(grids: Sequence[xr.Dataset]) -> dict[tuple[str, str], Array]:
     return found
 
 
-@claim("qadam2021.QC11", "why there is error feedback", "order", *BIAS.values())
+@claim("qadam2021.QC11", "why there is error feedback", "weak", *BIAS.values())
 def feedback_removes_bias(*grids: xr.Dataset) -> Evidence:
     """Under skewed noise of mean 0 Adam without feedback ends away from the minimiser, for signs at the
     median; with feedback the bias is below .02. Momentum shrinks the bias of compressed updates, not that of
@@ -123,7 +123,7 @@ _DRAWN: dict[str, Any] = {"axes": _FEEDBACK, "steps": 20_000, "seeds": 8, "order
 PAIR = Sweep(sign.pair(), ef_sgd(0.05, **_SCALED), checkpoints=40, name="qadam2021.pair", **_DRAWN)
 
 
-@claim("qadam2021.QC12", "why there is error feedback", "exact", KINK, KINK_SIGN, PAIR)
+@claim("qadam2021.QC12", "why there is error feedback", "exact", KINK, KINK_SIGN, PAIR, constants="derived")
 def signs_stay_on_a_line(kink: xr.Dataset, plain: xr.Dataset, pair: xr.Dataset) -> Evidence:
     """On |x1 + x2|/2 + |x1 - x2| and on the pair of squares with a = (1.5, -.5), (-.5, 1.5), signs without
     feedback keep x1 + x2 = 2; with feedback f falls below .01 and 1e-6.
@@ -169,7 +169,14 @@ def floors(grid: xr.Dataset) -> tuple[Array, Array]:
     return seen.values, np.array([[predicted_floor(*cell) for cell in row] for row in cells])
 
 
-@claim("qadam2021.QC14", "weight quantization, nearest rounding, no noise", "tight", FLOOR, FLOOR_BOTH)
+@claim(
+    "qadam2021.QC14",
+    "weight quantization, nearest rounding, no noise",
+    "tight",
+    FLOOR,
+    FLOOR_BOTH,
+    constants="recalled",
+)
 def floor_is_exact(one: xr.Dataset, both: xr.Dataset) -> Evidence:
     """On a quadratic with L = 1 the mean ||grad f||^2 at the quantized weights settles at sum (c_i - a_i)(a_i
     + h - c_i), a_i the grid point below c_i; quantized updates with feedback do not change it.
@@ -196,7 +203,7 @@ def linear_bound(k: int, eps: float = 1e-8) -> float:
     return 2.0 * math.sqrt(g * g + eps) * g * math.sqrt(_INSIDE.dim) * uniform_error(k) / math.sqrt(eps)
 
 
-@claim("qadam2021.QC15", "weight quantization", "rate", FLOOR)
+@claim("qadam2021.QC15", "weight quantization", "rate", FLOOR, constants="recalled")
 def floor_is_quadratic(grid: xr.Dataset) -> Evidence:
     """The floor is quadratic in the grid: it loses two powers of two per bit, and is below (L delta_x)^2,
     where the abstract speaks of a point related to the quantization level and bounds of this kind are linear
@@ -204,11 +211,13 @@ def floor_is_quadratic(grid: xr.Dataset) -> Evidence:
     """
     seen, k = floors(grid)[0], grid["down.k"].values
     slopes = np.polyfit(k, np.log2(seen), 1)[0]
-    farthest = float(slopes[np.argmax(np.abs(slopes + 2.05))])
+    farthest = float(slopes[np.argmax(np.abs(slopes + 2.0))])
     spread = f"slope of log2 floor per bit over instances: {slopes.min():.3f} to {slopes.max():.3f}"
     share = seen / np.array([[uniform_error(int(each)) ** 2] for each in k])
     largest = at_most(float(np.max(share)), 1.0, "largest floor over (L delta_x)^2")
-    return all_of([within(farthest, -2.05, 0.25, spread), largest])
+    # The sum over 20 coordinates of u (1 - u), u uniform, has a relative standard deviation of 10 %, log2 of it one
+    # of .144, and a slope over eight bits one of .144/sqrt(42) = .022, of which .09 are four.
+    return all_of([within(farthest, -2.0, 0.09, spread), largest])
 
 
 # Symmetric noise.
@@ -221,7 +230,7 @@ SYMMETRIC = Sweep(
 )
 
 
-@claim("qadam2021.QC32", "limits of error feedback, not in the paper", "region", SYMMETRIC)
+@claim("qadam2021.QC32", "limits of error feedback, not in the paper", "weak", SYMMETRIC)
 def symmetric_noise(grid: xr.Dataset) -> Evidence:
     """With symmetric noise two-way signs without feedback are not worse: the final mean ||grad f||^2 is .4 to
     1.1 times that with feedback.
@@ -244,7 +253,8 @@ DEVIATIONS = ledger(
         "Error feedback compensates the bias of quantization.",
         "It does where there is a bias: skewed noise, sparsification, workers that differ. With symmetric "
         "noise two-way signs without feedback end lower (.7 and .5 times the mean squared gradient for N = 1 "
-        "and 4).",
+        "and 4). Nothing is derived but the bias 4/9 of signs; the limits .02, 5, .05 and .2 of QC11, where .003, 18, "
+        ".02 and .09 are seen, and .4 to 1.1 of QC32 were chosen after first runs.",
         *("QC11", "QC32"),
     ),
     (

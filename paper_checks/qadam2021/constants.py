@@ -9,16 +9,18 @@ feedback, and that without quantizers the method is Adam.  The identity of error
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples import quantized
 from paper_checks._evidence import Array, worst_at_most
+from paper_checks.theorems.compression import EXACT, MEMORY, MEMORY_SQUARED, MEMORY_TWO_WAY
 from theory_sim import compressors
-from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, rms_sign, top_k, uniform
+from theory_sim.compressors import Compressor, l1_sign, log_levels, rms_sign, top_k, uniform
 from theory_sim.engine.evaluate import component_gradients
-from theory_sim.nouns.claim import Evidence, all_of, claim, ledger
+from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, within
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.quantized import efficient_adam, qadam
@@ -27,8 +29,6 @@ from theory_sim.rules import build
 
 if TYPE_CHECKING:
     import xarray as xr
-
-EXACT = identity(word=64)
 
 
 def images(compressor: Compressor, p: Array, rng: np.random.Generator) -> Array:
@@ -65,7 +65,12 @@ def random_vectors(d: int, count: int, rng: np.random.Generator) -> Array:
     return x
 
 
-@claim("qadam2021.QC06", "quantizers Q_g (as we recall it) and uniform, scaled by the largest entry", "tight")
+@claim(
+    "qadam2021.QC06",
+    "quantizers Q_g (as we recall it) and uniform, scaled by the largest entry",
+    "tight",
+    constants="recalled",
+)
 def contraction_constants(tier: str) -> Evidence:
     """The nearest of 0, +-2^-k, ..., +-1 has 1 - delta = (d-1) max(1/(4^(k+1) + d-1), 1/(16 + 9(d-1)))
     exactly, the uniform one of b bits (d-1)/(4 s^2 + d-1), s = 2^(b-1) - 1: attained on (1, t, ..., t), never
@@ -133,6 +138,15 @@ def inputs(d: int, count: int, t: int, rng: np.random.Generator) -> Array:
     return np.asarray(u / np.linalg.norm(u, axis=0))
 
 
+def remembered(compressor: Compressor, inputs: Iterable[Array]) -> list[Array]:
+    """Return the memory after every one of some inputs (d,), of a deterministic map."""
+    out: list[Array] = []
+    for u in inputs:
+        p = out[-1] + u if out else u
+        out.append(p - compressor.quantize(p))
+    return out
+
+
 def memories(compressor: Compressor, d: int, steps: int, count: int, seed: int) -> Array:
     """Return ||e_t||^2 (steps, count) for the inputs above."""
     rng = np.random.default_rng(seed)
@@ -160,43 +174,133 @@ def server_memory(up: Compressor, down: Compressor, d: int, steps: int, workers:
     return largest
 
 
-@claim("qadam2021.QC09", "error feedback, bounded memory", "upper")
+@claim("qadam2021.QC09", "error feedback, bounded memory", "upper", constants="derived")
 def memories_are_bounded(tier: str) -> Evidence:
     """With inputs of norm <= U: ||e|| <= q/(1-q) U for a deterministic map, ||E|| <= q_s/(1-q_s) (1+q)/(1-q)
-    U at the server, E ||e||^2 <= 4 (1-delta)/delta^2 U^2 for a random one. RMS-sign is no contraction, and
-    stays below sqrt(d) U in all we tried (no proof).
+    U at the server, E ||e||^2 <= 4 (1-delta)/delta^2 U^2 for a random one. The first is within a factor 4 of
+    top-1, which (1, ..., 1) U/sqrt(d) for ever brings to sqrt((d-1)(2d-1)/6) U, the last within 2.3 of rand-k.
     """
     full = tier == "full"
     steps, seeds, count = (600, (0, 1), 6_000) if full else (150, (0,), 1_500)
     greedy, drawn, served, mean = ({} for _ in range(4))
+    parts = []
     for d in (16, 64):
-        # ||C(x) - x|| <= q ||x||
         q = {name: math.sqrt(1.0 - one.delta(d)) for name, one in DETERMINISTIC.items()}
         for name, one in DETERMINISTIC.items():
-            bound, case = q[name] / (1.0 - q[name]), f"{name}, d = {d}"
+            bound, case = float(MEMORY.evaluate({"q_up": q[name], "U": 1.0})), f"{name}, d = {d}"
             greedy[case] = max(attack(one, d, steps, seed) for seed in seeds) / bound
             drawn[case] = math.sqrt(float(np.max(memories(one, d, steps, 30, d)))) / bound
             for other, server in DETERMINISTIC.items():
-                limit = q[other] / (1.0 - q[other]) * (1.0 + q[name]) / (1.0 - q[name])
+                both = {"q_up": q[name], "q_down": q[other], "U": 1.0}
                 most = server_memory(one, server, d, steps // 2, 4, d)
-                served[f"{name} up, {other} down, d = {d}"] = most / limit
+                served[f"{name} up, {other} down, d = {d}"] = most / (
+                    float(MEMORY_TWO_WAY.evaluate(both)) - bound
+                )
+        flat = [np.full(d, 1.0 / math.sqrt(d))] * (2 * d)
+        exact = math.sqrt((d - 1) * (2 * d - 1) / 6.0)  # ages 0 ... d-1 of the entries, each a/sqrt(d)
+        last = float(np.linalg.norm(remembered(DETERMINISTIC["top-1"], flat)[-1]))
+        parts.append(
+            within(last / exact, 1.0, 1e-9, f"top-1 of equal entries, d = {d}: ||e|| over the exact")
+        )
+        share = exact / float(MEMORY.evaluate({"q_up": q["top-1"], "U": 1.0}))
+        parts.append(at_least(share, 0.25, f"the same over q/(1-q), d = {d}"))
     for name, one in CONTRACTIONS.items():
-        delta, squares = one.delta(16), memories(one, 16, steps // 2, count, 9)
+        squares = memories(one, 16, steps // 2, count, 9)
         # Means over runs with the same kind of input, at every step.
         groups = [squares[:, i * count // 3 : (i + 1) * count // 3].mean(axis=1) for i in range(3)]
-        mean[name] = float(np.max(groups)) / (4.0 * (1.0 - delta) / delta**2)
-    rms = {
-        f"d = {d}": max(attack(rms_sign(), d, steps, seed) for seed in seeds) / math.sqrt(d)
-        for d in (16, 64, 256, *((1024,) if full else ()))
-    }
+        known = {"delta_up": one.delta(16), "U": 1.0}
+        mean[name] = float(np.max(groups)) / float(MEMORY_SQUARED.evaluate(known))
     cases = (
         (greedy, "greedy adversary: ||e|| over q/(1-q)"),
         (drawn, "drawn inputs: ||e|| over q/(1-q)"),
         (served, "server of 4 workers: ||E|| over its bound"),
         (mean, "random maps: mean ||e||^2 over 4 (1-delta)/delta^2"),
-        (rms, "RMS-sign, greedy adversary: ||e|| over sqrt(d)"),
     )
-    return all_of([worst_at_most(found, 1.0, what) for found, what in cases])
+    parts += [worst_at_most(found, 1.0, what) for found, what in cases]
+    # An input that stays: (1-p)(2-p)/p^2 with p = k/d = 1/4, (2-p)/4 of the bound; the largest mean over the
+    # steps is not below that but for chance, 5 % (full) or 14 % (quick) at a single step.
+    return all_of([*parts, at_least(mean["rand-4"], 0.85 * 0.4375, "rand-4: no vacuous bound")])
+
+
+# RMS-sign is no contraction from d = 4 on.  Directions of inputs of norm 1, found by search.
+INPUTS: dict[int, tuple[tuple[int, ...], ...]] = {
+    2: ((-8, 0), (2, -7), (9, 5), (-5, 7)),
+    3: ((7, 0, 0), (-4, -6, -6), (9, 2, 2)),
+    4: ((-9, 5, 2, 6), (-3, 7, -8, 0), (-1, 1, -2, 9), (-7, -7, -3, 7), (2, 2, 9, -1)),
+}
+
+
+@claim("qadam2021.QC33", "error feedback with RMS-sign, not in the paper", "lower", constants="derived")
+def rms_sign_remembers_more_than_sqrt_d() -> Evidence:
+    """sqrt(d) U is no bound of the memory of RMS-sign under inputs of norm U: 4, 3 and 5 inputs bring it to
+    1.20, 1.02 and 1.06 times that in d = 2, 3, 4.
+    """
+    parts = []
+    for d, directions in INPUTS.items():
+        u = [np.array(one) / np.linalg.norm(one) for one in directions]
+        size = [float(np.linalg.norm(e)) for e in remembered(rms_sign(word=64), u)]
+        shown = ", ".join(f"{value:.4f}" for value in size)
+        parts.append(
+            at_least(size[-1] / math.sqrt(d), 1.02, f"d = {d}: last of ||e|| = {shown} over sqrt(d)")
+        )
+    return all_of(parts)
+
+
+def two_steps(d: int) -> float:
+    """Return a bound on ||F(F(p))||/||p||, F(p) = p - C(p), of RMS-sign, below 1 for d = 2 ... 8.
+
+    Let r = 1/sqrt(d), ||p|| = 1 and e = F(p), so that |e_i| = ||p_i| - r| <= s = max(r, 1-r).  Then ||e||^2 =
+    2 (1 - r ||p||_1) <= 2 (1-r), and ||F(e)||^2 = 2 ||e||^2 (1 - r ||e||_1/||e||), where ||e||_1 >=
+    ||e||^2/s: at most 2 y^2 (1 - y r/s), y = ||e||, which is largest at y = 2 s/(3 r).
+    """
+    r = 1.0 / math.sqrt(d)
+    ratio = r / max(r, 1.0 - r)
+    y = min(2.0 / (3.0 * ratio), math.sqrt(2.0 * (1.0 - r)))
+    return math.sqrt(2.0 * y * y * (1.0 - y * ratio))
+
+
+def rms_memory(d: int) -> float:
+    """Return (2 + rho)/(1 - rho), a bound on the memory of RMS-sign for d <= 8, rho = `two_steps`.
+
+    |F(p)_i| = ||p_i| - r ||p||| depends on |p| alone, with Lipschitz constant 2.  So an input u moves ||F(F(p)
+    + u)|| by at most 2 U, and ||e_{t+2}|| <= rho (||e_t|| + U) + 2 U.
+    """
+    rho = two_steps(d)
+    return (2.0 + rho) / (1.0 - rho)
+
+
+@claim("qadam2021.QC34", "error feedback with RMS-sign, not in the paper", "upper", constants="derived")
+def memory_of_rms_sign_is_bounded(tier: str) -> Evidence:
+    """The memory of RMS-sign under inputs of norm U is bounded for d <= 8: its error shrinks in two steps, by
+    .54 for d <= 4 and .99 for d = 8, so that ||e|| <= (2 + rho)/(1 - rho) U, 5.6 U and 267 U; for d = 2, 3 also
+    ||e|| <= q/(1-q) U, q^2 = 2 - 2/sqrt(d) < 1. For larger d neither argument holds.
+    """
+    rng, map_ = np.random.default_rng(2004), rms_sign(word=64)
+    steps, count = (600, 100_000) if tier == "full" else (150, 10_000)
+    twice, memory = {}, {}
+    for d in range(2, 9):
+        p = random_vectors(d, count, rng)
+        left = p - images(map_, p, rng)
+        left -= images(map_, left, rng)
+        ratio = np.linalg.norm(left, axis=0) / np.linalg.norm(p, axis=0)
+        twice[f"d = {d}"] = float(np.max(ratio)) / two_steps(d)
+        q = math.sqrt(1.0 - map_.delta(d)) if d < 4 else 1.0
+        bound = min(rms_memory(d), float(MEMORY.evaluate({"q_up": q, "U": 1.0})) if d < 4 else math.inf)
+        memory[f"d = {d}"] = attack(map_, d, steps, 0) / bound
+    p = np.array([math.sqrt(2.0), 1.0, 1.0, 0.0])
+    left = p - map_.quantize(p)
+    near = float(np.linalg.norm(left - map_.quantize(left)) / np.linalg.norm(p))
+    parts = [
+        worst_at_most(twice, 1.0, "||F(F(p))||/||p|| over rho"),
+        worst_at_most(memory, 1.0, "greedy adversary: ||e|| over its bound"),
+        at_least(
+            near / two_steps(4),
+            0.8,
+            "d = 4, p = (sqrt 2, 1, 1, 0): ||F(F(p))||/||p|| over rho, which is .828",
+        ),
+        at_least(memory["d = 2"], 0.5, "d = 2: ||e|| over q/(1-q), no vacuous bound"),
+    ]
+    return all_of(parts)
 
 
 # Without quantizers.
@@ -243,7 +347,13 @@ def without_quantizers_it_is_adam(*grids: xr.Dataset) -> Evidence:
     return worst_at_most(off, 1e-12, f"largest difference to Adam in numpy, each of {ADAM_STEPS} steps")
 
 
-CLAIMS = [contraction_constants, memories_are_bounded, without_quantizers_it_is_adam]
+CLAIMS = [
+    contraction_constants,
+    memories_are_bounded,
+    rms_sign_remembers_more_than_sqrt_d,
+    memory_of_rms_sign_is_bounded,
+    without_quantizers_it_is_adam,
+]
 
 DEVIATIONS = ledger(
     "qadam2021",
@@ -263,6 +373,14 @@ DEVIATIONS = ledger(
         "written with q = 1 - delta_g = sqrt(1 - delta); for a random map only the bound in expectation "
         "holds.",
         "QC09",
+    ),
+    (
+        "error feedback with RMS-sign",
+        "A contraction is assumed, and the memory is bounded by it.",
+        "From d = 4 on RMS-sign is none. That its memory stays below sqrt(d) U, as a greedy adversary suggests for "
+        "d = 16, 64, 256, is false for d = 2, 3, 4. For d <= 8 two steps contract, which bounds it; whether it "
+        "is bounded for every d, and by sqrt(d) U for d >= 5, is not known to us.",
+        *("QC33", "QC34"),
     ),
     (
         "assumption on Q_g",

@@ -12,7 +12,7 @@ import numpy as np
 
 from counterexamples import quantized
 from paper_checks._evidence import Array, worst_at_most
-from paper_checks.qadam2021.constants import EXACT
+from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import Compressor, log_levels, natural, qsgd, rand_k, top_k
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.nouns.noise import Noise

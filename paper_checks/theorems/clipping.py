@@ -79,6 +79,7 @@ NORMALIZED = Theorem(
     quantity="gradient_norm_mean",
     where_symbols={"u": "L1*lr", "phi": "exp(u) - 1 - u"},
     assumes=_ASSUMES,
+    # f(x - lr g/||g||) <= f - lr G + (L0 + L1 G) phi/L1^2, summed over t and divided by lr T (1 - phi/u).
     problem=hard_function,
     optimizer=lambda: normalized_gd(0.1),
     run={"steps": 3_000},

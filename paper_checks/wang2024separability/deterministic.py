@@ -110,7 +110,7 @@ def near_threshold(grid: xr.Dataset) -> xr.DataArray:
     return steps_to_eps(grid.first_hit).isel(lr=("delta", index))
 
 
-@claim("wang2024separability.H1", _GDM, "exact", EDGE)
+@claim("wang2024separability.H1", _GDM, "exact", EDGE, constants="derived")
 def gd_diverges_above_the_threshold_alone(grid: xr.Dataset) -> Evidence:
     """On E + S gradient descent converges below the step 2 x0/M and diverges above it, M = E'(x0) the initial
     gradient, for Delta = 16 ... 2048 and steps that differ from the threshold by one part in 1e9."""
@@ -121,7 +121,7 @@ def gd_diverges_above_the_threshold_alone(grid: xr.Dataset) -> Evidence:
     return at_least(agree, 1.0, f"share of {cells}")
 
 
-@claim("wang2024separability.H2", _GDM, "tight", GD)
+@claim("wang2024separability.H2", _GDM, "tight", GD, constants="derived")
 def no_step_of_gd_beats_the_lower_bound(grid: xr.Dataset) -> Evidence:
     """No constant step of gradient descent reaches eps in fewer updates than the lower bound (Delta/2 - 15
     eps^2/(4 L0)) M/(8 eps^2 x0), and the step .999 * 2 x0/M meets it within 1 %."""
@@ -135,7 +135,7 @@ def no_step_of_gd_beats_the_lower_bound(grid: xr.Dataset) -> Evidence:
     return all_of([at_least(least, 1.0, f"least N/bound of {runs}"), within(tight.max(), 1.0, 0.01, note)])
 
 
-@claim("wang2024separability.H3", _GDM, "tight", GD)
+@claim("wang2024separability.H3", _GDM, "tight", GD, constants="derived")
 def the_law_of_gd_is_quadratic_up_to_a_logarithm(grid: xr.Dataset) -> Evidence:
     """N 2 x0/Delta^2 tends to 1/(16 eps^2), L0 = L1 = 1: the number of updates is quadratic in the gap up to
     the logarithm in x0."""
@@ -146,7 +146,7 @@ def the_law_of_gd_is_quadratic_up_to_a_logarithm(grid: xr.Dataset) -> Evidence:
     return within(scaled, limit, 0.01 * limit, f"N 2 x0/Delta^2 at Delta = {delta:g}")
 
 
-@claim("wang2024separability.H4", _GDM, "rate", GD)
+@claim("wang2024separability.H4", _GDM, "rate", GD, constants="derived")
 def the_best_step_of_gd_has_the_exponent_of_the_bound(grid: xr.Dataset, tier: str) -> Evidence:
     """At its best step gradient descent needs Delta^1.75 ... Delta^2.05 updates, with the exponent of the
     lower bound on the same window, and Delta^2 once the logarithm is divided out."""
@@ -185,7 +185,7 @@ def stable_interval(grid: xr.Dataset) -> xr.DataArray:
     return below
 
 
-@claim("wang2024separability.H5a", _GDM, "lower", MOMENTUM)
+@claim("wang2024separability.H5a", _GDM, "lower", MOMENTUM, constants="derived")
 def no_step_of_a_fixed_momentum_beats_the_bound(grid: xr.Dataset) -> Evidence:
     """With a fixed momentum beta = .5 or .9 no run beats 1 - beta times the bound of gradient descent scaled
     by its own step, and no step (first step length) above 1.1 * 2 x0/M converges."""
@@ -216,7 +216,7 @@ def _exponents_by_momentum(grid: xr.Dataset, hits: xr.DataArray, which: str) -> 
     return all_of(parts)
 
 
-@claim("wang2024separability.H5b", _GDM, "rate", MOMENTUM)
+@claim("wang2024separability.H5b", _GDM, "rate", MOMENTUM, constants="derived")
 def the_stable_interval_is_quadratic(grid: xr.Dataset) -> Evidence:
     """With a fixed momentum and the best step of the stable interval the number of updates is quadratic in
     Delta up to the logarithm."""
@@ -224,7 +224,7 @@ def the_stable_interval_is_quadratic(grid: xr.Dataset) -> Evidence:
     return _exponents_by_momentum(grid, stable, "below the first diverging step")
 
 
-@claim("wang2024separability.H5c", _GDM, "rate", MOMENTUM)
+@claim("wang2024separability.H5c", _GDM, "rate", MOMENTUM, constants="derived")
 def all_steps_are_quadratic(grid: xr.Dataset) -> Evidence:
     """With a fixed momentum the number of updates is quadratic in Delta up to the logarithm too if the best
     of all steps is taken, isolated stable ones beyond the first diverging step included."""
@@ -241,13 +241,13 @@ JOINT = to_eps("joint", hard_function(), sgdm(convention="ema"), _JOINT, 24_000,
 @claim("wang2024separability.H6", _GDM, "rate", JOINT)
 def step_and_momentum_tuned_together_are_faster(grid: xr.Dataset) -> Evidence:
     """On E + S the quadratic law is not one for every momentum: with step and momentum tuned together for
-    each Delta the exponent is below 1.5."""
+    each Delta the exponent is below 1.5, and no less than 1."""
     steps, edge = tuned(grid.first_hit)
     best = steps.min("momentum")
     winners = steps.momentum.values[steps.fillna(np.inf).argmin("momentum").values]
     flag = ", the last at the end of its grid" if winners.max() == _BETAS[-1] else ""
     note = f"best N over (lr, beta), best beta {', '.join(f'{beta:g}' for beta in winners)}{flag}"
-    return all_of(exponent(grid.delta.values, best, -math.inf, 1.5, note, edge))
+    return all_of(exponent(grid.delta.values, best, 1.0, 1.5, note, edge))
 
 
 # AdamNorm and other normalised methods at a prescribed step.
@@ -279,10 +279,20 @@ _CLIPPED, _CLIPPED_QUICK = clipped_gd(lr=0.1, threshold=1.0), {"axes": {"delta":
 CLIPPED = to_eps("clipped", hard_function(), _CLIPPED, {"delta": GAPS}, 140_000, quick=_CLIPPED_QUICK)
 
 
-def _ratio(
-    grids: Sequence[xr.Dataset], share: float, beta1: float, beta2: float, middle: float, half: float
-) -> Evidence:
-    """Judge N eps^2/(L0 Delta) of AdamNorm by the average criterion at lr = share eps/L0, for Delta >= 64."""
+def predicted(share: float, beta1: float) -> float:
+    """Return N eps^2/(L0 Delta) of AdamNorm by the average criterion at lr = share eps/L0, as Delta grows.
+
+    A step of length lr lowers F by lr G, so that the gap costs a sum Delta/lr of gradients.  At the end x is on a
+    2-cycle: G is constant, m_t = G_t (1-beta1)/(1+beta1), and a step is 2 G/L0, whence G = r eps, r = share
+    (1-beta1)/(2 (1+beta1)).  The ramp, with half the gap and slope 2 eps, takes Delta/(4 eps lr) of the N updates:
+    N eps = Delta/lr + r eps (N - Delta/(4 eps lr)).
+    """
+    r = share * (1.0 - beta1) / (2.0 * (1.0 + beta1))
+    return (1.0 - r / 4.0) / (1.0 - r) / share
+
+
+def _ratio(grids: Sequence[xr.Dataset], share: float, beta1: float, beta2: float) -> Evidence:
+    """Compare N eps^2/(L0 Delta) of AdamNorm with its prediction, for Delta >= 64."""
     scaled = []
     for sweep, grid in zip(SMALL_TARGETS, grids, strict=True):
         eps, L0 = sweep.problem.facts["target"], sweep.problem.facts["L0"]
@@ -292,21 +302,21 @@ def _ratio(
         scaled.append(steps_to_eps(cell.first_hit_mean).values * eps**2 / (L0 * cell.delta.values))
     values = np.concatenate(scaled)
     note = f"N eps^2/(L0 Delta) on {values.size} instances, {values.min():.3f} to {values.max():.3f}"
-    return all_of([within(value, middle, half, note) for value in values])
+    return all_of([within(value, predicted(share, beta1), 0.1, note) for value in values])
 
 
-@claim("wang2024separability.H7", _NORM, "tight", *SMALL_TARGETS)
+@claim("wang2024separability.H7", _NORM, "tight", *SMALL_TARGETS, constants="derived")
 def adam_norm_is_linear_in_the_gap(*grids: xr.Dataset) -> Evidence:
-    """AdamNorm(.9, .99) at the prescribed step eps/L0 brings the average gradient norm to eps in .93 ... 1.15
+    """AdamNorm(.9, .99) at the prescribed step eps/L0 brings the average gradient norm to eps in 1.02 +- .1
     times L0 Delta/eps^2 updates, whatever L1, for L1 eps/L0 <= .1 and Delta >= 64."""
-    return _ratio(grids, 1.0, 0.9, 0.99, 1.04, 0.11)
+    return _ratio(grids, 1.0, 0.9, 0.99)
 
 
-@claim("wang2024separability.H8", _NORM, "tight", *SMALL_TARGETS)
+@claim("wang2024separability.H8", _NORM, "tight", *SMALL_TARGETS, constants="derived")
 def adam_norm_without_momentum_is_linear_in_the_gap(*grids: xr.Dataset) -> Evidence:
-    """AdamNorm(0, .9) at the step eps/(2 L0) brings the average gradient norm to eps in 2.4 ... 2.6 times L0
+    """AdamNorm(0, .9) at the step eps/(2 L0) brings the average gradient norm to eps in 2.5 +- .1 times L0
     Delta/eps^2 updates."""
-    return _ratio(grids, 0.5, 0.0, 0.9, 2.5, 0.1)
+    return _ratio(grids, 0.5, 0.0, 0.9)
 
 
 CLAIMS = [
@@ -354,7 +364,8 @@ DEVIATIONS = ledger(
         "Average gradient norm <= eps after order L0 Delta/eps^2 updates, for suitable step and small eps.",
         "The step eps/L0 is ours. No bias correction and v_0 = 0: the large first gradients stay in v for "
         "about 2 ln(M)/(1 - beta2) updates, so beta2 <= .99 here. For L1 eps/L0 near 1 the ratio rises: "
-        "2.15 at eps = .4, Delta = 64.",
+        "2.15 at eps = .4, Delta = 64. The limits 1.02 and 2.5 for large Delta are derived, the .1 around them is for "
+        "the transients and was chosen after first runs.",
         "H7",
         "H8",
     ),

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterexamples.noisy_well import capped_gradient, median_escape_time, noisy_well
 from paper_checks.wang2024separability.deterministic import violations
-from theory_sim.evidence.rates import exponent_within, least_squares, theil_sen
+from theory_sim import checks
+from theory_sim.evidence.rates import Rate, exponent_within, least_squares
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import power
@@ -56,7 +58,7 @@ def tail_increment(lr: float, momentum: float = 0.0, nu: float = NU) -> float:
     return (far - near) / 96.0
 
 
-@claim("wang2024separability.S1", _LOWER, "lower", ONE_STEP)
+@claim("wang2024separability.S1", _LOWER, "lower", ONE_STEP, constants="derived")
 def one_step_has_an_infinite_expectation(grid: xr.Dataset) -> Evidence:
     """After one step of any size, with or without momentum, E|f'(x)| is infinite: the expectation capped at K
     grows like K up to logarithms. The capped expectation of simulated steps is that of the closed form."""
@@ -99,7 +101,7 @@ def hazard_median(grid: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     return math.log(2.0) * lived / escapes.where(escapes > 0), escapes
 
 
-@claim("wang2024separability.S2", _LOWER, "tight", SURVIVAL)
+@claim("wang2024separability.S2", _LOWER, "tight", SURVIVAL, constants="derived")
 def paths_escape_after_a_memoryless_time(grid: xr.Dataset) -> Evidence:
     """Started at the minimum, paths of SGD with momentum are thrown to infinity after a memoryless time whose
     median is ln 2/p, p the probability of a kick that escapes; at lr = 0.01 almost none is within the
@@ -136,7 +138,7 @@ def paths_escape_after_a_memoryless_time(grid: xr.Dataset) -> Evidence:
     )
 
 
-@claim("wang2024separability.S2b", _LOWER, "order", GAUSSIAN, SURVIVAL)
+@claim("wang2024separability.S2b", _LOWER, "order", GAUSSIAN, SURVIVAL, constants="derived")
 def gaussian_noise_throws_no_path_out(gaussian: xr.Dataset, survival: xr.Dataset) -> Evidence:
     """With Gaussian noise of the same variance no path is thrown out at steps where most Student-t paths
     are."""
@@ -156,15 +158,15 @@ _SMALL = {"momentum": (0.0, 0.9), "lr": (0.003, 0.01)}
 SMALL_STEP = _well("small_step", _SGDM, _SMALL, 20_000, 400, quick=_SHORT)
 
 
-@claim("wang2024separability.S3", _UPPER, "upper", ADAM)
+@claim("wang2024separability.S3", _UPPER, "weak", ADAM)
 def adam_norm_stays_finite(grid: xr.Dataset) -> Evidence:
     """On the instance on which SGD with momentum fails in expectation, every path of AdamNorm(0.9, 0.999)
-    stays finite, within |x| <= 4 at lr = 0.1, and its average gradient norm is small."""
+    stays finite, at lr = 0.1 never leaves |x| <= |x_1|, and its average gradient norm is small."""
     lost = int(np.sum(grid.status.values != "FINITE"))
     largest = grid.distance_max.sel(lr=0.1).values
     average = float(grid.gradient_norm_mean.sel(lr=0.1).mean())
     note = f"max |x_t| at lr = 0.1 from |x_1| = {_X1:.2f}, {largest.size} paths"
-    parts = [at_most(largest.max(), 4.0, note)]
+    parts = [at_most(largest.max(), _X1 * (1.0 + 1e-12), note)]
     parts.append(at_most(average, 0.5, "average |f'| along the path at lr = 0.1"))
     return all_of(parts + violations(lost, "paths that do not stay finite"))
 
@@ -183,19 +185,24 @@ def the_median_path_does_well(grid: xr.Dataset) -> Evidence:
 HORIZONS = (1_000, 10_000, 100_000, 1_000_000)
 
 
-def _tuned_to(horizons: Sequence[int]) -> dict[str, Any]:
-    axes = {"lr": [T**-0.5 for T in horizons], "beta2": [1.0 - 1.0 / T for T in horizons]}
-    return {"axes": axes, "steps": horizons[-1], "checkpoints": horizons}
+def scheduled(T: int = 1_000) -> Optimizer:
+    """AdamNorm with lr = T^-1/2 and 1 - beta2 = 1/T."""
+    base = adam_norm(checks.count("T", T, 2) ** -0.5, 0.9, 1.0 - 1.0 / T)
+    return replace(base, family=scheduled, arguments={"T": T})
+
+
+def _up_to(horizons: Sequence[int]) -> dict[str, Any]:
+    return {"axes": {"T": horizons}, "steps": horizons[-1], "checkpoints": horizons}
 
 
 KNOWN_HORIZON = _well(
     "known_horizon",
-    adam_norm(beta1=0.9),
-    **_tuned_to(HORIZONS),
-    seeds=16,
+    scheduled(),
+    **_up_to(HORIZONS),
+    seeds=48,
     x0=3.0,
     running=True,
-    quick=_tuned_to(HORIZONS[:3]),
+    quick=_up_to(HORIZONS[:3]),
 )
 _HALF_DECADES = (100, 316, 1_000, 3_162, 10_000, 31_623, 100_000, 316_228, 1_000_000)
 AGNOSTIC = _well(
@@ -211,38 +218,77 @@ AGNOSTIC = _well(
 )
 
 
+# The rate alone, with more seeds.
+RATE = _well(
+    "agnostic_rate",
+    generic_adam(lr=1.0, beta1=0.9, c=1.0, r=0.75, schedule=power(0.5)),
+    {"L1": (1.0, 4.0)},
+    steps=HORIZONS[3],
+    seeds=32,
+    x0=0.0,
+    checkpoints=HORIZONS[1:],
+    running=True,
+    quick={"steps": HORIZONS[2], "checkpoints": HORIZONS[1:3]},
+)
+
+
+def last_decade(T: Array, values: Array, paired: bool) -> Rate:
+    """Return the exponent from the last but one horizon T to the last, and a 95 % interval.
+
+    `values` has shape (horizon, seed).  Paired are those of one run, whose logarithms are subtracted seed by
+    seed; else the runs are independent, and their means are compared.
+    """
+    from scipy.stats import t
+
+    before, after = values[-2:]
+    n, window = len(after), (float(T[-2]), float(T[-1]))
+    span = math.log(window[1] / window[0])
+    if paired:
+        slopes = np.log(after / before) / span
+        slope, error = float(slopes.mean()), float(slopes.std(ddof=1)) / math.sqrt(n)
+    else:
+        slope = math.log(after.mean() / before.mean()) / span
+        shares = [one.std(ddof=1) / one.mean() / math.sqrt(n) for one in (before, after)]
+        error = math.hypot(*shares) / span
+    half = float(t.ppf(0.975, n - 1)) * error
+    return Rate(slope, slope - half, slope + half, window)
+
+
 def averages(grid: xr.Dataset) -> tuple[Array, Array]:
     """Return T and the average gradient norms at lr = T^-1/2, 1 - beta2 = 1/T, shapes (n,) and (n, seeds)."""
-    n = grid.sizes["checkpoint"]
-    values = [grid.gradient_norm_mean.isel(lr=i, beta2=i, checkpoint=i).values for i in range(n)]
-    return grid.checkpoint.values.astype(float), np.array(values)
+    T = grid["T"].values
+    values = [grid.gradient_norm_mean.sel(T=one, checkpoint=one).values for one in T.tolist()]
+    return T.astype(float), np.array(values)
 
 
-@claim("wang2024separability.S5", _UPPER, "rate", KNOWN_HORIZON)
+@claim("wang2024separability.S5", _UPPER, "rate", KNOWN_HORIZON, constants="recalled")
 def adam_norm_tuned_to_its_horizon_has_the_rate(grid: xr.Dataset) -> Evidence:
     """With lr = T^-1/2 and 1 - beta2 = 1/T the average gradient norm of AdamNorm falls at least like
-    T^-1/4."""
+    T^-1/4, and in the last decade of horizons like T^-1/4."""
     T, values = averages(grid)
     finite = float(np.mean(np.isfinite(values)))
     if finite < 1.0:
         return at_least(finite, 1.0, "share of finite averages")
     rate = least_squares(T, values, seed=0)
-    return exponent_within(rate, -0.35, -0.24, f"average |f'| against T, {values.shape[1]} seeds")
+    note = f"average |f'| against T, {values.shape[1]} seeds"
+    last = exponent_within(last_decade(T, values, paired=False), -0.28, -0.22, f"{note}, last decade")
+    return all_of([exponent_within(rate, -0.35, -0.24, note), last])
 
 
-@claim("wang2024separability.S6", _AGNOSTIC, "rate", AGNOSTIC)
+@claim("wang2024separability.S6", _AGNOSTIC, "rate", RATE, constants="recalled")
 def agnostic_adam_has_the_rate(grid: xr.Dataset) -> Evidence:
     """With lr_t = t^-1/2 and 1 - beta2_t = t^-3/4, no constant known, the average gradient norm falls like
     T^-1/4 for L1 = 1 and 4."""
-    tail = grid.gradient_norm_mean.sel(beta1=0.9, checkpoint=slice(10_000, None)).mean("seed")
     parts = []
-    for L1 in (1.0, 4.0):
-        values = tail.sel(L1=L1).values
+    for L1 in grid.L1.values.tolist():
+        values = grid.gradient_norm_mean.sel(L1=L1).transpose("checkpoint", "seed").values
         finite = float(np.mean(np.isfinite(values)))
         if finite < 1.0:
             return at_least(finite, 1.0, f"L1 = {L1:g}: share of finite averages")
-        rate = theil_sen(tail.checkpoint.values, values)
-        parts.append(exponent_within(rate, -0.28, -0.22, f"L1 = {L1:g}: average |f'| against T"))
+        note = f"L1 = {L1:g}: average |f'| against T, last decade, {values.shape[1]} seeds"
+        parts.append(
+            exponent_within(last_decade(grid.checkpoint.values, values, paired=True), -0.28, -0.22, note)
+        )
     return all_of(parts)
 
 
@@ -251,18 +297,20 @@ def first_step_cost(L1: float) -> float:
     return math.exp(L1 - 1.0) / L1
 
 
-@claim("wang2024separability.S7", _AGNOSTIC, "lower", AGNOSTIC)
+@claim("wang2024separability.S7", _AGNOSTIC, "tight", AGNOSTIC, constants="derived")
 def the_first_agnostic_step_is_dear_without_momentum(grid: xr.Dataset) -> Evidence:
-    """Without momentum the first agnostic step has length 1 whatever L1, which costs a transient of at least
+    """Without momentum the first agnostic step has length 1 whatever L1, which costs a transient of
     e^(L1-1)/(L1 T) in the average; beta1 = 0.9 shortens that step and removes the transient."""
     parts = []
     for L1 in (16.0, 32.0):
         mean = grid.gradient_norm_mean.sel(checkpoint=1_000, L1=L1)
         plain = mean.sel(beta1=0.0)
-        least = float((1_000.0 * plain).min()) / first_step_cost(L1)
+        cost = (1_000.0 * plain).values / first_step_cost(L1)
         ratio = float(plain.mean() / mean.sel(beta1=0.9).mean())
         parts += [
-            at_least(least, 1.0, f"L1 = {L1:g}, beta1 = 0: 1000 x average over e^(L1-1)/L1, every seed"),
+            at_least(float(cost.min()), 1.0, f"L1 = {L1:g}, beta1 = 0: 1000 x average over e^(L1-1)/L1"),
+            # What the other 999 steps add: averages of .2 to .5, against 204,000 at L1 = 16.
+            at_most(float(cost.max()), 1.01, f"L1 = {L1:g}, beta1 = 0: the same, every seed"),
             at_least(ratio, 100.0, f"L1 = {L1:g}: average at T = 1000, beta1 = 0 over beta1 = .9"),
         ]
     return all_of(parts)
@@ -294,7 +342,10 @@ DEVIATIONS = ledger(
         "As we recall it: lr proportional to eps^2 and 1 - beta2 to eps^4, constants from L0, L1, sigma0, "
         "sigma1.",
         "lr = T^-1/2 and 1 - beta2 = 1/T without further constants, beta1 = 0.9, from x_1 = 3. The measured "
-        "exponent is steeper than -1/4 on short horizons and approaches it.",
+        "exponent is steeper than -1/4 on short horizons and approaches it: -.32 from T = 1,000 to 10,000, -.256 "
+        "from there to 100,000. That paths stay within their start and that the average is below .5 was seen "
+        "first, and a wrong constant of the theorem would pass.",
+        "S3",
         "S5",
     ),
     (

@@ -60,7 +60,13 @@ STABILITY = tuple(
 )
 
 
-@claim("wang2024separability.H1b", "2403.15146, lower bound for GD with momentum", "upper", *STABILITY)
+@claim(
+    "wang2024separability.H1b",
+    "2403.15146, lower bound for GD with momentum",
+    "upper",
+    *STABILITY,
+    constants="derived",
+)
 def no_momentum_stabilises_a_larger_step(*grids: xr.Dataset) -> Evidence:
     """On E alone no first step length above 1.1 * 2 x0/M is stable for any momentum 0 ... .98; without
     momentum the stable steps are those below 2 x0/M."""
@@ -102,6 +108,7 @@ def prescribed(grid: xr.Dataset, lr: float, beta1: float, beta2: float) -> xr.Da
     "2403.15146, bounds for GD with momentum and for AdamNorm",
     "rate",
     *_BOTH_TARGETS,
+    constants="derived",
 )
 def both_methods_have_the_same_exponent_in_eps(*grids: xr.Dataset) -> Evidence:
     """In 1/eps, at Delta = 64, gradient descent at its best step and AdamNorm at the prescribed one have the
@@ -151,7 +158,7 @@ def _initial_adam(x0: float) -> Sweep:
 INITIAL_GD, INITIAL_ADAM = tuple(map(_initial_gd, STARTS)), tuple(map(_initial_adam, STARTS))
 
 
-@claim("wang2024separability.H9", _START, "order", *INITIAL_GD, *INITIAL_ADAM)
+@claim("wang2024separability.H9", _START, "order", *INITIAL_GD, *INITIAL_ADAM, constants="derived")
 def gd_pays_for_the_initial_gradient(*grids: xr.Dataset) -> Evidence:
     """With the gap of S fixed and x0 = 6 ... 12 the first hit of gradient descent grows like the initial
     gradient M over ln M, at the count of gradient flow on the ramp; that of AdamNorm(0, .9) like ln M."""
@@ -202,32 +209,39 @@ _ADAM_GAPS = {"delta": tuple(8.0 * 2.0 ** (k / 2.0) for k in range(9)), **_TUNED
 DECREASING_ADAM_GAP = to_eps("decreasing_adam_gap", _FROM_8, _ADAM, _ADAM_GAPS, 10_000)
 
 
-def _adam_below(x: Any, grids: list[xr.Dataset], high: float) -> list[Evidence]:
+def _adam_between(x: Any, grids: list[xr.Dataset], low: float, high: float) -> list[Evidence]:
     """Judge the exponent of AdamNorm at its best step for both (beta1, beta2) of the claims."""
     parts: list[Evidence] = []
     for beta1, beta2 in ((0.0, 0.9), (0.9, 0.99)):
         cells = (tuned(grid.sel(beta1=beta1, beta2=beta2).first_hit_mean) for grid in grids)
         steps, edges = zip(*cells, strict=True)
         name = f"AdamNorm({beta1}, {beta2}), best average"
-        parts += exponent(x, np.ravel(steps), -math.inf, high, name, sum(edges))
+        parts += exponent(x, np.ravel(steps), low, high, name, sum(edges))
     return parts
 
 
-@claim("wang2024separability.H10", _DECREASING, "rate", *_DECREASING_TARGETS)
+@claim("wang2024separability.H10", _DECREASING, "rate", *_DECREASING_TARGETS, constants="derived")
 def decreasing_steps_separate_in_eps(*grids: xr.Dataset) -> Evidence:
     """With the step eta_1/sqrt(t) at its best eta_1 gradient descent needs about eps^-4 updates, AdamNorm
-    fewer than eps^-2 even for the average."""
+    between eps^-1 and eps^-2 even for the average."""
     half = len(_LARGE_TARGETS)
     inverse = 1.0 / np.array(_LARGE_TARGETS)
     steps, edges = zip(*(tuned(grid.first_hit) for grid in grids[:half]), strict=True)
     parts = exponent(inverse, steps, 3.7, 4.1, "GD, best first hit", sum(edges))
-    return all_of(parts + _adam_below(inverse, list(grids[half:]), 2.0))
+    return all_of(parts + _adam_between(inverse, list(grids[half:]), 1.0, 2.0))
 
 
-@claim("wang2024separability.H11", _DECREASING, "rate", DECREASING_GD_GAP, DECREASING_ADAM_GAP)
+@claim(
+    "wang2024separability.H11",
+    _DECREASING,
+    "rate",
+    DECREASING_GD_GAP,
+    DECREASING_ADAM_GAP,
+    constants="derived",
+)
 def decreasing_steps_separate_in_the_gap(descent: xr.Dataset, adam: xr.Dataset) -> Evidence:
     """With the step eta_1/sqrt(t) at its best eta_1 the updates of gradient descent grow like Delta^3.1 or
-    faster (Delta^4 up to logarithms), those of AdamNorm like Delta^1.2 or slower."""
+    faster (Delta^4 up to logarithms), those of AdamNorm like Delta^.5 to Delta^1.2."""
     deltas = descent.delta.values
     steps, edge = tuned(descent.first_hit)
     # Updates of length 2 eps eta_1/sqrt(k) sum to at most 4 eps eta_1 sqrt(N).
@@ -236,7 +250,7 @@ def decreasing_steps_separate_in_the_gap(descent: xr.Dataset, adam: xr.Dataset) 
     least = np.min(counts / root**2, where=np.isfinite(counts), initial=np.inf)
     note = "GD: N over ((Delta/2 - 15 eps^2/4)/(8 eps^2 eta_1))^2, least of all runs"
     parts = [at_least(least, 1.0, note), *exponent(deltas, steps, 3.1, 4.1, "GD, best first hit", edge)]
-    return all_of(parts + _adam_below(adam.delta.values, [adam], 1.2))
+    return all_of(parts + _adam_between(adam.delta.values, [adam], 0.5, 1.2))
 
 
 CLAIMS = [
@@ -259,7 +273,8 @@ DEVIATIONS = ledger(
         _DECREASING,
         "SGD with the step of Adam's theorem can be slower than Adam, by an instance in two dimensions.",
         "E + S again: any eta_1 above about 1.06 * 2 x0/M diverges, so the best eta_1 falls with Delta. "
-        "Both methods are tuned over eta_1; beta1 and beta2 are (0, .9) and (.9, .99).",
+        "Both methods are tuned over eta_1; beta1 and beta2 are (0, .9) and (.9, .99). No exponent is known for "
+        "AdamNorm there: the ends of its bands were chosen after first runs.",
         "H10",
         "H11",
     ),

@@ -1,10 +1,13 @@
 """Every claim of CHOCO in the quick tier, and what must make each of them fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from paper_checks import choco2019
-from tests.tampering import fails_on_tampered_grids, nan, one_nan
+from tests.tampering import fails_on_tampered_grids, grids_of, nan, one_nan, status
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import Compressor, natural, natural_dithering, qsgd, terngrad
 from theory_sim.nouns.claim import Outcome
 
@@ -12,6 +15,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     "choco2019",
     ("QC27a", "exact", "x", lambda x: x + 1e-9 * np.arange(x.shape[-2])[:, None]),
     ("QC27a", "rand", "x", one_nan),
+    ("QC27a", "exact", "x", one_nan),
+    ("QC27a", "tree_exact", "x", one_nan),
+    ("QC27a", "tree_top", "x", one_nan),
     ("QC27b", "exact", "x", lambda x: x * np.linspace(1.0, 4.0, x.shape[-2])[:, None]),
     ("QC27b", "top", "state_final", lambda s: s + 1e3),
     ("QC27b", "sign", "x", nan),
@@ -59,7 +65,30 @@ def test_constants_of_the_ring() -> None:
 
 def test_the_weight_of_the_theorem_by_hand() -> None:
     # delta = 1: .024327/(2.4955 + .024327 + 6.6886 + .52161 - 1.24776).
-    assert choco2019.theorem_mixing(1.0) == pytest.approx(0.024327 / 8.48229, rel=2e-4)
+    assert choco2019.MIXING["exact"][0] == pytest.approx(0.024327 / 8.48229, rel=2e-4)
+
+
+@pytest.mark.parametrize("constant", ["10", "25", "820"])
+def test_a_wrong_rate_fails(constant: str, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = choco2019.CHOCO_CONSENSUS
+    wrong = {**theorem.where_symbols, "c": f"rho^2*delta_up/{constant}"}
+    monkeypatch.setattr(choco2019, "CHOCO_CONSENSUS", replace(theorem, where_symbols=wrong))
+    assert status("choco2019.QC27b", grids_of("choco2019.QC27b", runs)) is Outcome.FAIL
+
+
+def test_one_weight_for_all_edges_fails(runs: Runs) -> None:
+    # The tree with 1/4 on every edge, a symmetric doubly stochastic matrix too.
+    grids = grids_of("choco2019.QC27a", runs)
+    wrong = np.where(choco2019.TREE > 0.0, 0.25, 0.0) * (1.0 - np.eye(6))
+    wrong += np.diag(1.0 - wrong.sum(axis=1))
+    one = choco2019.ON_TREE[0]
+    grids[len(choco2019.GOSSIP)] = replace(one, optimizer=one.optimizer.replace(matrix=wrong)).run()
+    assert status("choco2019.QC27a", grids) is Outcome.FAIL
+
+
+def test_metropolis_weights_by_hand() -> None:
+    assert choco2019.TREE[0].tolist() == pytest.approx([0.25, 0.25, 0.25, 0.25, 0.0, 0.0])
+    assert choco2019.TREE[4].tolist() == pytest.approx([0.0, 0.0, 0.0, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_variance_of_two_values_by_hand() -> None:

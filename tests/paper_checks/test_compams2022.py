@@ -15,6 +15,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("QC18", "speed_local", "gradient_square_mean", np.sqrt),
     ("QC22", "theorem_exact", "gradient_square_mean", lambda g: 20.0 * g),
     ("QC22", "theorem_top", "gradient_square_mean", one_nan),
+    ("QC22", "theorem_flat", "gradient_square_mean", one_nan),
+    ("QC22", "theorem_flat", "gradient_square_mean", lambda g: g / 2.0),
+    ("QC22", "theorem_flat", "gradient_square_mean", lambda g: 10.0 * g),
     ("QC22", "theorem_sign", "gradient_square_mean", lambda g: np.full_like(g, np.inf)),
     ("QC23", "two_server", "mean_x_mean", lambda x: x + 0.02),
     ("QC23", "two_sign", "mean_x_mean", one_nan),
@@ -45,6 +48,12 @@ def test_the_bound_by_hand() -> None:
         * (16.0 * 2.25 / 3.25 / 10.0 + G2 * 16.0 / 1000.0 + 0.01 * 2.0 * 4.0 / 4.0)
     )
     assert compams2022.bound(0.0, 0.0, 4, 0.01, 1000) == pytest.approx(expected, rel=1e-12)
+    # q^2 = 3/4, beta1 = 1/2: C0^2 = 4 (7/4)^3/(1/16) G2 + 1 = 343 G2 + 1, C1 = 1 + 4 sqrt 3.
+    C0, C1 = np.sqrt(343.0 * G2 + 1.0), 1.0 + 4.0 * np.sqrt(3.0)
+    early = (1.0 + C1) * G2 * 16.0 / 1000.0 + 0.01 * (1.0 + 2.0 * C1) * C1 * 2.0 * G2 * 16.0 / 1000.0
+    noise = 0.01 * 2.0 * 4.0 / 4.0 + 3.0 * 1e-4 * 2.0 * C0 * C1 * 4.0 / 4.0
+    expected = 2.0 * C0 * (16.0 * 2.25 / 3.25 / 10.0 + early + noise)
+    assert compams2022.bound(np.sqrt(0.75), 0.5, 4, 0.01, 1000) == pytest.approx(expected, rel=1e-12)
     assert compams2022.largest_lr(0.0) == pytest.approx(1.0 / (12.0 * np.sqrt(4.0 * G2 + 1.0)), rel=1e-12)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from paper_checks import dettmers2022
-from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan
+from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, grids_of, nan, one_nan, status
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import dynamic8, dynamic_levels, linear8
 from theory_sim.nouns.claim import Outcome
 
@@ -37,6 +38,33 @@ test_sweeps_cannot_be_exchanged = fails_with_other_sweeps(
     ("QC26a", "full", "linear", "dynamic"),
     ("QC26b", "full", "linear", "dynamic", "sorted"),
 )
+
+
+class LastLeftOut:
+    """The dynamic map with a scale that ignores the last entry of a block."""
+
+    def __init__(self, signed: bool) -> None:
+        self.right = dettmers2022.dynamic(signed)
+
+    def quantize(self, x: np.ndarray) -> np.ndarray:
+        blocks = x.reshape(-1, dettmers2022.BLOCK).copy()
+        scale = np.abs(blocks[:, :-1]).max(axis=1)
+        blocks[:, -1] = np.clip(blocks[:, -1], -scale, scale)
+        return self.right.quantize(blocks.ravel())
+
+
+def test_a_scale_without_the_last_entry_fails() -> None:
+    result = dettmers2022.normal_errors(LastLeftOut, dettmers2022.linear, 2**17)  # type: ignore[arg-type]
+    assert result.status is Outcome.FAIL
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_smallest_level_wrong_by_two_fails(
+    factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = dettmers2022.tolerated
+    monkeypatch.setattr(dettmers2022, "tolerated", lambda build: right(build) - 0.5 * np.log10(factor))
+    assert status("dettmers2022.QC26b", grids_of("dettmers2022.QC26b", runs)) is Outcome.FAIL
 
 
 def test_larger_blocks_fail() -> None:

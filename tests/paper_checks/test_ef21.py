@@ -1,12 +1,14 @@
 """Every claim of EF21 in the quick tier, and what must make each of them fail."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from paper_checks import ef21
-from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, nan, one_nan
+from tests.tampering import fails_on_tampered_grids, fails_with_other_sweeps, grids_of, nan, one_nan, status
+from theory_sim.app.runs import Runs
 from theory_sim.compressors import Compressor, rand_k, top_k
 from theory_sim.nouns.claim import Outcome
 
@@ -17,6 +19,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("QC13a", "without_feedback", "x", nan),
     ("QC13b", "ef21", "gradient_square_mean", lambda g: 3.0 * g),
     ("QC13b", "ef21", "gradient_square_mean", nan),
+    ("QC13b", "ef21", "gradient_square_mean", lambda g: 0.5 * g),
+    ("QC13b", "uncompressed", "gradient_square_mean", lambda g: 1.001 * g),
+    ("QC13b", "uncompressed", "gradient_square_mean", nan),
     ("QC13c", "lyapunov", "x", lambda x: x * (1.0 + 1e-9 * np.arange(x.shape[-2])[:, None])),
     ("QC13c", "lyapunov", "x", one_nan),
     ("QC13d", "error_feedback", "gap_final", lambda f: 2.0 * f),
@@ -45,7 +50,8 @@ def test_other_compressors_fail(
 test_the_methods_cannot_be_exchanged = fails_with_other_sweeps(
     "ef21",
     ("QC13a", "error_feedback"),
-    ("QC13b", "without_feedback"),
+    ("QC13b", "without_feedback", "uncompressed"),
+    ("QC13b", "ef21", "ef21"),
     ("QC13d", "without_feedback", "ef21"),
 )
 
@@ -60,6 +66,21 @@ def test_gradients_and_objective_by_hand() -> None:
         (ef21.objective(one + step * e) - ef21.objective(one - step * e)) / (2 * step) for e in np.eye(3)
     ]
     assert ef21.gradients(one).mean(axis=0) == pytest.approx(numeric, rel=1e-8)
+
+
+def test_the_bound_by_hand() -> None:
+    # (3.5/lr + (2/3)(5.5^2 + 2 * 4.5^2)/(1 - sqrt(2/3)))/T, and 3.5/(lr T) if nothing is lost.
+    theta = 1.0 - np.sqrt(2.0 / 3.0)
+    expected = (3.5 / ef21.GAMMA + 2.0 / 3.0 * 70.75 / theta) / 50.0
+    assert ef21.bound(np.array([50.0])) == pytest.approx([expected], rel=1e-12)
+    assert ef21.bound(np.array([50.0]), 1.0) == pytest.approx([3.5 / ef21.GAMMA / 50.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_wrong_bound_fails(factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(ef21.EF21_RATE, bound=f"{factor}*({ef21.EF21_RATE.bound})")
+    monkeypatch.setattr(ef21, "EF21_RATE", wrong)
+    assert status("ef21.QC13b", grids_of("ef21.QC13b", runs)) is Outcome.FAIL
 
 
 def test_the_step_size_of_the_theorem() -> None:

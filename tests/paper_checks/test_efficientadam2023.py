@@ -37,6 +37,8 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("QC20", "cost_log_levels", "gradient_square", nan),
     ("QC20", "cost_full", "gradient_square", nan),
     ("QC21", "cost_sign", "bits_up", lambda b: 2.0 * b),
+    ("QC21", "cost_sign", "bits_up", lambda b: 1.01 * b),
+    ("QC21", "cost_sign", "gradient_square", lambda g: 1.3 * g),
     ("QC21", "cost_one_way_sign", "bits_down", lambda b: b / 32.0),
 )
 

@@ -12,10 +12,11 @@ from counterexamples import quantized
 from paper_checks.qadam2021 import bias as qadam2021_bias
 from paper_checks.qadam2021 import constants as qadam2021
 from paper_checks.qadam2021 import feedback as qadam2021_feedback
+from paper_checks.theorems.compression import EXACT
 from tests.tampering import fails_on_tampered_grids, grids_of, one_nan, status
 from theory_sim import compressors
 from theory_sim.app.runs import Runs
-from theory_sim.compressors import l1_sign, log_levels, rand_k, top_k, uniform, weights
+from theory_sim.compressors import l1_sign, log_levels, rand_k, rms_sign, top_k, uniform, weights
 from theory_sim.nouns.claim import Outcome
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.server import comp_ams
@@ -38,6 +39,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("QC14", "floor_both", "gradient_square_mean", one_nan),
     ("QC15", "floor", "gradient_square_mean", np.sqrt),  # linear in the grid
     ("QC15", "floor", "gradient_square_mean", lambda g: 2.0 * g),
+    ("QC15", "floor", "gradient_square_mean", lambda g: g * 0.9 ** np.arange(8.0).reshape(8, 1, 1, 1)),
     ("QC15", "floor", "gradient_square_mean", one_nan),
     ("QC29", "identity_right", "state_final", lambda s: 0.0 * s),
     ("QC29", "bowl_doubled", "state_final", one_nan),
@@ -71,7 +73,7 @@ def test_a_memory_in_gradient_units_gives_no_virtual_iterate_when_steps_vary() -
     arguments = {"amsgrad": False, "schedule": qadam2021_feedback.ROOT}
     one, other = (
         replace(sweep, optimizer=comp_ams(1e16, 0.0, 0.0, 1e32, up=up, **arguments)).run()
-        for up in (rand_k(4, word=64), qadam2021.EXACT)
+        for up in (rand_k(4, word=64), EXACT)
     )
     assert qadam2021_feedback.identity_error(one, other) > 1e-2
 
@@ -89,6 +91,34 @@ def test_a_memory_above_its_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
     wrong = replace(rand_k(4), error=lambda d: 0.0 if d < 4 else 1.0 - min(16.0 / d, 0.999))
     monkeypatch.setitem(qadam2021.CONTRACTIONS, "rand-4", wrong)
     assert status("qadam2021.QC09", []) is Outcome.FAIL
+
+
+@pytest.mark.parametrize("name", ["MEMORY", "MEMORY_SQUARED"])
+def test_a_vacuous_bound_of_the_memory_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = getattr(qadam2021, name)
+    monkeypatch.setattr(qadam2021, name, replace(theorem, bound=f"2*({theorem.bound})"))
+    assert status("qadam2021.QC09", []) is Outcome.FAIL
+
+
+def test_the_memory_of_rms_sign_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    # (1, 0, 0): the message is (1, 1, 1)/sqrt 3, so ||e||^2 = 2 - 2/sqrt 3 = .8453.
+    first = qadam2021.remembered(rms_sign(word=64), [np.array([1.0, 0.0, 0.0])])[0]
+    assert np.linalg.norm(first) ** 2 == pytest.approx(2.0 - 2.0 / math.sqrt(3.0), rel=1e-14)
+    # d = 4: r/s = 1, y = 2/3, rho^2 = 2 (4/9)(1/3) = 8/27; d = 8: y^2 = 2 - 2/sqrt 8 = 1.29289, r/s = .546918.
+    assert qadam2021.two_steps(4) == pytest.approx(math.sqrt(8.0 / 27.0), rel=1e-14)
+    assert qadam2021.two_steps(8) == pytest.approx(
+        math.sqrt(2.5857864 * (1.0 - 1.1370556 * 0.5469182)), rel=1e-5
+    )
+    assert qadam2021.rms_memory(4) == pytest.approx((2.0 + 0.5443311) / 0.4556689, rel=1e-6)
+    assert qadam2021.two_steps(9) > 1.0
+    # Shorter inputs, and a rho that is too small or too large, are seen.
+    wrong = {d: one[:-1] for d, one in qadam2021.INPUTS.items()}
+    monkeypatch.setattr(qadam2021, "INPUTS", wrong)
+    assert status("qadam2021.QC33", []) is Outcome.FAIL
+    right = qadam2021.two_steps
+    for factor in (0.8, 1.1):
+        monkeypatch.setattr(qadam2021, "two_steps", lambda d, factor=factor: factor * right(d))
+        assert status("qadam2021.QC34", []) is Outcome.FAIL
 
 
 def test_memory_of_rand_k_in_closed_form() -> None:
@@ -191,9 +221,7 @@ def test_without_quantizers_it_is_adam_of_torch() -> None:
     torch = pytest.importorskip("torch")
     problem = quantized.bowl(0.0, d=5)
     start = [1.5, -0.3, 0.7, 2.0, -1.1]
-    optimizer = qadam(
-        0.05, up=qadam2021.EXACT, down=qadam2021.EXACT, bias_correction=True, eps_mode="outside"
-    )
+    optimizer = qadam(0.05, up=EXACT, down=EXACT, bias_correction=True, eps_mode="outside")
     grid = ts.simulate(problem, optimizer, steps=200, x0=start)
     x = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     reference = torch.optim.Adam([x], lr=0.05, betas=(0.9, 0.999), eps=1e-8)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import xarray as xr
 
 from counterexamples import quantized
 from paper_checks import compression_bounds as paper
-from tests.tampering import fails_on_tampered_grids
+from tests.tampering import fails_on_tampered_grids, grids_of, status
 from theory_sim.app.runs import Runs
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rand_k, top_k, weights
+from theory_sim.nouns.claim import Outcome
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 
@@ -102,3 +104,12 @@ def test_compared_rejects_a_cell_above_the_cap(runs: Runs) -> None:
 def test_recorded_checks_its_arguments() -> None:
     with pytest.raises(ValueError, match="beta1"):
         paper.recorded(beta1=1.0, up=paper.EXACT, down=paper.EXACT)
+
+
+@pytest.mark.parametrize("name", ["D1_MEASURED", "D2_MEASURED"])
+@pytest.mark.parametrize("factor", [0.25, 2.0])
+def test_a_wrong_bound_fails(name: str, factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = getattr(paper, name)
+    monkeypatch.setattr(paper, name, replace(theorem, bound=f"{factor}*({theorem.bound})"))
+    claim = "qadam2021.QC17" if name.startswith("D1") else "efficientadam2023.QC17"
+    assert status(claim, grids_of(claim, runs)) is Outcome.FAIL

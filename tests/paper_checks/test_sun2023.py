@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from paper_checks import sun2023
-from tests.tampering import fails_on_tampered_grids, nan, one_nan
+from tests.tampering import fails_on_tampered_grids, grids_of, nan, one_nan, status
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Outcome
+from theory_sim.nouns.problem import Problem
 
 test_tampered_grids_fail = fails_on_tampered_grids(
     "sun2023",
@@ -43,10 +45,18 @@ test_tampered_grids_fail = fails_on_tampered_grids(
 )
 
 
-def test_swapped_methods_fail(runs: Runs) -> None:
-    # Signum's average in place of the extrapolated one: no steeper slope.
-    values = sun2023.signum_average(runs.grid(sun2023.SIGNUM[0]))
-    assert sun2023._rate(sun2023.HORIZONS[:4], values / values, -np.inf, -0.02, "").status is Outcome.FAIL
+@pytest.mark.parametrize("exponent", [-1.0, -0.25, 0.0])
+def test_another_exponent_of_the_extrapolated_method_fails(
+    exponent: float, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The average of B replaced by one with this exponent; at that of A it is no steeper.
+    def falling(grid: xr.Dataset, problem: Problem) -> np.ndarray:
+        first = sun2023.signum_average(runs.grid(sun2023.SIGNUM[0]))
+        T = np.array(sun2023.HORIZONS[: len(first)], dtype=float)[:, None]
+        return first if exponent == -0.25 else first[:1] * (T / T[0]) ** exponent
+
+    monkeypatch.setattr(sun2023, "extrapolated_average", falling)
+    assert status("sun2023.N2", grids_of("sun2023.N2", runs)) is not Outcome.PASS
 
 
 def test_iterates_are_decoded_from_two_extrapolated_points() -> None:
@@ -76,6 +86,18 @@ def test_bound_by_hand() -> None:
     # (1.25 + 2.8125 + 3.59211)
     bound = sun2023.bound(sun2023.PROBLEMS[0], sun2023.scheduled_signum(256), 256)
     assert bound == pytest.approx(19.65141, abs=1e-4)
+    # B at T = 128: 1 - beta = 1/16, lr = 1/32; L = 12, R = 24, sigma = 20, delta = 12 (2 - ln 3) = 10.81665.
+    # delta/4 + 12/64 + 2 (20*16/128 + 12 (1/1024)(15/16) 256 + 20/sqrt(31))
+    bound = sun2023.bound(sun2023.PROBLEMS[1], sun2023.scheduled_extrapolated(128), 128)
+    assert bound == pytest.approx(10.81665 / 4 + 0.1875 + 2 * (2.5 + 2.8125 + 20 / 31**0.5), abs=1e-4)
+
+
+@pytest.mark.parametrize("which", ["FIRST_ORDER", "EXTRAPOLATION"])
+@pytest.mark.parametrize("factor", [0.25, 2.0])
+def test_a_wrong_bound_fails(which: str, factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    theorem = getattr(sun2023, which)
+    monkeypatch.setattr(sun2023, which, replace(theorem, bound=f"{factor}*({theorem.bound})"))
+    assert status("sun2023.N1", grids_of("sun2023.N1", runs)) is Outcome.FAIL
 
 
 def test_average_of_the_extrapolated_method_uses_the_problem(runs: Runs) -> None:

@@ -7,7 +7,7 @@ import xarray as xr
 from counterexamples.generalized_smooth import hard_function, well
 from paper_checks.wang2024separability import deterministic as separability
 from paper_checks.wang2024separability import stochastic, variations
-from tests.tampering import fails_on_tampered_grids, flipped, nan, status, with_values
+from tests.tampering import fails_on_tampered_grids, flipped, nan, one_nan, status, with_values
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Outcome
 from theory_sim.nouns.sweep import simulate
@@ -38,6 +38,11 @@ def flat(hits: np.ndarray) -> np.ndarray:
     return np.broadcast_to(hits[:1], hits.shape).copy()
 
 
+def same(hits: np.ndarray) -> np.ndarray:
+    """The hits of the first gap for every gap, where momentum is the first axis."""
+    return np.broadcast_to(hits[:, :1], hits.shape).copy()
+
+
 test_tampered_grids_fail = fails_on_tampered_grids(
     "wang2024separability",
     ("H1", "edge", "verdict", flipped),
@@ -58,7 +63,9 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("H5b", "momentum", "first_hit", never),
     ("H5c", "momentum", "first_hit", never),
     ("H6", "joint", "first_hit", never),
+    ("H6", "joint", "first_hit", same),
     ("H7", "adam_norm_0.1", "first_hit_mean", more),
+    ("H7", "adam_norm_0.05", "first_hit_mean", lambda hits: (0.9 * hits).astype(int)),
     ("H7", "adam_norm_2_half", "first_hit_mean", never),
     ("H8", "adam_norm_0.1", "first_hit_mean", steeper),
     ("H8", "adam_norm_0.05", "first_hit_mean", never),
@@ -70,6 +77,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("H11", "decreasing_gd_gap", "first_hit", flat),
     ("H11", "decreasing_gd_gap", "first_hit", never),
     ("H11", "decreasing_adam_gap", "first_hit_mean", steeper),
+    ("H11", "decreasing_adam_gap", "first_hit_mean", flat),
     ("S1", "one_step", "gradient_norm_final", nan),
     ("S1", "one_step", "gradient_norm_final", lambda norm: 1.1 * norm),
     ("S2", "survival", "nonfinite_step", lambda step: np.where(step > 0, step // 2, step)),
@@ -77,16 +85,20 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("S2b", "gaussian", "nonfinite_step", lambda step: np.full_like(step, 7)),
     ("S2b", "survival", "nonfinite_step", lambda step: np.full_like(step, -1)),
     ("S3", "adam", "distance_max", nan),
-    ("S3", "adam", "distance_max", lambda distance: 2.0 * distance),
+    ("S3", "adam", "distance_max", lambda distance: 1.001 * distance),
     ("S3", "adam", "status", lambda status: np.where(np.arange(status.size).reshape(status.shape) == 3, "NONFINITE", status)),
     ("S4", "small_step", "gradient_norm_final", nan),
     ("S4", "small_step", "gradient_norm_final", lambda norm: 10.0 * norm),
     ("S5", "known_horizon", "gradient_norm_mean", nan),
     ("S5", "known_horizon", "gradient_norm_mean", np.square),
     ("S5", "known_horizon", "gradient_norm_mean", np.ones_like),
-    ("S6", "agnostic", "gradient_norm_mean", nan),
-    ("S6", "agnostic", "gradient_norm_mean", np.square),
+    ("S5", "known_horizon", "gradient_norm_mean", lambda mean: mean ** (4 / 3)),
+    ("S6", "agnostic_rate", "gradient_norm_mean", nan),
+    ("S6", "agnostic_rate", "gradient_norm_mean", one_nan),
+    ("S6", "agnostic_rate", "gradient_norm_mean", np.square),
+    ("S6", "agnostic_rate", "gradient_norm_mean", lambda mean: mean ** (4 / 3)),
     ("S7", "agnostic", "gradient_norm_mean", nan),
+    ("S7", "agnostic", "gradient_norm_mean", lambda mean: 1.02 * mean),
     ("S7", "agnostic", "gradient_norm_mean", lambda mean: mean[::-1]),
 )  # fmt: skip
 
@@ -94,6 +106,26 @@ test_tampered_grids_fail = fails_on_tampered_grids(
 def test_too_few_escapes_are_undecided(runs: Runs) -> None:
     none = with_values(runs.grid(stochastic.SURVIVAL), "nonfinite_step", never)
     assert status("wang2024separability.S2", [none]) is Outcome.UNDECIDED
+
+
+def test_the_count_of_adam_norm_by_hand() -> None:
+    # lr = eps/2, no momentum: G = eps/4 at the end, N = 2 + (N - 1/2)/4; lr = eps, beta1 = .9: G = eps/38.
+    assert separability.predicted(0.5, 0.0) == pytest.approx(2.5, rel=1e-14)
+    assert separability.predicted(1.0, 0.9) == pytest.approx((1.0 - 1.0 / 152.0) / (37.0 / 38.0), rel=1e-14)
+
+
+def test_last_decade_by_hand() -> None:
+    # Slopes -1/4 +- .01 sqrt 3 of four seeds: a standard error of .01, times 3.182 at three degrees of freedom.
+    T, first = np.array([10.0, 100.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    slopes = -0.25 + 0.01 * np.sqrt(3.0) * np.array([1.0, 1.0, -1.0, -1.0])
+    rate = stochastic.last_decade(T, np.array([first, first * 10.0**slopes]), paired=True)
+    assert rate.slope == pytest.approx(-0.25)
+    assert rate.high - rate.slope == pytest.approx(0.03182, rel=1e-3)
+    rate = stochastic.last_decade(T, np.array([first, 0.5 * first]), paired=False)
+    assert rate.slope == pytest.approx(np.log10(0.5))
+    assert rate.high - rate.slope == pytest.approx(
+        3.182 * np.sqrt(2.0) * first.std(ddof=1) / 5.0 / np.log(10.0), rel=1e-3
+    )
 
 
 def test_the_threshold_by_hand() -> None:

@@ -1,6 +1,7 @@
 """Every claim on (L0, L1)-smoothness and clipping in the quick tier, and what must make each of them fail."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from counterexamples import clipping, zoo
 from paper_checks import zhang2020clipping as paper
-from tests.tampering import fails_on_tampered_grids, nan, status
+from tests.tampering import fails_on_tampered_grids, nan, one_nan, status
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Outcome
 from theory_sim.nouns.problem import Problem
@@ -20,6 +21,7 @@ from theory_sim.optimizers.momentum import gd
 test_tampered_grids_fail = fails_on_tampered_grids(
     "zhang2020clipping",
     ("Z5", "normalized", "gradient_norm_mean", nan),
+    ("Z5", "normalized", "gradient_norm_mean", one_nan),
     ("Z5", "normalized", "gradient_norm_mean", lambda g: 1.05 * g),
     ("Z5", "normalized", "gradient_norm_mean", lambda g: 0.1 * g),
     ("Z6", "hard_theorem", "first_hit", lambda n: -np.ones_like(n)),  # never reached
@@ -28,10 +30,20 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("Z6", "hard_simple", "first_hit", lambda n: 20 * n),
     ("Z6", "hard_halved", "first_hit", lambda n: 20 * n),
     ("Z6", "hard_theorem", "gap_mean", nan),
+    (
+        "Z6",
+        "slope_theorem",
+        "gap_mean",
+        lambda f: np.where(np.arange(f.size).reshape(f.shape) == 0, math.nan, f),
+    ),
+    ("Z6", "slope_simple", "first_hit", lambda n: n // 2),
     ("Z7", "certificate_well", "gap_final", nan),
+    ("Z7", "certificate_well", "gap_final", one_nan),
+    ("Z7", "certificate_quartic", "gradient_norm_mean", one_nan),
     ("Z7", "certificate_well", "gap_final", lambda f: 1.01 * f),
     ("Z7", "certificate_quartic", "gradient_norm_mean", lambda g: 2.0 * g),
     ("Z8", "bias", "position_mean", nan),
+    ("Z8", "bias", "position_mean", one_nan),
     ("Z8", "bias", "position_mean", np.negative),
     ("Z8", "bias", "position_mean", np.zeros_like),  # no bias, and no error either
     ("Z8", "bias", "position_mean", lambda x: 1.1 * x),
@@ -124,8 +136,61 @@ def test_the_certificate_implies_the_stated_bound() -> None:
         assert found["certificate"] <= found["Theorem 3"]
 
 
-def test_average_bound_is_infinite_for_long_steps() -> None:
-    # L1 lr = 1: c = 2 (e - 2), 1 - c/2 = 3 - e > 0; L1 lr = 3: no bound.
-    bound = clipping.average_bound(np.array([1.0, 1.0]), np.array([1.0, 3.0]), 10.0, 1.0, 1.0)
-    assert bound[0] == pytest.approx((0.1 + (math.e - 2.0)) / (3.0 - math.e))
-    assert bound[1] == math.inf
+@pytest.mark.parametrize("rule", clipping.RULES)
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_wrong_complexities_fail(
+    rule: str, factor: float, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grids, right = [runs.grid(sweep) for sweep in paper.HITS], clipping.complexity_bounds
+
+    def wrong(name: str, *known: float) -> dict[str, float]:
+        return {one: (factor if name == rule else 1.0) * bound for one, bound in right(name, *known).items()}
+
+    attained = {name: paper._attained(name, 1.0, 0.01) for name in clipping.RULES}
+    monkeypatch.setattr(paper, "_attained", lambda name, L0, L1: attained[name])
+    monkeypatch.setattr(clipping, "complexity_bounds", wrong)
+    assert status("zhang2020clipping.Z6", grids) is Outcome.FAIL
+
+
+def test_complexities_by_hand() -> None:
+    # L0 = 2, L1 = 3, eps = .5, Delta = 7: 2*2*7/.25 + 3*3*7/.5 = 112 + 126, and twice that; 20*2*7/.25 +
+    # 20*9*7/2 = 1120 + 630; eta = .05, gamma = 2/3: 7/(.89658164 * .05 * .25).
+    assert clipping.complexity_bounds("simple", 7.0, 0.5, 2.0, 3.0)["certificate"] == pytest.approx(238.0)
+    assert clipping.complexity_bounds("halved", 7.0, 0.5, 2.0, 3.0)["certificate"] == pytest.approx(476.0)
+    found = clipping.complexity_bounds("theorem", 7.0, 0.5, 2.0, 3.0)
+    assert found == pytest.approx({"certificate": 7.0 / (0.89658164 * 0.0125), "Theorem 3": 1750.0}, rel=1e-7)
+    # On the slope .101 a halved step gains .101^2/2.
+    assert paper._attained("halved", 1.0, 0.01)["certificate"] == pytest.approx(
+        1.0 / (0.5 * 0.101**2 * 2.0 * (200.0 + 0.3)), rel=1e-12
+    )
+
+
+def test_one_nan_is_no_value_of_a_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A maximum or minimum that leaves NaN out would pass.
+    right = paper.measures
+
+    def broken(name: str) -> Callable[..., dict[str, np.ndarray]]:
+        def found(problem: Problem, points: np.ndarray) -> dict[str, np.ndarray]:
+            values = dict(right(problem, points))
+            if name in values:
+                values[name] = values[name].copy()
+                values[name][7] = math.nan
+            return values
+
+        return found
+
+    monkeypatch.setattr(paper, "ZOO", paper.ZOO[:1])
+    monkeypatch.setattr(paper, "HARD", ())
+    monkeypatch.setattr(paper, "NEGATIVE", ("hyperbola",))
+    monkeypatch.setattr(paper, "PAIRS", paper.PAIRS[1:2])
+    monkeypatch.setattr(paper, "PLANE", ())
+    for claim, name in (("Z1", "gradient_norm"), ("Z1", "curvature"), ("Z2", "curvature"), ("Z4", "gap")):
+        monkeypatch.setattr(paper, "measures", broken(name))
+        assert status(f"zhang2020clipping.{claim}", []) is Outcome.FAIL, (claim, name)
+    monkeypatch.setattr(paper, "measures", right)
+    gradient = paper.gradient_at
+    hole = np.arange(paper._COUNT["quick"])[:, None] == 7
+    monkeypatch.setattr(
+        paper, "gradient_at", lambda problem, x: np.where(hole, math.nan, gradient(problem, x))
+    )
+    assert status("zhang2020clipping.Z3", []) is Outcome.FAIL

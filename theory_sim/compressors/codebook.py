@@ -75,7 +75,7 @@ def worst_ratio(levels: FloatArray, d: int) -> float:
 
 
 def dynamic_levels(signed: bool = True) -> FloatArray:
-    """Return the 256 levels (256,) of the dynamic map, increasing (Dettmers et al. 2022, as bitsandbytes builds it).
+    """Return the 256 levels (256,) of the dynamic map, increasing (Dettmers et al. 2022, the map of bitsandbytes).
 
     The midpoints of 2^i equal intervals of [0.1, 1], or 2^(i+1) without signs, times 10^(i-6), i = 0 ... 6,
     with their negatives if signed, and 0 and 1.  The signed map has no -1: its lowest level is -0.99296875.
@@ -91,7 +91,8 @@ def dynamic_levels(signed: bool = True) -> FloatArray:
 def dynamic8(block: int = 256, signed: bool = True, word: int = 32) -> Compressor:
     """The dynamic 8-bit map of optimizer states, block by block (Dettmers et al. 2022, arXiv:2110.02861).
 
-    The levels are those of `dynamic_levels` and the exact delta is found from them by `worst_ratio`.  As the
+    The levels are those of `dynamic_levels`, the map of bitsandbytes, and an entry goes to the nearest one (that
+    library, on a CPU, not always); the exact delta is found from them by `worst_ratio`.  As the
     signed map lacks -1, a largest entry that is negative shrinks by 0.7 %.  Half-way the lower level is
     taken.  An entry that is not finite makes its block NaN.  Without signs the map acts on vectors >= 0, and
     the constants are those of such vectors; an entry < 0 makes its block NaN.

@@ -1,8 +1,10 @@
 """(L0, L1)-smoothness on a region: is ||Hess f|| <= L0 + L1 ||grad f|| there, and for which pairs?
 
-The Hessian is differenced from gradients, at sampled points.  So a check can refute a pair, by a
-point, but never prove one, and an estimated constant is a bound from below on the region: between the
-points f may do anything.
+The Hessian is differenced from gradients, at sampled points, and the gradients of neighbouring points are
+compared: on a segment of length r in the region ||g(y) - g(x)|| <= (L0 + L1 ||g||) (e^(L1 r) - 1)/L1 with
+either end's gradient.  So a check can refute a pair, by a point or a segment, but never prove one, and an
+estimated constant is a bound from below on the region: a gradient that changes between two points and comes
+back is not seen.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ Array = np.ndarray[Any, Any]
 # constant. At step 8, 1e-8, a smooth gradient is straight up to rounding; a jump shows there.
 _LARGEST, _RATIO, _RUNGS, _FINE = 0.1, 7.3, 12, 8
 _UNRESOLVED = 1e-3  # share of L0 + L1 ||grad f|| that the error of a Hessian may take
+# A segment whose slope is twice the Hessians of its ends is halved until it has this length, times max(1, |x|).
+_SHORTEST = 1e-9
+_NOISE = 1e-6  # share of a gradient that its own rounding may take, as in float32
 
 
 class Finding(StrEnum):
@@ -35,9 +40,33 @@ class Finding(StrEnum):
     UNDECIDED = "UNDECIDED"
 
 
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Changes of the gradient between neighbours: `middles` (M, d), and (M,) arrays.
+
+    `slope` is ||g(y) - g(x)|| over the `length`, which some Hessian on the segment attains, `gradient` the
+    smaller norm at the ends, `error` what rounding may add to the slope.
+    """
+
+    middles: Array
+    slope: Array
+    length: Array
+    gradient: Array
+    error: Array
+
+    def growth(self, L1: float) -> Array:
+        """Return (e^(L1 r) - 1)/(L1 r), the factor by which the bound may grow along a segment."""
+        with np.errstate(over="ignore"):
+            return np.asarray(
+                np.expm1(L1 * self.length) / (L1 * self.length) if L1 else np.ones_like(self.length)
+            )
+
+
 @dataclass(frozen=True)
 class Report:
     """The check of one pair: REFUTED if `point` exceeds the bound by more than the error of the Hessian.
+
+    The point is the middle of a segment where the change of the gradient between two of them exceeds it.
 
     Otherwise UNDECIDED if values are not finite, or too inaccurate to tell, at `undecided` of the `sampled`
     points, the first of them `undecided_at`.  `point` has the largest `excess` = hessian - L0 - L1 gradient
@@ -60,13 +89,14 @@ class Curvature:
     """Norms at N points of shape (N, d); NaN where the gradient, or every difference of it, is not finite.
 
     `gradient` and `hessian` (N,) are the Euclidean and the spectral norm, `error` (N,) the estimated error of
-    the second: differencing, rounding and asymmetry.
+    the second: differencing, rounding and asymmetry.  `between` are the segments that join neighbours.
     """
 
     points: Array
     gradient: Array
     hessian: Array
     error: Array
+    between: Segments
 
     def least_L0(self, L1: Any) -> Array:
         """Return the least L0 >= 0 for each L1 >= 0: the lower envelope of the pairs that these points allow.
@@ -82,7 +112,11 @@ class Curvature:
                 f"The gradient or its differences are not finite at {len(lost)} of {len(self.points)} points, first "
                 f"at x = {tuple(lost[0].tolist())}; give a region where they are."
             )
-        least = [max(0.0, float(np.max(self.hessian - slope * self.gradient))) for slope in slopes.ravel()]
+        some, least = self.between, []
+        for slope in slopes.ravel().tolist():
+            joined = (some.slope - some.error) / some.growth(slope) - slope * some.gradient
+            needed = np.concatenate([[0.0], self.hessian - slope * self.gradient, joined])
+            least.append(float(needed.max()))
         return np.array(least).reshape(slopes.shape)
 
     def check(self, L0: float, L1: float) -> Report:
@@ -94,10 +128,18 @@ class Curvature:
         vague = (excess + self.error > 0.0) & (self.error > _UNRESOLVED * bound) & (certain <= 0.0)
         unknown = ~finite | vague
         worst, undecided = int(np.argmax(certain)), int(unknown.sum())
-        finding = Finding.UNDECIDED if undecided else Finding.NOT_REFUTED
-        finding = Finding.REFUTED if certain[worst] > 0.0 else finding
         row = np.stack([*self.points.T, excess, self.hessian, self.gradient, self.error])[:, worst]
-        *point, over, hessian, gradient, error = np.where(finite[worst], row, np.nan).tolist()
+        row = np.where(finite[worst], row, np.nan)
+        some = self.between
+        over = some.slope - (L0 + L1 * some.gradient) * some.growth(L1)
+        jump = int(np.argmax(over - some.error)) if some.slope.size else 0
+        refuted = bool(certain[worst] > 0.0)
+        if not refuted and some.slope.size and over[jump] > some.error[jump]:
+            refuted = True
+            row = np.stack([*some.middles.T, over, some.slope, some.gradient, some.error])[:, jump]
+        finding = Finding.UNDECIDED if undecided else Finding.NOT_REFUTED
+        finding = Finding.REFUTED if refuted else finding
+        *point, over, hessian, gradient, error = row.tolist()
         first = tuple(self.points[unknown][0].tolist()) if undecided else ()
         size = len(self.points)
         return Report(finding, tuple(point), over, hessian, gradient, error, size, undecided, first)
@@ -150,8 +192,49 @@ def _norm(vectors: Array) -> Array:
     return np.asarray(size * np.sqrt(np.sum((vectors / size[:, None]) ** 2, axis=-1)))
 
 
+def _segments(evaluate: Callable[[Array], Array], points: Array, hessian: Array, error: Array) -> Segments:
+    """Compare the gradients of neighbours, and halve the segments whose slope neither end explains."""
+    from scipy.spatial import cKDTree
+
+    if points.shape[1] == 1:
+        order = np.argsort(points[:, 0])
+        one, other = order[:-1], order[1:]
+    else:
+        one = np.arange(len(points))
+        other = cKDTree(points).query(points, k=2)[1][:, -1] if len(points) > 1 else one
+    known = np.isfinite(hessian[one] + hessian[other]) & (points[one] != points[other]).any(axis=1)
+    one, other = one[known], other[known]
+    x, y = points[one], points[other]
+    if not len(x):
+        return Segments(x, *np.empty((4, 0)))
+    at_x, at_y = evaluate(x), evaluate(y)
+    size = np.maximum(1.0, np.maximum(np.abs(x), np.abs(y)).max(axis=1))
+    expected, doubt = (np.maximum(values[one], values[other]) for values in (hessian, error))
+    while True:
+        length = _norm(y - x)
+        slope = _norm(at_y - at_x) / length
+        # The rounding of the gradients, of the points, and what the differences saw at steps of up to 0.1.
+        rounding = _NOISE * np.maximum(_norm(at_x), _norm(at_y))
+        rounding += size * (8.0 * np.finfo(float).eps * slope + _LARGEST * doubt)
+        rounding = rounding / length + doubt
+        steep = np.flatnonzero((slope - rounding > 2.0 * expected) & (length > _SHORTEST * size))
+        if not steep.size:
+            break
+        middle = 0.5 * (x[steep] + y[steep])
+        at_middle = evaluate(middle)
+        left = _norm(at_middle - at_x[steep]) >= _norm(at_y[steep] - at_middle)
+        y[steep[left]], at_y[steep[left]] = middle[left], at_middle[left]
+        x[steep[~left]], at_x[steep[~left]] = middle[~left], at_middle[~left]
+    parts = (0.5 * (x + y), slope, length, np.minimum(_norm(at_x), _norm(at_y)), rounding)
+    finite = np.isfinite(np.stack(parts[1:])).all(axis=0)
+    return Segments(*(part[finite] for part in parts))
+
+
 def curvature(gradient: Problem | Callable[[Any], Any], points: Array) -> Curvature:
-    """Measure ||grad f|| and ||Hess f|| at points (N, d), for instance ``box(-3, 3)``, by 1 + 24 d gradients.
+    """Measure ||grad f|| and ||Hess f|| at points (N, d), for instance ``box(-3, 3)``, by 3 + 24 d gradients.
+
+    Neighbours in one dimension, and nearest neighbours in several, are joined by segments, which the
+    region must contain.
 
     A callable gets a float if d = 1 and an array (d,) otherwise; infinities and an ArithmeticError
     are recorded. Where the gradient has a kink a central difference is the mean of the one-sided
@@ -192,4 +275,5 @@ def curvature(gradient: Problem | Callable[[Any], Any], points: Array) -> Curvat
         symmetric[~finite] = error[~finite] = 0.0
         largest = np.abs(np.linalg.eigvalsh(symmetric)).max(axis=1)
         hessian, inaccuracy = (np.where(finite, v, np.nan) for v in (largest, _norm(error.reshape(n, d * d))))
-    return Curvature(points, np.where(finite, norm, np.nan), hessian, inaccuracy)
+        between = _segments(evaluate, points, hessian, inaccuracy)
+    return Curvature(points, np.where(finite, norm, np.nan), hessian, inaccuracy, between)

@@ -72,7 +72,7 @@ def rebuilt(
     """
     made = noun.family(**{**noun.arguments, **changes})
     own = {}
-    for (field, key), (before, value) in _by_hand(noun).items():
+    for (field, key), (before, value) in by_hand(noun).items():
         if {field, key} & changes.keys() or field in given:
             continue
         now = _part(made, field, key)
@@ -116,7 +116,7 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _by_hand(noun: Any) -> dict[tuple[str, Any], tuple[Any, Any]]:
+def by_hand(noun: Any) -> dict[tuple[str, Any], tuple[Any, Any]]:
     """Return what was replaced since a family built a noun: (field, key of a mapping) -> before, now."""
     if "_by_hand" not in noun.__dict__:
         plain, found = noun.family(**noun.arguments), {}
@@ -128,5 +128,5 @@ def _by_hand(noun: Any) -> dict[tuple[str, Any], tuple[Any, Any]]:
                 if not _same(before, value):
                     found[field, key] = before, value
         object.__setattr__(noun, "_by_hand", found)
-    by_hand: dict[tuple[str, Any], tuple[Any, Any]] = noun.__dict__["_by_hand"]
-    return by_hand
+    known: dict[tuple[str, Any], tuple[Any, Any]] = noun.__dict__["_by_hand"]
+    return known

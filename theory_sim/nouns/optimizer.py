@@ -11,7 +11,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.nouns.family import rebuilt
+from theory_sim.nouns.family import by_hand, rebuilt
 from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
 from theory_sim.rules import build, inspection, tile
@@ -334,13 +334,28 @@ class Optimizer:
         return replace(self, hyper={**self.hyper, **changes}, **own)
 
     def __str__(self) -> str:
-        values = ", ".join(f"{name}={value:g}" for name, value in {"lr": self.lr, **self.hyper}.items())
-        if self.up is not None:
-            values += f", up={self.up}, down={self.down}"
-        variant = "".join(
-            f", {name}={value}" for name, value in self.variant.items() if name not in self.hyper
-        )
-        return f"{self.name}({values}{variant}, {self.schedule})"
+        """Return the constructor with all its arguments, and what was replaced by hand since."""
+        given: dict[str, Any]
+        rules: list[str] = []
+        if self.family is None:
+            name, given = self.name, {"lr": self.lr, **self.hyper, **self.variant}
+            given |= {"initial": dict(self.initial) or None, "warmup": self.warmup or None}
+            given |= {"up": self.up, "down": self.down, "schedule": self.schedule}
+        else:
+            name = self.family.__name__
+
+            given = {
+                one: getattr(self, one) if one in ("up", "down") else self.arguments[one]
+                for one in self.arguments
+            }
+            for (field, key), (_, value) in by_hand(self).items():
+                if (key or field) in given or isinstance(value, float | int | str):
+                    given[key or field] = value
+                else:
+                    rules.append(field)
+        shown = [f"{one}={checks.written(value)}" for one, value in given.items() if value is not None]
+        shown += [f"own {field}" for field in sorted(set(rules))]
+        return f"{name}({', '.join(shown)})"
 
 
 def _require_no_workers(known: tile.Names, rules: Iterable[Rule | None]) -> None:

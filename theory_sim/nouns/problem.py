@@ -240,9 +240,7 @@ class Problem:
 
     def __str__(self) -> str:
         given = self.arguments if self.family is not None else self.constants
-        shown = (
-            f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in given.items() if v is not None
-        )
+        shown = (f"{name}={checks.written(value)}" for name, value in given.items() if value is not None)
         return f"{self.name}({', '.join(shown)})"
 
 

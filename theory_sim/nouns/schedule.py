@@ -76,7 +76,7 @@ class Schedule:
         return replace(self, parameters={**self.parameters, **changes})
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
+        return f"{self.name}({', '.join(f'{k}={checks.written(v)}' for k, v in self.parameters.items())})"
 
 
 @cache
