@@ -15,10 +15,22 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples.drift import update_bound
 from theory_sim.nouns.noise import Noise
-from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
+from theory_sim.optimizers import (
+    OPTIMIZERS,
+    adam,
+    adaptive,
+    cautious,
+    descendants,
+    momentum,
+    schedule_free,
+)
 from theory_sim.rules import build, tile
 
-COORDINATEWISE = [constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS]
+COORDINATEWISE = [
+    constructor
+    for family in (momentum, adaptive, adam, descendants, cautious, schedule_free)
+    for constructor in family.OPTIMIZERS
+]
 
 
 NOISE = Noise("flat", lambda u: 0.0 if u < 0.2 else 4.0 * u - 2.4)
@@ -43,16 +55,37 @@ SCALE_FREE = {
     "adam, uncorrected": {"eps": 0.0, "bias_correction": False},
     **{f"amsgrad, {variant}": {"eps": 0.0, "variant": variant} for variant in adam.AMSGRAD_VARIANTS},
     "rmsprop": {"eps": 0.0},
+    "rmsprop_momentum": {"eps": 0.0},
+    "centered_rmsprop": {"eps": 0.0},
     "adagrad": {"eps": 0.0},
     "generic_adam": {},
     "adam_nc": {},
     "adopt": {"eps": 0.0},
+    "adopt, clipped": {"eps": 0.0, "clipped": True},
     "accumulating_adam": {"eps": 0.0},
+    "adamw": {"eps": 0.0, "weight_decay": 0.0},
+    "nadam": {"eps": 0.0},
+    "adamax": {"eps": 0.0},
+    "adabelief": {"eps": 0.0},
+    "yogi": {"eps": 0.0, "v0": 0.0},
+    "yogi, uncorrected": {"eps": 0.0, "v0": 0.0, "bias_correction": False},
+    "adan": {"eps": 0.0},
+    "ademamix": {"eps": 0.0},
+    "cautious_adamw": {"eps": 0.0, "weight_decay": 0.0},
+    "cautious_adamw, rescaled": {"eps": 0.0, "weight_decay": 0.0, "rescale": True},
+    "cautious_lion": {},
+    "schedule_free_adamw": {"eps": 0.0},
 }
 FIXED_STEP = {
     "gd": {},
     "sgd": {},
     **{f"sgdm, {convention}": {"convention": convention} for convention in momentum.CONVENTIONS},
+    "nesterov": {},
+    "dampened_sgdm": {},
+    "radam": {"eps": 0.0},
+    "adabound": {"eps": 0.0},
+    "cautious_sgdm": {"rescale": True},
+    "schedule_free_sgd": {},
 }
 
 
