@@ -521,6 +521,15 @@ def test_one_coordinate_is_kept_whole_or_not_at_all() -> None:
         close(plain.x.values, halved.x.values)
 
 
+def test_tensors_are_rescaled_as_lanes_are() -> None:
+    pytest.importorskip("torch")
+    from theory_sim.wire.torch_bridge import torch_optimizer
+
+    for constructor in cautious.OPTIMIZERS:
+        method = constructor(0.02, rescale=True)
+        close(path(method).x.values[0], followed(by_torch(torch_optimizer(method))))
+
+
 def test_the_mask_matters() -> None:
     for masked_one, plain in (
         (ts.cautious_sgdm(0.02), ts.sgdm(0.02)),
@@ -557,3 +566,12 @@ def test_a_box_would_not_confine_schedule_free_methods() -> None:
 def test_rules_of_single_arguments(build: Callable[[], ts.Optimizer], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_the_bounds_of_adabound_follow_the_schedule_and_not_the_step_size() -> None:
+    sweep = ts.Sweep(PROBLEM, ts.adabound(0.02), {"lr": [0.01, 0.02]}, steps=STEPS, x0=START.tolist())
+    alone = [path(ts.adabound(lr)).x.values[0][-1] for lr in (0.01, 0.02)]
+    assert np.array_equal(sweep.run().x_final.values[:, 0], alone)
+    # With gamma this large every rate is final_lr, here at step t final_lr/sqrt(t).
+    bounded = ts.adabound(0.02, 0.0, 0.9, final_lr=0.05, gamma=1e14, schedule=ts.power(0.5))
+    same(bounded, ts.sgd(0.05, schedule=ts.power(0.5)))

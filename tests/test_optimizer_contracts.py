@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -263,7 +264,14 @@ def test_no_gradient_no_move(name: str) -> None:
     assert (grid.x_final == 0.75).all()
 
 
-@pytest.mark.parametrize("constructor", COORDINATEWISE)
+CHOICES = [
+    partial(ts.adopt, clipped=True),
+    partial(ts.yogi, bias_correction=False),
+    *(partial(constructor, rescale=True) for constructor in cautious.OPTIMIZERS),
+]
+
+
+@pytest.mark.parametrize("constructor", [*COORDINATEWISE, *CHOICES])
 def test_a_nan_gradient_ends_its_own_lane_only(constructor: Callable[..., ts.Optimizer]) -> None:
     def run(bad: list[float]) -> Any:
         sweep = ts.Sweep(
