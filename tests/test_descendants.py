@@ -1,4 +1,4 @@
-"""Descendants of Adam, cautious and schedule-free methods: against papers, torch, optax and pytorch_optimizer."""
+"""Descendants of Adam, cautious and schedule-free methods against papers, torch, optax, pytorch_optimizer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def close(ours: Any, theirs: Any) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # References from the papers: averages as sums over all that was seen, powers as powers
 
 
@@ -94,7 +94,8 @@ def masked(update: Array, g: Array, rescale: bool) -> Array:
 
 
 def adamw(
-    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, mask: Callable[..., Array] | None = None
+    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float,
+    mask: Callable[..., Array] | None = None,
 ) -> Step:  # fmt: skip
     seen, squares = History(), History()
 
@@ -272,8 +273,8 @@ def schedule_free_adamw(lr: float, beta1: float, beta2: float, eps: float, weigh
 
 REFERENCES: dict[str, Callable[..., Step]] = {
     one.__name__: one
-    for one in (adamw, nadam, radam, adamax, adabelief, yogi, adabound, adan, ademamix, cautious_adamw, cautious_lion,
-                cautious_sgdm, schedule_free_sgd, schedule_free_adamw)
+    for one in (adamw, nadam, radam, adamax, adabelief, yogi, adabound, adan, ademamix, cautious_adamw,
+                cautious_lion, cautious_sgdm, schedule_free_sgd, schedule_free_adamw)
 }  # fmt: skip
 
 
@@ -322,7 +323,7 @@ def test_the_references_cover_every_constructor_and_argument() -> None:
         assert used[constructor.__name__] == {*inspect.signature(constructor).parameters} - {"schedule"}
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Libraries
 
 B = (0.8, 0.93)
@@ -481,7 +482,7 @@ def test_same_iterates_as_pytorch_optimizer(name: str) -> None:
     close(path(ours).x.values[0], followed(by_torch(lambda params: make(params, **arguments))))
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Reductions between optimizers
 
 

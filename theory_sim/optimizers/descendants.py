@@ -144,8 +144,8 @@ def _adan(
 
 
 def _ademamix(
-    g: float, lr: float, beta1: float, beta2: float, beta3: float, alpha: float, eps: float, weight_decay: float,
-    x: float, m: float, slow: float, v: float, c1: float, c2: float,
+    g: float, lr: float, beta1: float, beta2: float, beta3: float, alpha: float, eps: float,
+    weight_decay: float, x: float, m: float, slow: float, v: float, c1: float, c2: float,
 ) -> Moments:  # fmt: skip
     """Pagliardini et al. 2025, Algorithm 1."""
     m = beta1 * m + (1.0 - beta1) * g

@@ -84,8 +84,8 @@ def schedule_free_adamw(
     """Schedule-free AdamW, as the released code (Defazio et al. 2024, arXiv:2405.15682, Algorithm 1).
 
     The Dataset's x is the point where gradients are taken; the point to evaluate is the state row "average".
-    v is corrected before eps is added; the paper puts sqrt(1 - beta2^t) into the step size instead, and so into
-    the weights of the average.
+    v is corrected before eps is added; the paper puts sqrt(1 - beta2^t) into the step size instead, and so
+    into the weights of the average.
 
     Parameters
     ----------
