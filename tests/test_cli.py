@@ -104,7 +104,7 @@ def test_simulate_keeps_a_run(tmp_path: Path) -> None:
         (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:lr=abc"], "lr = 'abc' is not a"),
         (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:lr=true"], "lr = True is not a"),
         (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adam:schedule=x"], "leave it out"),
-        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "adamw"], "did you mean adam?"),
+        (["simulate", "--problem", "zhang.piecewise", "--optimizer", "amsgrads"], "did you mean amsgrad?"),
         (["certify", "--verify", "/nonexistent"], "does not exist"),
         (
             ["certify", "--n", "100000000", "--C", "20", "--beta1", ".9", "--beta2", ".99"],

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,22 @@ import theory_sim as ts
 from counterexamples.drift import update_bound
 from theory_sim import compressors
 from theory_sim.nouns.noise import Noise
-from theory_sim.optimizers import OPTIMIZERS, adam, adaptive, momentum
+from theory_sim.optimizers import (
+    OPTIMIZERS,
+    adam,
+    adaptive,
+    cautious,
+    descendants,
+    momentum,
+    schedule_free,
+)
 from theory_sim.rules import build, tile
 
-COORDINATEWISE = [constructor for family in (momentum, adaptive, adam) for constructor in family.OPTIMIZERS]
+COORDINATEWISE = [
+    constructor
+    for family in (momentum, adaptive, adam, descendants, cautious, schedule_free)
+    for constructor in family.OPTIMIZERS
+]
 
 
 NOISE = Noise("flat", lambda u: 0.0 if u < 0.2 else 4.0 * u - 2.4)
@@ -45,16 +58,37 @@ SCALE_FREE = {
     "adam, uncorrected": {"eps": 0.0, "bias_correction": False},
     **{f"amsgrad, {variant}": {"eps": 0.0, "variant": variant} for variant in adam.AMSGRAD_VARIANTS},
     "rmsprop": {"eps": 0.0},
+    "rmsprop_momentum": {"eps": 0.0},
+    "centered_rmsprop": {"eps": 0.0},
     "adagrad": {"eps": 0.0},
     "generic_adam": {},
     "adam_nc": {},
     "adopt": {"eps": 0.0},
+    "adopt, clipped": {"eps": 0.0, "clipped": True},
     "accumulating_adam": {"eps": 0.0},
+    "adamw": {"eps": 0.0, "weight_decay": 0.0},
+    "nadam": {"eps": 0.0},
+    "adamax": {"eps": 0.0},
+    "adabelief": {"eps": 0.0},
+    "yogi": {"eps": 0.0, "v0": 0.0},
+    "yogi, uncorrected": {"eps": 0.0, "v0": 0.0, "bias_correction": False},
+    "adan": {"eps": 0.0},
+    "ademamix": {"eps": 0.0},
+    "cautious_adamw": {"eps": 0.0, "weight_decay": 0.0},
+    "cautious_adamw, rescaled": {"eps": 0.0, "weight_decay": 0.0, "rescale": True},
+    "cautious_lion": {},
+    "schedule_free_adamw": {"eps": 0.0},
 }
 FIXED_STEP = {
     "gd": {},
     "sgd": {},
     **{f"sgdm, {convention}": {"convention": convention} for convention in momentum.CONVENTIONS},
+    "nesterov": {},
+    "dampened_sgdm": {},
+    "radam": {"eps": 0.0},
+    "adabound": {"eps": 0.0},
+    "cautious_sgdm": {"rescale": True},
+    "schedule_free_sgd": {},
 }
 
 
@@ -232,7 +266,14 @@ def test_no_gradient_no_move(name: str) -> None:
     assert (grid.x_final == 0.75).all()
 
 
-@pytest.mark.parametrize("constructor", COORDINATEWISE)
+CHOICES = [
+    partial(ts.adopt, clipped=True),
+    partial(ts.yogi, bias_correction=False),
+    *(partial(constructor, rescale=True) for constructor in cautious.OPTIMIZERS),
+]
+
+
+@pytest.mark.parametrize("constructor", [*COORDINATEWISE, *CHOICES])
 def test_a_nan_gradient_ends_its_own_lane_only(constructor: Callable[..., ts.Optimizer]) -> None:
     def run(bad: list[float]) -> Any:
         sweep = ts.Sweep(
@@ -256,7 +297,7 @@ def test_a_nan_gradient_ends_its_own_lane_only(constructor: Callable[..., ts.Opt
 
 PATH = ((2 / 3, 1 / 3, 0, 0), (1 / 3, 1 / 3, 1 / 3, 0), (0, 1 / 3, 1 / 3, 1 / 3), (0, 0, 1 / 3, 2 / 3))
 CANDIDATES = (
-    *(1 / 3, 3, 2, True, False, "max_square", "mean_gradient", "inside", "outside", "ema", "heavy_ball"),
+    *(1 / 3, 3, 2, 6, True, False, "max_square", "mean_gradient", "inside", "outside", "ema", "heavy_ball"),
     *(*adam.AMSGRAD_VARIANTS, "l2", "none", PATH, ts.power(1 / 3), compressors.top_k(2), compressors.qsgd(2, 1 / 3)),
 )  # fmt: skip
 

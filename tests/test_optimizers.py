@@ -83,8 +83,22 @@ TORCH = {
     ),
     "RMSprop": (ts.rmsprop(0.01, 0.9, 1e-3), {"lr": 0.01, "alpha": 0.9, "eps": 1e-3}),
     "Adagrad": (ts.adagrad(0.1, 1e-3), {"lr": 0.1, "eps": 1e-3}),
+    "RMSprop, momentum": (
+        ts.rmsprop_momentum(0.01, 0.9, 1e-3, 0.8),
+        {"lr": 0.01, "alpha": 0.9, "eps": 1e-3, "momentum": 0.8},
+    ),
+    "RMSprop, centered": (
+        ts.centered_rmsprop(0.01, 0.9, 1e-3),
+        {"lr": 0.01, "alpha": 0.9, "eps": 1e-3, "centered": True},
+    ),
+    "RMSprop, both": (
+        ts.centered_rmsprop(0.01, 0.9, 1e-3, 0.8),
+        {"lr": 0.01, "alpha": 0.9, "eps": 1e-3, "centered": True, "momentum": 0.8},
+    ),
     "SGD": (ts.sgd(0.02), {"lr": 0.02}),
     "SGD, momentum": (ts.sgdm(0.02, 0.9), {"lr": 0.02, "momentum": 0.9}),
+    "SGD, Nesterov": (ts.nesterov(0.02, 0.9), {"lr": 0.02, "momentum": 0.9, "nesterov": True}),
+    "SGD, dampened": (ts.dampened_sgdm(0.02, 0.9, 0.7), {"lr": 0.02, "momentum": 0.9, "dampening": 0.7}),
 }
 
 
@@ -133,6 +147,26 @@ def sgdm_rule(lr: float, momentum: float, convention: str = "heavy_ball", m0: fl
         seen.append(g)
         decayed = (momentum ** (t - 1 - s) * y for s, y in enumerate(seen))
         return -lr * (momentum**t * m0 + unit * math.fsum(decayed))
+
+    return change
+
+
+def nesterov_rule(lr: float, momentum: float) -> Change:
+    seen: list[float] = []
+
+    def change(g: float, t: int) -> float:
+        seen.append(g)
+        return -lr * (g + math.fsum(momentum ** (t - s) * y for s, y in enumerate(seen)))
+
+    return change
+
+
+def dampened_sgdm_rule(lr: float, momentum: float, dampening: float) -> Change:
+    seen: list[float] = []
+
+    def change(g: float, t: int) -> float:
+        seen.append((1.0 - dampening) * g if seen else g)
+        return -lr * math.fsum(momentum ** (t - 1 - s) * y for s, y in enumerate(seen))
 
     return change
 
@@ -206,6 +240,26 @@ def rmsprop_rule(
     return adam_rule(lr, 0.0, beta2, eps, False, eps_mode, 0.0, v0)
 
 
+def rmsprop_momentum_rule(
+    lr: float, beta2: float, eps: float, momentum: float, eps_mode: str = "outside", centered: bool = False
+) -> Change:
+    seen: list[float] = []
+    moves: list[float] = []
+
+    def change(g: float, t: int) -> float:
+        seen.append(g)
+        v = average([y * y for y in seen], beta2)
+        variance = max(v - average(seen, beta2) ** 2, 0.0) if centered else v
+        moves.append(ratio(g, root(variance, eps, eps_mode)))
+        return -lr * math.fsum(momentum ** (t - 1 - s) * y for s, y in enumerate(moves))
+
+    return change
+
+
+def centered_rmsprop_rule(**arguments: Any) -> Change:
+    return rmsprop_momentum_rule(**arguments, centered=True)
+
+
 def generic_adam_rule(
     lr: float, beta1: float, c: float, r: float, decay: float = 1.0, v0: float = 0.0
 ) -> Change:
@@ -234,7 +288,7 @@ def adam_nc_rule(lr: float, beta1: float, decay: float = 1.0) -> Change:
     return change
 
 
-def adopt_rule(lr: float, beta1: float, beta2: float, eps: float = 1e-6) -> Change:
+def adopt_rule(lr: float, beta1: float, beta2: float, eps: float = 1e-6, clipped: bool = False) -> Change:
     seen: list[float] = []
     normalized: list[float] = []
 
@@ -243,7 +297,8 @@ def adopt_rule(lr: float, beta1: float, beta2: float, eps: float = 1e-6) -> Chan
             seen.append(g)
             return 0.0
         v = average([y * y for y in seen[1:]], beta2, seen[0] ** 2)
-        normalized.append(ratio(g, max(math.sqrt(v), eps)))
+        one, bound = ratio(g, max(math.sqrt(v), eps)), float(t - 1) ** 0.25
+        normalized.append(math.copysign(min(abs(one), bound), one) if clipped else one)
         seen.append(g)
         return -lr * average(normalized, beta1)
 
@@ -265,10 +320,14 @@ RULES: dict[str, Callable[..., Change]] = {
     "gd": sgd_rule,
     "sgd": sgd_rule,
     "sgdm": sgdm_rule,
+    "nesterov": nesterov_rule,
+    "dampened_sgdm": dampened_sgdm_rule,
     "adam": adam_rule,
     "amsgrad": amsgrad_rule,
     "adagrad": adagrad_rule,
     "rmsprop": rmsprop_rule,
+    "rmsprop_momentum": rmsprop_momentum_rule,
+    "centered_rmsprop": centered_rmsprop_rule,
     "generic_adam": generic_adam_rule,
     "adam_nc": adam_nc_rule,
     "adopt": adopt_rule,
@@ -282,6 +341,9 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "sgd", {"lr": 0.03}
     for convention, m0 in itertools.product(("heavy_ball", "ema"), (0.0, 0.7)):
         yield "sgdm", {"lr": 0.02, "momentum": 0.8, "convention": convention, "m0": m0}
+    yield "nesterov", {"lr": 0.02, "momentum": 0.8}
+    for dampening in (0.0, 0.8, 1.0):
+        yield "dampened_sgdm", {"lr": 0.02, "momentum": 0.8, "dampening": dampening}
     betas = {"lr": 0.02, "beta1": 0.8, "beta2": 0.93}
     modes = ("outside", "inside")
     for bias_correction, eps_mode, eps in itertools.product((True, False), modes, (0.0, 0.1)):
@@ -297,13 +359,17 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "adagrad", {"lr": 0.1, "eps": eps, "v0": v0}
     for eps_mode, eps, v0 in itertools.product(modes, (0.0, 0.1), (0.0, 3.0)):
         yield "rmsprop", {"lr": 0.02, "beta2": 0.9, "eps": eps, "eps_mode": eps_mode, "v0": v0}
+    for eps_mode, eps, mixed in itertools.product(modes, (0.01, 0.1), (0.0, 0.8)):
+        choice = {"lr": 0.02, "beta2": 0.9, "eps": eps, "momentum": mixed, "eps_mode": eps_mode}
+        yield "rmsprop_momentum", choice
+        yield "centered_rmsprop", choice
     for c, r in ((0.1, 0.0), (1.0, 0.5), (0.5, 1.0), (3.0, 1.0)):  # 3/t > 1 at first: theta_t = 0
         yield "generic_adam", {"lr": 0.02, "beta1": 0.8, "c": c, "r": r}
     yield "generic_adam", {"lr": 0.02, "beta1": 0.8, "c": 0.5, "r": 0.5, "decay": 0.9, "v0": 1.5}
     for decay in (1.0, 0.9):
         yield "adam_nc", {"lr": 0.02, "beta1": 0.8, "decay": decay}
-    for eps in (0.0, 1e-6, 0.5):
-        yield "adopt", {"lr": 0.02, "beta1": 0.8, "beta2": 0.93, "eps": eps}
+    for eps, clipped in itertools.product((0.0, 1e-6, 0.5), (False, True)):
+        yield "adopt", {**betas, "eps": eps, "clipped": clipped}
     for eps in (0.0, 1e-8, 0.5):
         yield "accumulating_adam", {"lr": 0.02, "beta2": 0.93, "eps": eps}
 

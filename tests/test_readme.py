@@ -60,17 +60,17 @@ def test_the_examples_of_the_guide_are_short(number: int, most: int) -> None:
     assert len(lines) <= most
 
 
-def test_the_optimizer_of_the_guide_is_nadam() -> None:
-    nadam = run_block(0)["nadam"]
+def test_the_optimizer_of_the_guide_is_laprop() -> None:
+    laprop = run_block(0)["laprop"]
     problem = run_block(2)["valley"](1, 10.0)
-    grid = ts.simulate(problem, nadam(0.1, 0.9, 0.99, 1e-8), steps=50)
+    grid = ts.simulate(problem, laprop(0.1, 0.9, 0.99, 1e-8), steps=50)
     m = v = 0.0
     x = 1.0
     for t in range(1, 51):
         g = 1.0 * x
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
-        mhat = 0.9 * m / (1.0 - 0.9 ** (t + 1)) + 0.1 * g / (1.0 - 0.9**t)
-        x -= 0.1 * mhat / (math.sqrt(v / (1.0 - 0.99**t)) + 1e-8)
+        v = 0.99 * v + 0.01 * g * g
+        m = 0.9 * m + 0.1 * g / (math.sqrt(v / (1.0 - 0.99**t)) + 1e-8)
+        x -= 0.1 * m / (1.0 - 0.9**t)
     assert grid.x_final.item() == pytest.approx(x, rel=1e-13)
 
 

@@ -14,13 +14,35 @@ from theory_sim.nouns.sweep import Sweep, simulate
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.verdict import Rule, Status, Verdict, wilson
 from theory_sim.optimizers.adam import adam, amsgrad
-from theory_sim.optimizers.adaptive import accumulating_adam, adagrad, adam_nc, adopt, generic_adam, rmsprop
+from theory_sim.optimizers.adaptive import (
+    accumulating_adam,
+    adagrad,
+    adam_nc,
+    adopt,
+    centered_rmsprop,
+    generic_adam,
+    rmsprop,
+    rmsprop_momentum,
+)
+from theory_sim.optimizers.cautious import cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
+from theory_sim.optimizers.descendants import (
+    adabelief,
+    adabound,
+    adamax,
+    adamw,
+    adan,
+    ademamix,
+    nadam,
+    radam,
+    yogi,
+)
 from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
 from theory_sim.optimizers.lowbit import eight_bit_adam
-from theory_sim.optimizers.momentum import gd, sgd, sgdm
+from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
 from theory_sim.optimizers.quantized import efficient_adam, qadam
+from theory_sim.optimizers.schedule_free import schedule_free_adamw, schedule_free_sgd
 from theory_sim.optimizers.server import comp_ams, onebit_adam
 from theory_sim.optimizers.sign import (
     ef_signsgd,
@@ -47,16 +69,27 @@ __all__ = [
     "Theorem",
     "Verdict",
     "accumulating_adam",
+    "adabelief",
+    "adabound",
     "adagrad",
     "adam",
     "adam_nc",
     "adam_norm",
+    "adamax",
+    "adamw",
+    "adan",
+    "ademamix",
     "adopt",
     "amsgrad",
+    "cautious_adamw",
+    "cautious_lion",
+    "cautious_sgdm",
+    "centered_rmsprop",
     "choco",
     "clipped_gd",
     "comp_ams",
     "constant",
+    "dampened_sgdm",
     "ef21",
     "ef_sgd",
     "ef_signsgd",
@@ -72,17 +105,24 @@ __all__ = [
     "lion_k",
     "majority_vote",
     "mixed_clipping",
+    "nadam",
+    "nesterov",
     "normalized_gd",
     "onebit_adam",
     "power",
     "qadam",
+    "radam",
     "rmsprop",
+    "rmsprop_momentum",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
     "sgd",
     "sgdm",
     "signsgd",
     "signum",
     "simulate",
     "wilson",
+    "yogi",
 ]
 
 

@@ -26,6 +26,8 @@ VARIANTS = {
     **{f"amsgrad, {name}": lambda name=name, **more: ts.amsgrad(variant=name, **more) for name in ("torch", "optax", "keras")},
     **{f"lion_k, {name}": lambda name=name, **more: ts.lion_k(potential=name, **more) for name in ("l1", "l2")},
     "adam, uncorrected": lambda **more: ts.adam(bias_correction=False, **more),
+    "adopt, clipped": lambda **more: ts.adopt(clipped=True, **more),
+    "yogi, uncorrected": lambda **more: ts.yogi(bias_correction=False, **more),
     "sgdm, ema": lambda **more: ts.sgdm(convention="ema", **more),
 }  # fmt: skip
 
@@ -46,9 +48,10 @@ def test_most_methods_have_a_pair() -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_optimizer_gives_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = VARIANTS[name](schedule=ts.power(0.5))
     sweep = ts.Sweep(
-        reddi.periodic(5.0),
-        VARIANTS[name](schedule=ts.power(0.5)),
+        zhang.piecewise(4) if method.boxless else reddi.periodic(5.0),
+        method,
         axes={"lr": np.geomspace(1e-6, 0.9, 300)},  # one whole tile and a padded one
         steps=203,
         checkpoints=(1, 50, 100),

@@ -81,6 +81,8 @@ def choices(constructor: Any) -> Iterator[ts.Optimizer]:
         "potential": ("l1", "smooth_l1", "l2"),
         "bias_correction": (False, True),
         "amsgrad": (False, True),
+        "clipped": (False, True),
+        "rescale": (False, True),
     }
     parameters = inspect.signature(constructor).parameters
     yield constructor()

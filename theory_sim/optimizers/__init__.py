@@ -3,18 +3,35 @@
 from theory_sim.optimizers import (
     adam,
     adaptive,
+    cautious,
     clipped,
+    descendants,
     feedback,
     gossip,
     lowbit,
     momentum,
     quantized,
+    schedule_free,
     server,
     sign,
 )
 
 OPTIMIZERS = {
     constructor.__name__: constructor
-    for family in (momentum, adaptive, adam, clipped, sign, gossip, feedback, quantized, server, lowbit)
+    for family in (
+        momentum,
+        adaptive,
+        adam,
+        descendants,
+        clipped,
+        sign,
+        cautious,
+        schedule_free,
+        gossip,
+        feedback,
+        quantized,
+        server,
+        lowbit,
+    )
     for constructor in family.OPTIMIZERS
 }

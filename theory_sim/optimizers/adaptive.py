@@ -1,4 +1,4 @@
-"""Relatives of Adam by the second moment: AdaGrad, RMSProp, Generic Adam, AdamNC, ADOPT, no EMA."""
+"""Relatives of Adam by the second moment: AdaGrad, three RMSProps, Generic Adam, AdamNC, ADOPT, no EMA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments, of_eps
-from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.optimizers.parts import clip, largest, nonzero, of_beta
 
 
 def _adagrad(g: float, lr: float, eps: float, x: float, v: float) -> Moments:
@@ -22,6 +22,27 @@ def _rmsprop(
 ) -> Moments:
     v = beta2 * v + (1.0 - beta2) * g * g
     return x - lr * g / nonzero(math.sqrt(v + eps_inside) + eps_outside), v
+
+
+def _rmsprop_momentum(
+    g: float, lr: float, beta2: float, eps_inside: float, eps_outside: float, momentum: float,
+    x: float, v: float, m: float,
+) -> Moments:  # fmt: skip
+    v = beta2 * v + (1.0 - beta2) * g * g
+    m = momentum * m + g / nonzero(math.sqrt(v + eps_inside) + eps_outside)
+    return x - lr * m, v, m
+
+
+def _centered_rmsprop(
+    g: float, lr: float, beta2: float, eps_inside: float, eps_outside: float, momentum: float,
+    x: float, v: float, mean: float, m: float,
+) -> Moments:  # fmt: skip
+    """Graves 2013, equations (38) to (42)."""
+    v = beta2 * v + (1.0 - beta2) * g * g
+    mean = beta2 * mean + (1.0 - beta2) * g
+    variance = largest(0.0, v - mean * mean)
+    m = momentum * m + g / nonzero(math.sqrt(variance + eps_inside) + eps_outside)
+    return x - lr * m, v, mean, m
 
 
 def _generic_adam(
@@ -43,6 +64,15 @@ def _adopt(
     scale = nonzero(max(math.sqrt(v), eps))
     first = t == 1
     m = m if first else beta1 * m + (1.0 - beta1) * g / scale
+    return x if first else x - lr * m, m, g * g if first else beta2 * v + (1.0 - beta2) * g * g
+
+
+def _clipped_adopt(
+    g: float, t: int, lr: float, beta1: float, beta2: float, eps: float, x: float, m: float, v: float
+) -> Moments:
+    """ADOPT that clips g/sqrt(v) at t^(1/4), t = 1 being the first step that moves."""
+    first, bound = t == 1, math.sqrt(math.sqrt(float(t) - 1.0))
+    m = m if first else beta1 * m + (1.0 - beta1) * clip(g / nonzero(max(math.sqrt(v), eps)), -bound, bound)
     return x if first else x - lr * m, m, g * g if first else beta2 * v + (1.0 - beta2) * g * g
 
 
@@ -96,6 +126,76 @@ def rmsprop(
         initial={"v": v0},
         variant={"eps_mode": eps_mode},
         paper="tieleman2012",
+    )
+
+
+@family
+def rmsprop_momentum(
+    lr: float = 0.001,
+    beta2: float = 0.99,
+    eps: float = 1e-8,
+    momentum: float = 0.9,
+    *,
+    eps_mode: str = "outside",
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """RMSProp with momentum of the scaled gradients, m = momentum m + g/root(v) and x -= lr m.
+
+    As torch.optim.RMSprop(momentum=...) and optax.rmsprop(momentum=...); keras has the step size in m.
+
+    Parameters
+    ----------
+    lr, beta2, eps : float
+        As in `rmsprop`.
+    momentum : float
+        In [0, 1).
+    eps_mode : {"outside", "inside"}
+        sqrt(v) + eps, torch's, or sqrt(v + eps), keras's.
+    schedule : Schedule
+    """
+    return Optimizer(
+        "RMSProp with momentum",
+        _rmsprop_momentum,
+        lr,
+        {**of_beta(beta2=beta2, momentum=momentum), **of_eps(eps, eps_mode)},
+        rows=("v", "m"),
+        schedule=schedule,
+        variant={"eps_mode": eps_mode},
+        paper="tieleman2012",
+    )
+
+
+@family
+def centered_rmsprop(
+    lr: float = 0.001,
+    beta2: float = 0.99,
+    eps: float = 1e-8,
+    momentum: float = 0.0,
+    *,
+    eps_mode: str = "outside",
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """RMSProp by the variance of gradients, v less the square of their mean (Graves 2013, arXiv:1308.0850).
+
+    As torch.optim.RMSprop(centered=True); a variance that rounding made negative is 0 here, and NaN there.
+    The paper has eps inside the root and the step size in m.
+
+    Parameters
+    ----------
+    lr, beta2, eps, momentum, eps_mode
+        As in `rmsprop_momentum`.
+    schedule : Schedule
+    """
+    base = rmsprop_momentum(lr, beta2, eps, momentum, eps_mode=eps_mode)
+    return Optimizer(
+        "Centered RMSProp",
+        _centered_rmsprop,
+        lr,
+        base.hyper,
+        rows=("v", "mean", "m"),
+        schedule=schedule,
+        variant=base.variant,
+        paper="graves2013",
     )
 
 
@@ -167,16 +267,26 @@ def adopt(
     beta2: float = 0.9999,
     eps: float = 1e-6,
     *,
+    clipped: bool = False,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """ADOPT without clipping (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
+    """ADOPT, clipped or not (Taniguchi et al. 2024, arXiv:2411.02853, Algorithm 2).
 
     Our step 1 sets v_0 = g_0^2 and does not move x, so the paper's step t is step t + 1 here,
     schedules included.
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps : float
+        The denominator is max(sqrt(v), eps).
+    clipped : bool
+        Whether g over the denominator is clipped at t^(1/4), the default of libraries, t = 1 being the first
+        step that moves; pytorch_optimizer counts it as t = 2.
+    schedule : Schedule
     """
     return Optimizer(
         "ADOPT",
-        _adopt,
+        _clipped_adopt if checks.flag("clipped", clipped) else _adopt,
         lr,
         {
             **of_beta(beta1=beta1, beta2=beta2),
@@ -184,6 +294,7 @@ def adopt(
         },
         rows=("m", "v"),
         schedule=schedule,
+        variant={"clipped": "true"} if clipped else {},
         paper="taniguchi2024",
     )
 
@@ -208,4 +319,13 @@ def accumulating_adam(
     )
 
 
-OPTIMIZERS = [adagrad, rmsprop, generic_adam, adam_nc, adopt, accumulating_adam]
+OPTIMIZERS = [
+    adagrad,
+    rmsprop,
+    rmsprop_momentum,
+    centered_rmsprop,
+    generic_adam,
+    adam_nc,
+    adopt,
+    accumulating_adam,
+]

@@ -1,4 +1,4 @@
-"""SGD and SGD with momentum, both conventions."""
+"""SGD and SGD with momentum: heavy ball, moving average, Nesterov, dampened."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ def _heavy_ball(g: float, lr: float, momentum: float, x: float, m: float) -> tup
 
 def _ema(g: float, lr: float, momentum: float, x: float, m: float) -> tuple[float, float]:
     m = momentum * m + (1.0 - momentum) * g
+    return x - lr * m, m
+
+
+def _nesterov(g: float, lr: float, momentum: float, x: float, m: float) -> tuple[float, float]:
+    m = momentum * m + g
+    return x - lr * (g + momentum * m), m
+
+
+def _dampened(
+    g: float, t: int, lr: float, momentum: float, dampening: float, x: float, m: float
+) -> tuple[float, float]:
+    m = g if t == 1 else momentum * m + (1.0 - dampening) * g
     return x - lr * m, m
 
 
@@ -73,4 +85,52 @@ def sgdm(
     )
 
 
-OPTIMIZERS = [gd, sgd, sgdm]
+@family
+def nesterov(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
+    """SGD with Nesterov's momentum, m = momentum m + g and x -= lr (g + momentum m).
+
+    As torch.optim.SGD(nesterov=True): x is the point where gradients are taken, that of Sutskever et al. 2013
+    after its look-ahead.
+    """
+    return Optimizer(
+        "Nesterov",
+        _nesterov,
+        lr,
+        {"momentum": checks.beta("momentum", momentum)},
+        rows=("m",),
+        schedule=schedule,
+        paper="sutskever2013",
+    )
+
+
+@family
+def dampened_sgdm(
+    lr: float = 0.01, momentum: float = 0.9, dampening: float = 0.9, *, schedule: Schedule = CONSTANT
+) -> Optimizer:
+    """SGD with momentum as torch.optim.SGD dampens it: m = momentum m + (1 - dampening) g, but m_1 = g_1.
+
+    With dampening = momentum it is `sgdm` of convention "ema" but for that first step, which is not dampened.
+
+    Parameters
+    ----------
+    lr, momentum : float
+        lr > 0, momentum in [0, 1).
+    dampening : float
+        In [0, 1]; 0 is the heavy ball.
+    schedule : Schedule
+    """
+    return Optimizer(
+        "Dampened SGDM",
+        _dampened,
+        lr,
+        {
+            "momentum": checks.beta("momentum", momentum),
+            "dampening": checks.number("dampening", dampening, 0.0, 1.0),
+        },
+        rows=("m",),
+        schedule=schedule,
+        paper="polyak1964",
+    )
+
+
+OPTIMIZERS = [gd, sgd, sgdm, nesterov, dampened_sgdm]

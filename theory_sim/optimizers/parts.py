@@ -23,6 +23,11 @@ def largest(top: float, value: float) -> float:
     return max(top, value) + 0.0 * value
 
 
+def clip(value: float, low: float, high: float) -> float:
+    """Return the nearest number in [low, high], NaN for what is not finite: compiled code would lose it."""
+    return min(max(value, low), high) + 0.0 * value
+
+
 def zero_or_one(at_zero: float) -> float:
     """Return a value of sign(0), or raise ValueError if it is neither numpy's 0 nor 1."""
     if at_zero not in (0.0, 1.0):
@@ -33,3 +38,8 @@ def zero_or_one(at_zero: float) -> float:
 def of_beta(**betas: float) -> dict[str, float]:
     """Return weights of moving averages, each checked to be in [0, 1)."""
     return {name: checks.beta(name, value) for name, value in betas.items()}
+
+
+def of_decay(weight_decay: float) -> dict[str, float]:
+    """Return a weight decay, checked to be >= 0."""
+    return {"weight_decay": checks.number("weight_decay", weight_decay, 0.0)}
