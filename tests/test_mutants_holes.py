@@ -19,7 +19,7 @@ from paper_checks.reddi2018 import theorems as reddi2018
 from paper_checks.theorems import compression, momentum
 from paper_checks.theorems.values import drift_of
 from theory_sim import exact
-from theory_sim.compressors import qsgd, top_k
+from theory_sim.compressors import l1_sign, qsgd, top_k
 from theory_sim.engine import job, loop
 from theory_sim.evidence.rates import least_squares
 from theory_sim.evidence.trial import put_on_trial, run_symbols
@@ -234,3 +234,9 @@ def test_a_measure_that_was_no_number_once_has_no_least_value() -> None:
     run = ts.simulate(problem, ts.gd(1.0), steps=4, checkpoints=[1, 4], running=True)
     assert run.size_min.values.ravel().tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
     assert run.size_max.values.ravel().tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
+
+
+def test_the_sign_of_zero_is_plus() -> None:
+    # One bit cannot say 0: of (0, 3, -3) the scale is 2, and 0 becomes +2.
+    for compressor in (l1_sign(), l1_sign(word=64)):
+        assert compressor.quantize(np.array([0.0, 3.0, -3.0])).tolist() == [2.0, 2.0, -2.0]
