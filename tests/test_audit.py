@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import theory_sim as ts
 from theory_sim.app import audit as audits
 from theory_sim.app.cli import main
-from theory_sim.evidence.bout import PROBE, Bout, Native
+from theory_sim.evidence.bout import Bout, Native
 from theory_sim.optimizers import OPTIMIZERS
 
 TORCH = {
@@ -28,7 +28,7 @@ OPTAX = {
     "optax:amsgrad": ts.amsgrad(variant="optax", eps=1e-8),
     "optax:rmsprop:decay=0.99,eps_in_sqrt=false": ts.rmsprop(beta2=0.99, eps=1e-8),
     "optax:sgd:momentum=0.9": ts.sgdm(),
-    "optax:lion": ts.lion(weight_decay=0.001),
+    "optax:lion:weight_decay=0.0": ts.lion(),
 }
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
 needs_optax = pytest.mark.skipif(importlib.util.find_spec("optax") is None, reason="needs optax")
@@ -45,9 +45,9 @@ def agree(spec: str, ours: ts.Optimizer) -> None:
     theirs, native = audits.contender(spec), Native(ours, "ours")
     bouts = []
     for bout in audits._bouts("battery"):
-        rate = native.rate(bout, PROBE) / PROBE
-        assert theirs.rate(bout, PROBE) / PROBE == pytest.approx(rate, rel=1e-9)
-        bouts.append(replace(bout, steps=2000, seeds=3, lr=audits.STEP / rate))
+        lr = audits.STEP / native.rate(bout, 1.0)
+        assert theirs.rate(bout, lr) == pytest.approx(audits.STEP, rel=1e-4)
+        bouts.append(replace(bout, steps=2000, seeds=3, lr=lr))
     for bout, a, b in zip(bouts, theirs.run(bouts), native.run(bouts), strict=True):
         np.testing.assert_allclose(
             a.judgement.means, b.judgement.means, rtol=1e-9, atol=1e-9, err_msg=bout.name
@@ -185,6 +185,14 @@ def test_lanes_share_a_tensor_only_where_that_changes_nothing(name: str, layout:
         (one,) = alone.run([bout])
         np.testing.assert_allclose(ends.x, one.x, rtol=1e-9)
         np.testing.assert_allclose(ends.judgement.means, one.judgement.means, rtol=1e-9)
+
+
+@needs_torch
+def test_an_optimizer_without_comparable_steps_is_not_run_until_it_has_an_lr() -> None:
+    card = ts.audit("torch.optim:Rprop", "shi.periodic", steps=2000)
+    assert (card.rows[0].verdict, card.rows[0].x_final, card.rows[0].steps) == ("UNJUDGED", None, 0)
+    assert "not comparable; not run" in card.rows[0].note or "ignores lr" in card.rows[0].note
+    assert ts.audit("torch.optim:Adafactor", "shi.periodic", steps=2000, lr=0.1).rows[0].steps == 2000
 
 
 def test_a_horizon_too_short_for_the_rule_decides_nothing() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.app import catalogue
-from theory_sim.evidence.bout import PROBE, PROBED, Bout, Contender, Ends, Native, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native, unjudged
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
@@ -27,7 +27,7 @@ from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.momentum import sgd
 
 STEP = 0.3
-"""Mean |step| at a constant step size, near x_1, to which step sizes are calibrated."""
+"""Mean |step| at a constant step size, by the gradients of x_1, to which step sizes are calibrated."""
 
 BATTERY: dict[str, tuple[str, str, int]] = {
     "reddi.periodic": ("reddi.periodic:C=1010.0,small=10.0,period=101", "cyclic", 1_000_000),
@@ -43,6 +43,7 @@ CONTROLS: dict[str, Callable[[], Optimizer]] = {
     "Adam": adam,
     "AMSGrad": partial(amsgrad, variant="torch"),
 }
+_PROBE, _ROUNDS = 0.01, 12  # the first step size that is tried, and how often it is corrected
 _HORIZON = 100_000  # of a problem outside the battery
 _EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
 _MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")
@@ -65,7 +66,7 @@ class Row:
     lr : float or None
         Step size of step 1, of lr / sqrt(t); None if nothing was run.
     mean_step : float or None
-        Mean |step| near x_1 at this lr held constant.
+        Mean |step| at this lr held constant, by the gradients of x_1.
     note : str
     """
 
@@ -279,8 +280,9 @@ def _made(made: Any, name: str, given: Mapping[str, Any] | None = None) -> Conte
     given = given or {}
     if isinstance(made, Optimizer):
         return Native(made.replace(**given) if given else made, name)
-    if not callable(made) or hasattr(made, "update"):
-        already = "a transformation with its step size already in it" if hasattr(made, "update") else ""
+    done = hasattr(made, "update") and hasattr(made, "init") and not inspect.isclass(made)
+    if not callable(made) or done:
+        already = "a transformation with its step size already in it" if done else ""
         raise ValueError(f"{name} is {already or checks.article(type(made).__name__)}, no optimizer: {_WAY}.")
     try:
         parameters = inspect.signature(made).parameters
@@ -320,29 +322,50 @@ def _rows(tried: Contender, bouts: Sequence[Bout], lr: float | str) -> tuple[Row
     running = [bout for bout, _, note in set_up if bout.lr > 0.0]
     ended = iter(tried.run(running) if running else [])
     rows = []
-    for bout, rate, note in set_up:
-        rows.append(_row(bout, next(ended) if bout.lr > 0.0 else unjudged(bout, ""), rate, note))
+    for bout, mean_step, note in set_up:
+        rows.append(_row(bout, next(ended) if bout.lr > 0.0 else unjudged(bout, ""), mean_step, note))
     return tuple(rows)
 
 
 def _calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, float, str]:
-    """Return the bout with its step size (0: it is not run), the mean |step| per lr, and a remark."""
-    one, two = (tried.rate(bout, factor * PROBE) for factor in (1.0, 2.0))
-    rate, note = one / PROBE, ""
+    """Return the bout with its step size (0: it is not run), the mean |step| there, and a remark."""
+    one, two = (tried.rate(bout, factor * _PROBE) for factor in (1.0, 2.0))
+    growth = two / one if one else 1.0
+    reason = ""
     if not (math.isfinite(one) and math.isfinite(two)):
-        return replace(bout, lr=0.0), math.nan, f"not finite within {PROBED} tiny steps; not run"
-    if one == 0.0 or two == 0.0:
-        return replace(bout, lr=0.0), 0.0, f"it does not move within {PROBED} tiny steps; not run"
-    growth = two / one
-    if abs(growth - 1.0) < 1e-3:
-        note = "it ignores lr: its steps are as long when lr doubles, so no step sizes can be set; not run"
-        return replace(bout, lr=0.0), rate, note
-    if abs(growth - 2.0) > 0.02:
-        note = f"steps grow {growth:.3g}-fold when lr doubles, so lr is comparable in part only"
-    return replace(bout, lr=STEP / rate if isinstance(lr, str) else lr), rate, note
+        reason = f"not finite within {PROBED} steps"
+    elif one == 0.0 or two == 0.0:
+        reason = f"it does not move within {PROBED} steps"
+    elif abs(growth - 1.0) < 1e-3:
+        reason = "it ignores lr: its steps are as long when lr doubles, so no step sizes can be set"
+    if reason:
+        return replace(bout, lr=0.0), math.nan, f"{reason}; not run"
+    if not isinstance(lr, str):
+        return replace(bout, lr=lr), tried.rate(bout, lr), ""
+    # Newton's method on logarithms: one round where steps are proportional to lr.
+    size, reached, power = _PROBE, one, 1.0
+    following = size * STEP / reached
+    for _ in range(_ROUNDS):
+        found = tried.rate(bout, following)
+        if not (math.isfinite(found) and found > 0.0):
+            following = math.sqrt(following * size)
+            continue
+        if following != size:
+            power = min(max(math.log(found / reached) / math.log(following / size), 0.2), 50.0)
+        size, reached = following, found
+        if abs(reached / STEP - 1.0) < 1e-6:
+            break
+        following = size * (STEP / reached) ** (1.0 / power)
+    if abs(reached / STEP - 1.0) > 0.05:
+        note = (
+            f"no lr was found with a mean |step| of {STEP:g}, so it is not comparable; not run, give it an lr"
+        )
+        return replace(bout, lr=0.0), reached, note
+    note = "" if abs(growth - 2.0) < 0.02 else f"steps grow {growth:.3g}-fold, not 2-fold, when lr doubles"
+    return replace(bout, lr=size), reached, note
 
 
-def _row(bout: Bout, ends: Ends, rate: float, note: str) -> Row:
+def _row(bout: Bout, ends: Ends, mean_step: float, note: str) -> Row:
     verdicts, stopped = ends.judgement.verdict.tolist(), ends.stopped[ends.stopped > 0]
     notes = [note, ends.note]
     verdict = verdicts[0] if len(set(verdicts)) == 1 else Verdict.UNDECIDED.value
@@ -364,7 +387,7 @@ def _row(bout: Bout, ends: Ends, rate: float, note: str) -> Row:
         x_final=final[0] if final is not None and len(final) == 1 else final,
         steps=bout.steps if bout.lr > 0.0 else 0,
         lr=bout.lr or None,
-        mean_step=bout.lr * rate if bout.lr else None,
+        mean_step=mean_step if bout.lr else None,
         note="; ".join(filter(None, notes)),
     )
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from theory_sim.nouns.problem import Problem
 
 Array = np.ndarray[Any, Any]
-PROBE = 1e-6  # a step size at which 1,000 steps stay where they began, as far as a gradient can tell
 PROBED = 1000
+_TINY = 1e-9  # a share of a step size with which so many steps stay where they began, to every gradient
 _PERIODS = 2
 
 
@@ -68,7 +68,7 @@ class Bout:
         )
 
     def near(self) -> Bout:
-        """Return this bout for a few tiny steps: one seed, no box, from the point of the box next to x_1."""
+        """Return this bout for measuring steps: few, one seed, no box, from the point of the box next to x_1."""
         start = np.clip(self.problem.start, *self.problem.bounds())
         point = tuple(start.tolist()) if start.ndim else float(start)
         problem = replace(self.problem, domain=None, start=point, rule=None)
@@ -138,7 +138,7 @@ class Contender(Protocol):
         """How its lanes were run."""
 
     def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| over `PROBED` steps near x_1 at a constant step size."""
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
 
     def run(self, bouts: Sequence[Bout]) -> list[Ends]:
         """Run every bout."""
@@ -204,14 +204,17 @@ class Native:
         )
 
     def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| over `PROBED` steps near x_1 at a constant step size."""
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
+
+        It is that of tiny steps, which see no other gradients, times what lr is to them.
+        """
         near = bout.near()
         run = Sweep(
-            near.problem, self.optimizer.replace(lr=lr), steps=PROBED, order=near.order,
+            near.problem, self.optimizer.replace(lr=_TINY * lr), steps=PROBED, order=near.order,
             checkpoints=range(1, PROBED + 1), workers=near.stream.workers,
         ).run()  # fmt: skip
         path = np.concatenate([near.stream.start, run.x.values.reshape(PROBED, -1)])
-        return float(np.abs(np.diff(path, axis=0)).mean())
+        return float(np.abs(np.diff(path, axis=0)).mean()) / _TINY
 
     def run(self, bouts: Sequence[Bout]) -> list[Ends]:
         """Run every bout as a sweep."""

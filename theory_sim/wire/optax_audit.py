@@ -6,13 +6,12 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.evidence.bout import PROBE, PROBED, Bout, Ends, judged, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Ends, judged, unjudged
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import build, tile
 from theory_sim.rules.language import names
@@ -124,6 +123,7 @@ class OptaxContender:
 
     def __init__(self, make: Callable[..., Any], name: str) -> None:
         self._make, self.name = make, name
+        self._probes: dict[Any, _Course] = {}
         parameters = inspect.signature(make).parameters.values()
         if not any(one.name == "learning_rate" or one.kind is one.VAR_KEYWORD for one in parameters):
             raise ValueError(
@@ -137,7 +137,7 @@ class OptaxContender:
         )
         with _quiet(), self._blamed("its first update"):
             x = jnp.ones(1)
-            made = self._built(PROBE)
+            made = self._built(0.01)
             made.update(x, made.init(x), x)
 
     def _built(self, lr: Any) -> Any:
@@ -147,10 +147,13 @@ class OptaxContender:
         return made
 
     def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| over `PROBED` steps near x_1 at a constant step size."""
-        near = replace(bout.near(), lr=lr)
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
+        key = (str(bout.problem), bout.order, bout.entropy)
         with _quiet(), self._blamed("its steps"):
-            course = _Course(self._built, [near], power=0.0)
+            if key not in self._probes:  # each is compiled once
+                self._probes[key] = _Course(self._built, [bout.near()], still=True)
+            course = self._probes[key]
+            course.lr = jnp.full(1, lr)
             course.advance()
         return float(course.path.mean() / PROBED)
 
@@ -183,10 +186,13 @@ class OptaxContender:
 
 
 class _Course:
-    """The lanes of bouts of one dimension and one horizon, side by side."""
+    """The lanes of bouts of one dimension and one horizon, side by side, with steps of size lr / sqrt(t).
 
-    def __init__(self, build: Callable[[Any], Any], bouts: Sequence[Bout], power: float = 0.5) -> None:
-        self.bouts, self.power = bouts, power
+    Still, steps have size lr and see the gradients of x_1.
+    """
+
+    def __init__(self, build: Callable[[Any], Any], bouts: Sequence[Bout], still: bool = False) -> None:
+        self.bouts, self.still = bouts, still
         self.steps = bouts[0].steps
         self.lowered = [Lowered(bout.problem) for bout in bouts]
         self.widths = [bout.stream.seeds for bout in bouts]
@@ -207,6 +213,7 @@ class _Course:
         self._update: Any = jax.vmap(lambda g, state, x, lr: build(lr).update(g, state, x))
         self.path = np.zeros(sum(self.widths))
         self.carry: Any = None
+        self._scan = jax.jit(lambda carry, drawn: jax.lax.scan(self._step, carry, drawn)[0])
 
     def _split(self, values: Any) -> list[Any]:
         ends = np.cumsum(self.widths).tolist()
@@ -226,7 +233,7 @@ class _Course:
         return jnp.concatenate(found)
 
     def _step(self, carry: Any, drawn: Any) -> Any:
-        x, state, stopped, escaped, sums, path = carry
+        x, lr, state, stopped, escaped, sums, path = carry
         t, indices, uniforms, parts = drawn
         if self.most:
             seen = self._measured(x, t, indices)
@@ -234,13 +241,15 @@ class _Course:
         g = jnp.concatenate(
             [
                 jax.vmap(one.gradient, (0, None, 0, 0))(points, t, index, u)
-                for one, points, index, u in zip(self.lowered, self._split(x), indices, uniforms, strict=True)
+                for one, points, index, u in zip(
+                    self.lowered, self._split(self.start if self.still else x), indices, uniforms, strict=True
+                )
             ]
         )
         dead = stopped > 0
         g = jnp.where(dead[:, None], 0.0, g)
-        factor = 1.0 / jnp.sqrt(t.astype(x.dtype)) if self.power else 1.0
-        step, state = self._update(g, state, x, self.lr * factor)
+        factor = 1.0 if self.still else 1.0 / jnp.sqrt(t.astype(x.dtype))
+        step, state = self._update(g, state, x, lr * factor)
         new = x + step
         bad = ~jnp.isfinite(new).all(axis=1) & ~dead
         escaped |= bad & ~self.boxed & jnp.isinf(new).any(axis=1)
@@ -248,21 +257,20 @@ class _Course:
         new = jnp.where(
             (stopped > 0)[:, None], self.start, jnp.clip(new, self.low[:, None], self.high[:, None])
         )
-        return (new, state, stopped, escaped, sums, path + jnp.abs(new - x).mean(axis=1)), None
+        return (new, lr, state, stopped, escaped, sums, path + jnp.abs(new - x).mean(axis=1)), None
 
     def advance(self) -> None:
         """Take every step."""
         many = sum(self.widths)
         state = self._init(self.start, self.lr)
         carry = (
-            self.start, state, jnp.zeros(many, int), jnp.zeros(many, bool),
+            self.start, self.lr, state, jnp.zeros(many, int), jnp.zeros(many, bool),
             jnp.zeros((many, self.most + 1)), jnp.zeros(many),
         )  # fmt: skip
-        scan = jax.jit(lambda carry, drawn: jax.lax.scan(self._step, carry, drawn)[0])
         for first in range(1, self.steps + 1, _BLOCK):
             count = min(_BLOCK, self.steps + 1 - first)
-            carry = scan(carry, self._drawn(first, count))
-        x, _, stopped, escaped, sums, path = carry
+            carry = self._scan(carry, self._drawn(first, count))
+        x, _, _, stopped, escaped, sums, path = carry
         self.carry = tuple(np.asarray(one) for one in (x, stopped, escaped, sums))
         self.path = np.where(np.asarray(stopped) > 0, np.nan, np.asarray(path))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.evidence.bout import PROBE, PROBED, Bout, Ends, Record, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, unjudged
 from theory_sim.nouns.verdict import Verdict
 
 try:
@@ -25,6 +25,7 @@ except ImportError as error:
 
 Array = np.ndarray[Any, Any]
 _TESTED, _AGREE = 200, 1e-9
+_FIRST = 0.01  # step size with which an optimizer is built before any is chosen
 LAYOUTS = ("together", "grouped", "alone")
 _SAID = {
     "together": "acts coordinatewise (200 steps), so all lanes are one tensor",
@@ -85,9 +86,10 @@ class _Course:
         parameter.grad = torch.from_numpy(g)
         return parameter
 
-    def advance(self, first: int, last: int, power: float = 0.5) -> None:
-        """Take the steps first ... last with step sizes lr / t^power."""
-        moving = [*zip(self.records, self.at, self.to, strict=True)]
+    def advance(self, first: int, last: int, still: bool = False) -> None:
+        """Take the steps first ... last of size lr / sqrt(t); or, still, of size lr by the gradients of x_1."""
+        points = self._parts(self.start) if still else self.at
+        moving = [*zip(self.records, points, self.to, strict=True)]
         for self.t in range(first, last + 1):
             t = self.t
             for record, x, g in moving:
@@ -97,7 +99,7 @@ class _Course:
                 elif t == record.bout.steps + 1:
                     g[...] = 0.0
             self.g *= self.alive
-            factor = 1.0 / math.sqrt(t) if power == 0.5 else 1.0
+            factor = 1.0 if still else 1.0 / math.sqrt(t)
             for group, lr in self.groups:
                 group["lr"] = lr * factor
             for optimizer in self.optimizers:
@@ -154,7 +156,7 @@ class TorchContender:
         parameter = torch.ones(1, dtype=torch.float64, requires_grad=True)
         parameter.grad = torch.ones_like(parameter)
         with _quiet():
-            optimizer = self.build([parameter], PROBE)
+            optimizer = self.build([parameter], _FIRST)
             closure = inspect.signature(optimizer.step).parameters.get("closure")
             if closure is not None and closure.default is closure.empty:
                 raise ValueError(
@@ -180,14 +182,17 @@ class TorchContender:
         return made
 
     def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| over `PROBED` steps near x_1 at a constant step size, set after construction."""
-        near, total = replace(bout.near(), lr=PROBE), 0.0
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
+
+        The step size is set after the construction, as a schedule does.
+        """
+        near, total = replace(bout.near(), lr=_FIRST), 0.0
         with _quiet(), self._blamed("its steps"):
             course = _Course(self, [near], "alone")
             course.groups = [(group, lr) for group, _ in course.groups]
             for t in range(1, PROBED + 1):
                 before = course.x.copy()
-                course.advance(t, t, power=0.0)
+                course.advance(t, t, still=True)
                 total += float(np.abs(course.x - before).mean())
         return total / PROBED if course.alive.all() else math.nan
 
