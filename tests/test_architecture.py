@@ -88,6 +88,8 @@ def test_importing_the_engine_is_light() -> None:
         "scipy",
         "zarr",
         "torch",
+        "jax",
+        "optax",
         "distributed",
         "rich",
         "click",

@@ -4,6 +4,7 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 `counterexamples`, `paper_checks` and `figures` build on it.
 """
 
+from theory_sim.app.audit import audit
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.claim import Claim, Evidence
 from theory_sim.nouns.figure import Figure
@@ -81,6 +82,7 @@ __all__ = [
     "ademamix",
     "adopt",
     "amsgrad",
+    "audit",
     "cautious_adamw",
     "cautious_lion",
     "cautious_sgdm",

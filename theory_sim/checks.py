@@ -44,6 +44,12 @@ def written(value: Any) -> str:
     return str(getattr(value, "__name__", value))
 
 
+def sentence(error: BaseException) -> str:
+    """Return the first line of what an exception of somebody else's code says, shortened, with a full stop."""
+    line = next(iter(str(error).strip().splitlines()), "") or "nothing more"
+    return f"{line if len(line) <= 200 else line[:200] + ' ...'}".rstrip(".") + "."
+
+
 def instance(name: str, value: Any, kind: type | tuple[type, ...], described: str) -> None:
     """Raise TypeError unless a value is of a kind, which the message describes."""
     if not isinstance(value, kind):

@@ -60,12 +60,12 @@ def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     return {**drift_of(problem, optimizer), "warm": float(moments == ("mean_gradient", "max_square"))}
 
 
-# From rest without bias correction the first steps are long, and may carry x to the curved part, where D does not
-# decide: see `counterexamples.drift.closed_form`.
+# Near the minimiser D does not decide, see `counterexamples.drift.closed_form`; from rest without bias correction the
+# first steps are long, and may carry x there.
 _WARM = {"warm": "1 if m starts at the mean gradient and v at the largest square, else 0"}
 _WHERE_IT_DECIDES = (
     CYCLIC,
-    Condition("x0 >= -1", "x starts on the linear part"),
+    Condition("Abs(x0 + 2) >= 1", "x starts at least 1 from the minimiser"),
     Condition("warm == 1", "the moments start at the mean gradient and the largest square"),
 )
 

@@ -5,8 +5,10 @@ The engine knows no paper: the three other packages are imported by name, here o
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -82,10 +84,14 @@ def select_claims(names: tuple[str, ...]) -> list[Claim]:
     return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
 
 
+_COMMA = re.compile(r",(?![^(\[]*[)\]])")  # outside of brackets
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
 
 
 def _value(text: str) -> Any:
+    if text[0] in "([":
+        with suppress(ValueError, SyntaxError):
+            return ast.literal_eval(text)
     for kind in (int, float):
         try:
             return kind(text)
@@ -95,7 +101,7 @@ def _value(text: str) -> Any:
 
 
 def arguments(text: str, owner: str = "", names: Sequence[str] = ()) -> dict[str, Any]:
-    """Parse ``"a=1,b=0.5"`` into keyword arguments: integers, floats, true, false, none or strings.
+    """Parse ``"a=1,b=(0.5,2)"`` into keyword arguments: numbers, tuples of them, true, false, none or strings.
 
     Parameters
     ----------
@@ -110,7 +116,7 @@ def arguments(text: str, owner: str = "", names: Sequence[str] = ()) -> dict[str
         For a part that is not ``name=value``.
     """
     out: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
+    for part in filter(None, _COMMA.split(text)):
         name, equals, value = part.partition("=")
         if not (name.strip() and equals and value.strip()):
             bare = names and not equals and name.strip() not in names

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from theory_sim.rules import build, inspection, tile
 from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
 from theory_sim.rules.results import require_results
+
+if TYPE_CHECKING:
+    from theory_sim.engine.stream import Stream
 
 # Names that an output of a run has, or that a rule binds itself.
 _TAKEN = ("x", "t", "i", "j", "d", "index", "workers", "noise", "u", "v")
@@ -233,6 +236,14 @@ class Problem:
             made: Problem = rebuilt(self, changes, kept=("start", "rule"), given=given)
             return made
         return replace(self, constants={**self.constants, **changes})
+
+    def stream(
+        self, order: str = "cyclic", seeds: int = 1, entropy: int = 0, workers: int | None = None
+    ) -> Stream:
+        """Return what the lanes of a sweep meet on this problem, for a loop of one's own; see `Stream`."""
+        from theory_sim.engine.stream import Stream
+
+        return Stream(self, order, seeds, entropy, workers)
 
     def bounds(self) -> tuple[float, float]:
         """Return the box, infinite when there is none."""

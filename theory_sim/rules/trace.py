@@ -301,6 +301,10 @@ def _plain(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, np.generic)
 
 
+def _device(value: Any) -> Any:
+    return getattr(value, "device", None)  # an array that jax traces has none
+
+
 def _total(
     of_numbers: Callable[..., Any], of_numpy: Callable[..., Any], of_arrays: Callable[..., Any]
 ) -> Callable[..., Any]:
@@ -326,7 +330,7 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     ----------
     rule : callable
     library : module
-        numpy, or torch: what has ``where``, ``sqrt``, ... for its arrays.
+        numpy, torch or jax.numpy: what has ``where``, ``sqrt``, ... for its arrays.
 
     Returns
     -------
@@ -350,12 +354,12 @@ def _on_arrays(text: str, name: str, defaults: Any, library: Any) -> Callable[..
     def where(condition: Any, yes: Any, no: Any) -> Any:
         if isinstance(condition, bool | np.bool_):
             return yes if condition else no
-        sides = arrays(condition.device, yes, no) if _plain(yes) and _plain(no) else (yes, no)
+        sides = arrays(_device(condition), yes, no) if _plain(yes) and _plain(no) else (yes, no)
         return library.where(condition, *sides)
 
     def function(name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
-            device = next(value.device for value in values if not _plain(value))
+            device = next(_device(value) for value in values if not _plain(value))
             return getattr(library, name)(*arrays(device, *values))
 
         return call

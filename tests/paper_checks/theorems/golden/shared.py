@@ -33,7 +33,13 @@ _CONDITIONS: dict[str, tuple[Row, ...]] = {
     "reshuffled components": (word("order", "reshuffled", "cyclic", "replacement"),),
     "components drawn with replacement": (word("order", "replacement", "cyclic", "reshuffled"),),
     "one gradient per step": (equal("workers", 1),),
-    "x starts on the linear part": (at_least("x0", -1),),
+    "x starts at least 1 from the minimiser": (
+        Row(
+            ({"x0": -1}, {"x0": -3}, {"x0": 0.5}, {"x0": -3.7}),
+            ({"x0": -1.000001}, {"x0": -2.999999}, {"x0": -2}),
+            lambda x0, **_: abs(x0 + 2) - 1,
+        ),
+    ),
     "the moments start at the mean gradient and the largest square": (equal("warm", 1),),
     "strong growth: all gradients vanish where the mean does": (equal("D0", 0),),
     "f is convex": (at_least("mu", 0),),

@@ -1,0 +1,357 @@
+"""Anybody's optimizer on trial: twins of ours, awkward ones, refusals, the card."""
+
+import functools
+import importlib.util
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import theory_sim as ts
+from theory_sim.app import audit as audits
+from theory_sim.app.cli import main
+from theory_sim.evidence.bout import Bout, Native
+from theory_sim.optimizers import OPTIMIZERS
+
+TORCH = {
+    "torch.optim:Adam": ts.adam(),
+    "torch.optim:Adam:amsgrad=true": ts.amsgrad(variant="torch", eps=1e-8),
+    "torch.optim:RMSprop": ts.rmsprop(beta2=0.99, eps=1e-8),
+    "torch.optim:SGD:momentum=0.9": ts.sgdm(),
+}
+OPTAX = {
+    "optax:adam": ts.adam(),
+    "optax:amsgrad": ts.amsgrad(variant="optax", eps=1e-8),
+    "optax:rmsprop:decay=0.99,eps_in_sqrt=false": ts.rmsprop(beta2=0.99, eps=1e-8),
+    "optax:sgd:momentum=0.9": ts.sgdm(),
+    "optax:lion:weight_decay=0.0": ts.lion(),
+}
+FULL = os.environ.get("THEORY_SIM_TIER") == "full"
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+needs_optax = pytest.mark.skipif(importlib.util.find_spec("optax") is None, reason="needs optax")
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["audit", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def agree(spec: str, ours: ts.Optimizer) -> None:
+    """The same rates, paths and window means as ours, on every problem of the battery."""
+    theirs, native = audits.contender(spec), Native(ours, "ours")
+    bouts = []
+    for bout in audits._bouts("battery"):
+        lr = audits.STEP / native.rate(bout, 1.0)
+        assert theirs.rate(bout, lr) == pytest.approx(audits.STEP, rel=1e-4)
+        bouts.append(replace(bout, steps=2000, seeds=3, lr=lr))
+    for bout, a, b in zip(bouts, theirs.run(bouts), native.run(bouts), strict=True):
+        np.testing.assert_allclose(
+            a.judgement.means, b.judgement.means, rtol=1e-9, atol=1e-9, err_msg=bout.name
+        )
+        np.testing.assert_allclose(a.x, b.x, rtol=1e-9, atol=1e-9, err_msg=bout.name)
+        assert a.judgement.verdict.tolist() == b.judgement.verdict.tolist()
+
+
+@needs_torch
+@pytest.mark.parametrize("spec", TORCH)
+def test_twins_of_torch_take_our_steps(spec: str) -> None:
+    agree(spec, TORCH[spec])
+
+
+@needs_optax
+@pytest.mark.parametrize("spec", OPTAX)
+def test_twins_of_optax_take_our_steps(spec: str) -> None:
+    agree(spec, OPTAX[spec])
+
+
+@needs_torch
+@pytest.mark.parametrize("spec", TORCH if FULL else ["torch.optim:Adam"])
+def test_twins_of_torch_get_our_verdicts(spec: str) -> None:
+    found, ours = (ts.audit(one, steps=66_000, seeds=2) for one in (spec, TORCH[spec]))
+    assert [row.verdict for row in found.rows] == [row.verdict for row in ours.rows]
+    assert found.controls == ours.controls
+    wrong = {row.problem for row in found.rows if row.verdict == "DIVERGED"}
+    assert wrong == ({"reddi.periodic"} if spec in ("torch.optim:Adam", "torch.optim:RMSprop") else set())
+
+
+@needs_torch
+@pytest.mark.skipif(not FULL, reason="3e5 steps of torch take a minute")
+def test_amsgrad_of_torch_is_right_where_adam_is_wrong() -> None:
+    card = ts.audit("torch.optim:Adam:amsgrad=true", "reddi.periodic", steps=300_000)
+    assert (card.rows[0].verdict, card.controls["AMSGrad"][0].verdict) == ("CONVERGED", "CONVERGED")
+    assert card.controls["Adam"][0].verdict == "DIVERGED"
+
+
+def test_the_battery_decides_about_adam_and_its_family() -> None:
+    adam, amsgrad = ts.audit(ts.adam(), "reddi.periodic"), ts.audit("amsgrad:variant=torch", "reddi.periodic")
+    assert [adam.rows[0].verdict, amsgrad.rows[0].verdict] == ["DIVERGED", "CONVERGED"]
+    assert {name: rows[0].verdict for name, rows in adam.controls.items()} == {
+        "SGD": "CONVERGED", "Adam": "DIVERGED", "AMSGrad": "CONVERGED",
+    }  # fmt: skip
+    assert "(where SGD and AMSGrad CONVERGED)" in adam.conclusion
+    assert str(adam) == adam.conclusion
+    assert adam.rows[0].mean_step == pytest.approx(audits.STEP)
+    assert adam.lr == {"reddi.periodic": adam.rows[0].lr}
+
+
+if importlib.util.find_spec("torch") is not None:
+    import torch
+
+    class Signs(torch.optim.Optimizer):
+        """Signed steps, with whatever goes wrong."""
+
+        def __init__(self, params: Any, lr: float = 0.1, wrong: str = "") -> None:
+            super().__init__(params, {"lr": lr})
+            self.wrong, self.t = wrong, 0
+
+        def size(self, p: Any) -> Any:
+            return torch.sign(p.grad)
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:
+            self.t += 1
+            late = self.t > 5000
+            if self.wrong == "raises" and late:
+                raise RuntimeError("boom\nin line 2")
+            for group in self.param_groups:
+                for p in group["params"]:
+                    lr = 0.01 if self.wrong == "ignores" else 0.0 if self.wrong == "still" else group["lr"]
+                    p.sub_(lr * self.size(p) * (torch.nan if self.wrong == "nan" and late else 1.0))
+                    if self.wrong == "lost" and late:
+                        self.state[p]["v"] = p / 0.0
+
+    class Normed(Signs):
+        """One norm for each parameter."""
+
+        def size(self, p: Any) -> Any:
+            return p.grad / torch.linalg.vector_norm(p.grad)
+
+    class Whole(Signs):
+        """One norm for all parameters."""
+
+        def size(self, p: Any) -> Any:
+            every = [one.grad.ravel() for group in self.param_groups for one in group["params"]]
+            return p.grad / torch.linalg.vector_norm(torch.cat(every))
+
+    class NoStep(torch.optim.Optimizer):
+        """No step."""
+
+        def __init__(self, params: Any, lr: float = 0.1) -> None:
+            super().__init__(params, {"lr": lr})
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("wrong", "verdict", "note"),
+    [
+        ("ignores", "UNJUDGED", "it ignores lr"),
+        ("still", "UNJUDGED", "it does not move"),
+        ("nan", "UNDECIDED", "not finite after step 5001 in 1 of 1 runs"),
+        ("raises", "UNDECIDED", "step 5001 raised RuntimeError: boom"),
+        ("lost", "UNDECIDED", "its state v is not finite"),
+        ("", "DIVERGED", ""),
+    ],
+)
+def test_what_goes_wrong_is_a_line_on_the_card(wrong: str, verdict: str, note: str) -> None:
+    make = functools.partial(Signs, wrong=wrong)
+    card = ts.audit(lambda params, lr: make(params, lr=lr), "shi.periodic", steps=6000)
+    assert (card.rows[0].verdict, note in card.rows[0].note) == (verdict, True), card.rows[0]
+    assert f"{verdict} on shi.periodic" in card.conclusion
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("Signs", "together"), ("Normed", "grouped"), ("Whole", "alone"), ("AdamW", "grouped")],
+)
+def test_lanes_share_a_tensor_only_where_that_changes_nothing(name: str, layout: str) -> None:
+    from theory_sim.wire.torch_audit import TorchContender
+
+    problem = audits._bouts("smooth.quadratic:d=2,sigma=0.5")[0].problem
+    bouts = [
+        Bout("two", problem, steps=300, seeds=3, lr=0.05),
+        replace(audits._bouts("zhang.piecewise")[1], steps=250, seeds=2, lr=0.3),
+    ]
+    make = globals().get(name) or getattr(torch.optim, name)
+    tried = TorchContender(make, name)
+    together = tried.run(bouts)
+    assert tried.layout == layout
+    for bout, ends in zip(bouts, together, strict=True):
+        alone = TorchContender(make, name)
+        alone._chosen = lambda bouts: "alone"  # type: ignore[method-assign]
+        (one,) = alone.run([bout])
+        np.testing.assert_allclose(ends.x, one.x, rtol=1e-9)
+        np.testing.assert_allclose(ends.judgement.means, one.judgement.means, rtol=1e-9)
+
+
+@needs_torch
+def test_an_optimizer_without_comparable_steps_is_not_run_until_it_has_an_lr() -> None:
+    card = ts.audit("torch.optim:Rprop", "shi.periodic", steps=2000)
+    assert (card.rows[0].verdict, card.rows[0].x_final, card.rows[0].steps) == ("UNJUDGED", None, 0)
+    assert "not comparable; not run" in card.rows[0].note or "ignores lr" in card.rows[0].note
+    assert ts.audit("torch.optim:Adafactor", "shi.periodic", steps=2000, lr=0.1).rows[0].steps == 2000
+
+
+def test_a_horizon_too_short_for_the_rule_decides_nothing() -> None:
+    row = ts.audit("sgd", "reddi.periodic", steps=2000).rows[0]
+    assert row.verdict == "UNDECIDED"
+    assert "2000 steps are too few" in row.note
+
+
+def test_a_step_size_can_be_given() -> None:
+    card = ts.audit("sgd", ["smooth.quadratic"], steps=1000, lr=0.5)
+    assert (card.lr, card.rows[0].lr) == (0.5, 0.5)
+    assert card.rows[0].mean_step == pytest.approx(0.5, rel=1e-2)
+    assert "lr = 0.5" in card.conclusion
+
+
+def test_problems_by_name() -> None:
+    names = "zhang.piecewise,reddi.periodic:C=10,period=3@replacement,shi.periodic"
+    found = [bout.name for bout in audits._bouts(names)]
+    assert found == [
+        "zhang.piecewise@cyclic", "zhang.piecewise@reshuffled", "reddi.periodic:C=10,period=3@replacement",
+        "shi.periodic",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["choco", "eight_bit_adam", "qadam", "lion"])
+def test_every_kind_of_ours_can_be_tried_or_says_why_not(name: str) -> None:
+    arguments = [name, "--steps", "2000", "--problems", "shi.periodic"]
+    if name == "choco":
+        assert "nodes" in run(*arguments, code=2).output
+    else:
+        assert name in OPTIMIZERS
+        assert "shi.periodic" in run(*arguments).output
+
+
+def test_the_command_writes_the_card(tmp_path: Path) -> None:
+    file = tmp_path / "card.json"
+    given = ["adam:beta2=0.99", "--steps", "3000", "--problems", "shi.periodic", "--json", str(file)]
+    assert "this says nothing of other step sizes" in " ".join(run(*given).output.split())
+    card = json.loads(file.read_text(), parse_constant=pytest.fail)
+    assert card["optimizer"] == "adam:beta2=0.99"
+    assert {"problem", "verdict", "x_final", "steps", "note"} <= card["rows"][0].keys()
+    assert card["rows"][0]["x_final"] == pytest.approx(-1.0, abs=0.1)
+    assert card["controls"].keys() == {"SGD", "Adam", "AMSGrad"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["adm"], "did you mean adam"),
+        (["adam:beta3=1"], "did you mean"),
+        (["adam:lr=0.1"], "use --lr"),
+        (["torch.optim.Adam"], "torch.optim:Adam"),
+        (["nomodule:Adam"], "No module nomodule"),
+        (["math:sqrt"], "no optimizer"),
+        (["math:pi"], "is a float, no optimizer"),
+        (["pathlib:Path"], "is a class, and no torch.optim.Optimizer"),
+        (["math:sqr"], "did you mean sqrt"),
+        (["/no/file.py:make"], "There is no file /no/file.py"),
+        (["/no/file.py"], "a colon and a name"),
+        (["adam", "--problems", "shi.periodc"], "did you mean shi.periodic"),
+        (["adam", "--problems", ""], "problems is empty"),
+        (["adam", "--problems", "shi.periodic:C=3@cycle"], "did you mean cyclic"),
+        (["adam", "--steps", "0"], "steps = 0"),
+        (["adam", "--seeds", "0"], "seeds = 0"),
+        (["adam", "--lr", "-1"], "lr = -1"),
+        (["adam", "--lr", "calibrated"], "did you mean calibrate"),
+    ],
+)
+def test_refusals(arguments: list[str], message: str) -> None:
+    output = run(*arguments, code=2).output
+    assert message in " ".join(output.replace("│", "").split())
+    assert "Traceback" not in output
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("torch.optim:LBFGS", "asks for a closure"),
+        ("torch.optim:SparseAdam", "does not support dense gradients"),
+        ("torch.optim:Adamm", "did you mean Adam"),
+        ("torch.optim:lr_scheduler", "is a module, no optimizer"),
+        ("torch.nn:Linear", "no torch.optim.Optimizer"),
+        ("torch:sum", "no optimizer"),
+        ("torch.optim:Adam:betas=3", "its construction raised TypeError"),
+        ("torch.optim:Adam:bta=3", "did you mean"),
+        ("torch.optim:Adam:lr=3", "sets lr itself"),
+        ("torch.optim:Muon", "2D"),
+        ("{file}:factory", "which is no torch.optim.Optimizer"),
+        ("{file}:raises", "raised KeyError: 'nope'"),
+        ("{file}:two", "takes (a, b)"),
+        ("{file}:mak", "did you mean make"),
+        ("{broken}:make", "cannot be run: ZeroDivisionError"),
+    ],
+)
+def test_refusals_with_torch(spec: str, message: str, tmp_path: Path) -> None:
+    file, broken = tmp_path / "own.py", tmp_path / "broken.py"
+    broken.write_text("1 / 0\n")
+    file.write_text(
+        "def factory(params, lr): return 3\ndef raises(params, lr): raise KeyError('nope')\n"
+        "def two(a, b): return 1\ndef make(params, lr): return None\n"
+    )
+    test_refusals([spec.format(file=file, broken=broken)], message)
+
+
+@needs_torch
+def test_a_class_without_a_step_is_refused() -> None:
+    with pytest.raises(ValueError, match="its first step raised NotImplementedError"):
+        ts.audit(NoStep)
+
+
+@needs_optax
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("optax:adamm", "did you mean adam"),
+        ("optax:adam:foo=2", "Unknown argument of adam"),
+        ("optax:adam:learning_rate=2", "sets learning_rate itself"),
+        ("optax:scale_by_adam", "no optimizer"),
+        ("optax:lbfgs", "its first update raised TypeError"),
+    ],
+)
+def test_refusals_with_optax(spec: str, message: str) -> None:
+    test_refusals([spec], message)
+
+
+@needs_optax
+@pytest.mark.parametrize("order", ["cyclic", "reshuffled"])
+def test_jax_sees_the_gradients_of_the_stream(order: str) -> None:
+    import jax
+
+    from tests.engine.test_stream import PROBLEMS, instance
+    from theory_sim.wire.optax_audit import Lowered
+
+    tried = 0
+    for name in PROBLEMS:
+        problem = instance(name)
+        if problem.facts.get("workers", 1) != 1:
+            continue
+        try:
+            lowered = Lowered(problem)
+        except ValueError:  # kernels
+            continue
+        tried += 1
+        stream = problem.stream(order, seeds=2)
+        points = stream.start + np.array([[0.3], [-1.7]])
+        for t in (1, 2, 7):
+            index, uniforms = stream.components(t)[0], stream.uniforms(t).T
+            with jax.enable_x64(True):
+                found = [lowered.gradient(jax.numpy.asarray(x), t, i, u)
+                         for x, i, u in zip(points, index, jax.numpy.asarray(uniforms), strict=True)]  # fmt: skip
+            np.testing.assert_allclose(found, stream.gradient(points, t), rtol=1e-9, atol=1e-12, err_msg=name)
+            for measure, value in stream.measures(points, t).items() if problem.measures else ():
+                if measure not in problem.online:
+                    with jax.enable_x64(True):
+                        seen = [lowered.measure(jax.numpy.asarray(x), t, i, measure)
+                                for x, i in zip(points, index, strict=True)]  # fmt: skip
+                    np.testing.assert_allclose(seen, value, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert tried > 30
