@@ -74,6 +74,7 @@ def rms_constants(build: Callable[[], Compressor]) -> Evidence:
     ]
     for d in SIZES:
         hot = one_hot(build, d)
+        parts.append(within(1.0 - build().delta(d), hot, EXACT, "1 - delta as the library states it"))
         parts.append(within(hot, 2.0 * (1.0 - 1.0 / math.sqrt(d)), EXACT, "ratio of a one-hot vector"))
         if d >= 5:
             parts.append(at_least(hot, 1.05, "no contraction for d >= 5"))
