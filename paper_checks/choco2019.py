@@ -81,7 +81,7 @@ def qsgd_constants(build: Callable[[int], Compressor]) -> Evidence:
     for d, s in SPARSE + DENSE:
         root = math.sqrt(d) / s
         own = root - 1.0 if root >= 2.0 else root * root / 4.0
-        parts.append(within(build(s).omega(d) / own, 1.0, 1e-12, "omega as the library states it"))
+        parts.append(within(build(s).error(d) / own, 1.0, 1e-12, "omega as the library states it"))
     for d, s in SPARSE:
         flat, root = variance(build(s), np.ones(d)), math.sqrt(d)
         parts.append(within(flat, root / s - 1.0, 1e-9 * root / s, "variance of equal entries"))
@@ -128,7 +128,7 @@ def ternary_constants(
     for d in TERN:
         share = variance(tern(), worst_vector("terngrad", d)) / omega(d, 1)
         parts.append(within(share, 1.0, 1e-12, "TernGrad at (1, a, ..., a) over omega"))
-        parts.append(within(tern().omega(d) / omega(d, 1), 1.0, 1e-12, "omega as the library states it"))
+        parts.append(within(tern().error(d) / omega(d, 1), 1.0, 1e-12, "omega as the library states it"))
     thirds, ninths = worst_vector("natural", 64), worst_vector("terngrad", 64)
     # 4000 draws of 64 independent entries: a standard error of .1 to .2 %.
     drawn = float(errors(power(), thirds, 4000, 5).mean() / 0.125)

@@ -39,8 +39,10 @@ def sparse_constants(top: Callable[[int], Compressor], rand: Callable[[int, bool
     for d, k in SIZES:
         lost = 1.0 - k / d
         parts.append(within(top(k).delta(d), k / d, EXACT, "delta of top-k as the library states it"))
-        stated = rand(k, True).omega(d)
-        parts.append(within(stated, d / k - 1.0, EXACT * d, "omega of scaled rand-k as the library states it"))
+        stated = rand(k, True).error(d)
+        parts.append(
+            within(stated, d / k - 1.0, EXACT * d, "omega of scaled rand-k as the library states it")
+        )
         flat, normal = np.ones(d), rng.normal(size=d)
         parts.append(within(errors(top(k), flat, 1, 0)[0], lost, EXACT, "top-k of equal entries"))
         worst = max(errors(top(k), x, 1, 0)[0] for x in rng.standard_cauchy((200, d)))
