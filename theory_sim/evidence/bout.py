@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from theory_sim import checks
 from theory_sim.nouns.schedule import constant, power
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.nouns.verdict import Judgement, Verdict
@@ -22,6 +24,19 @@ Array = np.ndarray[Any, Any]
 PROBED = 1000
 _TINY = 1e-9  # a share of a step size with which so many steps stay where they began, to every gradient
 _PERIODS = 2
+
+
+@contextmanager
+def blamed(name: str, what: str) -> Iterator[None]:
+    """Turn whatever the optimizer of this name raises into one sentence."""
+    try:
+        yield
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{name} cannot be put on trial: {what} raised {type(error).__name__}: {checks.sentence(error)}"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)

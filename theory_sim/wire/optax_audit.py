@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
-from theory_sim.evidence.bout import PROBED, Bout, Ends, judged, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Ends, blamed, judged, unjudged
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import build, tile
 from theory_sim.rules.language import names
@@ -135,7 +134,7 @@ class OptaxContender:
         self.settings = ", ".join(
             f"{key}={value!r}" for key, value in shown.items() if isinstance(value, int | float | str)
         )
-        with _quiet(), self._blamed("its first update"):
+        with _quiet(), blamed(self.name, "its first update"):
             x = jnp.ones(1)
             made = self._built(0.01)
             made.update(x, made.init(x), x)
@@ -149,7 +148,7 @@ class OptaxContender:
     def rate(self, bout: Bout, lr: float) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
         key = (str(bout.problem), bout.order, bout.entropy)
-        with _quiet(), self._blamed("its steps"):
+        with _quiet(), blamed(self.name, "its steps"):
             if key not in self._probes:  # each is compiled once
                 self._probes[key] = _Course(self._built, [bout.near()], still=True)
             course = self._probes[key]
@@ -163,7 +162,7 @@ class OptaxContender:
         for key in dict.fromkeys((bout.problem.dim, bout.steps) for bout in bouts):
             group = [i for i, bout in enumerate(bouts) if (bout.problem.dim, bout.steps) == key]
             try:
-                with _quiet(), self._blamed("its steps"):
+                with _quiet(), blamed(self.name, "its steps"):
                     course = _Course(self._built, [bouts[i] for i in group])
                     course.advance()
                 ended.update(zip(group, course.ends(), strict=True))
@@ -171,18 +170,6 @@ class OptaxContender:
                 verdict = Verdict.UNDECIDED.value
                 ended.update({i: unjudged(bouts[i], str(error), verdict) for i in group})
         return [ended[i] for i in range(len(bouts))]
-
-    @contextmanager
-    def _blamed(self, what: str) -> Iterator[None]:
-        """Turn whatever the optimizer raises into one sentence."""
-        try:
-            yield
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"{self.name} cannot be put on trial: {what} raised {type(error).__name__}: {checks.sentence(error)}"
-            ) from error
 
 
 class _Course:

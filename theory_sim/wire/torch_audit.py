@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, blamed, unjudged
 from theory_sim.nouns.verdict import Verdict
 
 try:
@@ -163,7 +163,7 @@ class TorchContender:
                     f"{name} asks for a closure that evaluates the loss again, and a stream has one gradient per step; "
                     "choose an optimizer whose step needs none."
                 )
-            with self._blamed("its first step"):
+            with blamed(self.name, "its first step"):
                 optimizer.step()
         given = {key: value for key, value in optimizer.defaults.items() if key not in ("lr", "params")}
         self.settings = ", ".join(f"{key}={value!r}" for key, value in given.items() if value is not None)
@@ -171,7 +171,7 @@ class TorchContender:
 
     def build(self, parameters: Any, lr: float) -> Any:
         """Return the optimizer of some parameters."""
-        with self._blamed("its construction"):
+        with blamed(self.name, "its construction"):
             made = self._make(parameters, lr=lr)
         if not isinstance(made, torch.optim.Optimizer):
             kind = checks.article(type(made).__name__)
@@ -187,7 +187,7 @@ class TorchContender:
         The step size is set after the construction, as a schedule does.
         """
         near, total = replace(bout.near(), lr=_FIRST), 0.0
-        with _quiet(), self._blamed("its steps"):
+        with _quiet(), blamed(self.name, "its steps"):
             course = _Course(self, [near], "alone")
             course.groups = [(group, lr) for group, _ in course.groups]
             for t in range(1, PROBED + 1):
@@ -236,7 +236,7 @@ class TorchContender:
             course.advance(1, min(_TESTED, *(bout.steps for bout in bouts)) if bouts else 0)
             return np.where(course.alive > 0.0, course.x, np.nan)
 
-        with self._blamed("its steps"):
+        with blamed(self.name, "its steps"):
             alone = end("alone")
         for layout in LAYOUTS[:-1]:
             try:
@@ -245,18 +245,6 @@ class TorchContender:
             except Exception:  # noqa: BLE001, S112  whatever it cannot do with this layout, it is not used
                 continue
         return "alone"
-
-    @contextmanager
-    def _blamed(self, what: str) -> Iterator[None]:
-        """Turn whatever the optimizer raises into one sentence."""
-        try:
-            yield
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"{self.name} cannot be put on trial: {what} raised {type(error).__name__}: {checks.sentence(error)}"
-            ) from error
 
 
 @contextmanager

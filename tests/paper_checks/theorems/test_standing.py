@@ -28,6 +28,13 @@ NEEDED = {"C": (3.0, 5.0, 10.0), "eps": (0.1, 0.5), "N": (12,), "B": (2, 3), "ra
 WEIGHTS = (0.0, 0.3, 0.5, 0.9, 0.99, 0.999, 1.0 - 1e-6)
 # False as printed, and its own run says so; zhang2026.d1 is the corrected one.
 FALSE = {"zhang2026.d1_printed"}
+# With a constant that the paper hides, or a symbol of the path that no run states, no draw decides the conditions.
+OPEN = {"reddi2018.thm5", "zhang2022.thm31", "zhang2026.convergence"}
+RUNS = {
+    name: theorem
+    for name, theorem in sorted(catalogue.theorems().items())
+    if theorem.optimizer and theorem.problem
+}
 
 
 def drawn_problem(rng: np.random.Generator, theorem: Theorem) -> Problem | None:
@@ -62,17 +69,17 @@ def drawn_names(rng: np.random.Generator, theorem: Theorem, problem: Problem) ->
     return {**names, "steps": STEPS}
 
 
-@pytest.mark.parametrize("name", sorted(catalogue.theorems()))
+@pytest.mark.parametrize("name", RUNS)
 def test_no_run_contradicts_a_theorem_whose_conditions_hold(name: str) -> None:
-    theorem = catalogue.theorems()[name]
-    if theorem.optimizer is None or theorem.problem is None:
-        pytest.skip(f"{name} names no run")
-    rng, contradicted = np.random.default_rng([*name.encode()]), 0
-    for _ in range(DRAWS):
-        problem = drawn_problem(rng, theorem)
+    theorem = RUNS[name]
+    assert theorem.problem is not None
+    rng, contradicted, applied = np.random.default_rng([*name.encode()]), 0, 0
+    for draw in range(DRAWS + 1):
+        # The first is the theorem's own run; without it some would meet no run at all.
+        problem = drawn_problem(rng, theorem) if draw else theorem.problem()
         if problem is None:
             continue
-        names = drawn_names(rng, theorem, problem)
+        names = drawn_names(rng, theorem, problem) if draw else {}
         try:
             trial = put_on_trial(theorem, problem, names=names, run=False)
             if trial.applies is Answer.HOLDS:
@@ -80,6 +87,8 @@ def test_no_run_contradicts_a_theorem_whose_conditions_hold(name: str) -> None:
         except ValueError:  # a value outside its range, or workers that the problem does not have
             continue
         if trial.ended:
+            applied += 1
             contradicted += trial.respected is False
             assert name in FALSE or not contradicted, (str(problem), names, trial.conclusion())
     assert (name in FALSE) == bool(contradicted)
+    assert (name in OPEN) == (applied == 0)
