@@ -338,7 +338,7 @@ namespace = {}
 exec("def step(g, lr, x):\\n    return x - lr * g / 3.7", namespace)
 runs = [
     ts.Sweep(reddi.periodic(4.0), ts.adam(0.1, eps=0.0, bias_correction=False, schedule=ts.power(0.5)),
-             {"beta2": [0.3, 0.6, 0.9]}, steps=40),
+             {"beta2": np.linspace(0.3, 0.9, 70)}, steps=40),  # more tiles than one: threads ask for the loop at once
     ts.Sweep(zhang.piecewise(5), ts.amsgrad(0.1, variant="optax"), {"beta1": [0.0, 0.5]}, steps=40, seeds=2,
              order="reshuffled"),
     ts.Sweep(reddi.stochastic(5.0, delta=1.0), ts.adam(0.1), steps=40, seeds=3, workers=2),
@@ -382,8 +382,9 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_replaces_one_that_cannot_be_written_is_gone_with_its_process(tmp_path: Path) -> None:
     code = """
 import os, theory_sim as ts
+from theory_sim.engine import evaluate
 from theory_sim.rules import build
-ts.simulate(ts.Problem("p", lambda x: x), ts.gd(0.1), steps=1)
+evaluate.gradients(ts.Problem("p", lambda x: x), [[0.5]])
 print(build._folder(), any(build._folder().glob("*.py")), flush=True)
 child = os.fork()
 if child == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import sys
 from functools import cache
@@ -12,13 +11,14 @@ import numpy as np
 
 from theory_sim.rules.build import (
     AHEAD,
+    LOCK,
     OPTIONS,
     Limits,
     Record,
     Tile,
-    jitted,
     jitting,
     module,
+    settled,
     signature,
     tile_types,
 )
@@ -118,7 +118,9 @@ def advance(
     if many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
         watch(seen, 1, lr, hyper, state, x, row[own:], work)
-        record.first[:, :] = row
+        for k in range(many):
+            for lane in range(lanes):
+                record.first[k, lane] = row[k, lane]
 
     for s in range(record.stops.shape[0]):
         edge = record.stops[s]
@@ -267,19 +269,22 @@ KERNELS = (
 )
 
 
-@cache
 def compiled_advance() -> Any:
     """Return the compiled loop, or the plain one under ``NUMBA_DISABLE_JIT=1``."""
     if not jitting():
         return advance
+    with LOCK:  # the first tiles of a sweep ask at once
+        return _compiled_advance()
+
+
+@cache
+def _compiled_advance() -> Any:
     from numba import njit, types
 
     functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
     sig = types.void(*functions, *tile_types())
     # Named, like every kernel, by the digest of all it consists of: numba's own stamp is that of one file.
-    arguments = ", ".join(inspect.signature(advance).parameters)
-    home = module(f"advance_{digest(advance)}", f"def kernel({arguments}):\n    advance({arguments})\n")
-    vars(home)["advance"] = jitted(advance, home.__name__)
-    made: Any = njit(sig, cache=True, **OPTIONS)(home.kernel)
+    home = module(f"advance_{digest(advance)}", '"""The lane loop, compiled."""\n')
+    made: Any = njit(sig, cache=True, **OPTIONS)(settled(advance, home))
     # There is one signature, so the entry point itself: to find the types of 13 arguments costs more than some tiles.
     return made.overloads[sig.args].entry_point

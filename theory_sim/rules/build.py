@@ -67,7 +67,7 @@ ARGUMENTS = {
 AHEAD = (
     64  # steps for which a schedule that all lanes share is asked at once: a call costs more than a factor
 )
-_LOCK = RLock()
+LOCK = RLock()
 
 
 class Message(NamedTuple):
@@ -324,10 +324,20 @@ def jitted(function: Rule, home: str, bounded: bool = False) -> Any:
     # Nobody but compiled code calls it: without its wrappers it compiles in three quarters of the time.
     bare: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-    def change(value: Any) -> Any:
-        return jitted(value, home, bounded) if isinstance(value, python_types.FunctionType) else value
-
+    change = partial(_inner, home, bounded)
     return njit(boundscheck=bounded, **bare, **OPTIONS)(_rebound(function, change, {"__name__": home}))
+
+
+def _inner(home: str, bounded: bool, value: Any) -> Any:
+    """Return what a compiled function captures: the functions among it compiled too."""
+    return jitted(value, home, bounded) if isinstance(value, python_types.FunctionType) else value
+
+
+def settled(function: Rule, home: python_types.ModuleType) -> Rule:
+    """Return a function that lives in a generated module: there the disk cache of numba looks for its code."""
+    made = _rebound(function, partial(_inner, home.__name__, False), {"__name__": home.__name__})
+    made.__code__ = made.__code__.replace(co_filename=str(home.__file__))
+    return made
 
 
 def _rebound(function: Rule, change: Callable[[Any], Any], extra: Mapping[str, Any]) -> Rule:
@@ -397,7 +407,7 @@ def compiled(source: Source) -> Any:
     if not jitting():
         return python(source)
     key = source.digest
-    with _LOCK:
+    with LOCK:
         if key not in _COMPILED:
             _COMPILED[key] = _compile(source, key)
     return _COMPILED[key]
