@@ -21,10 +21,19 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
     return own if worker_id == "master" else own.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sweeps",
+        type=Path,
+        help="a store of finished sweeps to read from and add to, such as the out/sweeps of reproduce; default: a new one",
+    )
+
+
 @pytest.fixture(scope="session")
-def runs(session_folder: Path) -> SharedRuns:
+def runs(session_folder: Path, request: pytest.FixtureRequest) -> SharedRuns:
     """The grids of the quick tier, each sweep run once per session."""
-    return SharedRuns(session_folder / "grids")
+    store = request.config.getoption("--sweeps") or session_folder / "grids"
+    return SharedRuns(store, session_folder / "locks")
 
 
 @pytest.fixture(scope="session")

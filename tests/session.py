@@ -27,16 +27,16 @@ def alone(name: Path) -> Iterator[None]:
 class SharedRuns(Runs):
     """Grids of the quick tier: one worker runs a sweep, the others read it, and none can change it."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, locks: Path) -> None:
         super().__init__("quick", store)
-        self._store = store
+        self._locks = locks
         self._seen: dict[Sweep, xr.Dataset] = {}
 
     def grid(self, sweep: Sweep) -> xr.Dataset:
         """Return the grid of a sweep; its arrays are read-only."""
         if sweep not in self._seen:
             actual = sweep.at(self.tier)
-            with alone(self._store / actual.job.digest):
+            with alone(self._locks / actual.job.digest):
                 grid = super().grid(actual)
             for variable in grid.data_vars.values():
                 variable.values.flags.writeable = False

@@ -33,12 +33,16 @@ def test_a_sweep_is_run_once_and_read_by_the_others(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(execute, "run_chunk", counted)
     # The lock belongs to an open file, so threads exclude each other as processes do.
     with ThreadPoolExecutor(4) as pool:
-        grids = list(pool.map(lambda runs: runs.grid(SWEEP), [SharedRuns(tmp_path) for _ in range(4)]))
+        grids = list(
+            pool.map(
+                lambda runs: runs.grid(SWEEP), [SharedRuns(tmp_path / "grids", tmp_path) for _ in range(4)]
+            )
+        )
     assert count == 1
     assert all(np.array_equal(grid.x_final, grids[0].x_final) for grid in grids)
 
 
 def test_a_shared_grid_cannot_be_changed(tmp_path: Path) -> None:
-    grid = SharedRuns(tmp_path).grid(SWEEP)
+    grid = SharedRuns(tmp_path / "grids", tmp_path).grid(SWEEP)
     with pytest.raises(ValueError, match="read-only"):
         grid.x_final.values[0] = 0.0
