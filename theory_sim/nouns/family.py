@@ -24,6 +24,7 @@ def family(constructor: Callable[P, Noun]) -> Callable[P, Noun]:
         When the constructor is called with a parameter that it does not have, or without one that it needs.
     """
     signature = inspect.signature(constructor)
+    defaults: dict[str, Any] = {name: one.default for name, one in signature.parameters.items()}
 
     @wraps(constructor)
     def build(*args: P.args, **kwargs: P.kwargs) -> Noun:
@@ -31,16 +32,16 @@ def family(constructor: Callable[P, Noun]) -> Callable[P, Noun]:
             if name not in signature.parameters:
                 hint = checks.suggestion(name, signature.parameters)
                 raise TypeError(f"{constructor.__name__}() has no parameter {name!r}: {hint}")
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        # Sweeps build an optimizer for every value of an axis, so only what is given by position is bound.
+        given = {**signature.bind_partial(*args).arguments, **kwargs} if args else kwargs
+        arguments = {name: given.get(name, default) for name, default in defaults.items()}
         try:
             made = constructor(*args, **kwargs)
         except ArithmeticError as error:
-            given = ", ".join(f"{name}={checks.shown(value)}" for name, value in bound.arguments.items())
+            shown = ", ".join(f"{name}={checks.shown(value)}" for name, value in arguments.items())
             raise ValueError(
-                f"{constructor.__name__}({given}) has values beyond float64: {error}."
+                f"{constructor.__name__}({shown}) has values beyond float64: {error}."
             ) from error
-        arguments: dict[str, Any] = dict(bound.arguments)
         object.__setattr__(made, "family", build)
         object.__setattr__(made, "arguments", arguments)
         object.__setattr__(made, "_by_hand", {})
