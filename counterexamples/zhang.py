@@ -17,7 +17,7 @@ from theory_sim.nouns.verdict import Rule
 PAPER = "zhang2022"
 
 # The slope is constant far from x*, so approaching and receding are the two long-run behaviours.
-RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True, settled=0.1)
+RULE = Rule("distance", converged=0.9, diverged=1.1, relative=True, settled=0.1, unbounded=True)
 
 
 def piecewise_shape(x: float) -> float:
@@ -144,7 +144,7 @@ def quadratics(a: float = 0.0, *, x0: float = 0.01) -> Problem:
         measures=("distance", "gradient_norm", "gap"),
         start=x0,
         optimum=0.0,
-        rule=Rule("distance", converged=0.5, diverged=2.0, relative=True) if a == 0.0 else None,
+        rule=Rule("distance", 0.5, 2.0, relative=True, unbounded=True) if a == 0.0 else None,
         facts={**facts, "ratio": 10.0, "D0": 0.0} if a == 0.0 else facts,
         paper=PAPER,
     )
