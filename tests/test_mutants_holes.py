@@ -270,3 +270,16 @@ def test_a_measure_of_an_iterate_knows_its_step() -> None:
     run = ts.simulate(problem, ts.gd(1.0), steps=9, checkpoints=[4, 9], running=True)
     assert run.clock.values.ravel().tolist() == [5.0, 10.0]
     assert run.clock_mean.values.ravel().tolist() == [2.5, 5.0]
+
+
+def two_levels(x: float) -> tuple[float, float]:
+    return 100.0, abs(x)
+
+
+def test_a_relative_rule_starts_from_its_own_measure() -> None:
+    # |x| stays at 1: neither half nor twice where it began, but a hundredth of the other measure.
+    problem = ts.Problem(
+        name="two", gradient=rare, measure=two_levels, measures=("other", "size"), start=1.0,
+        rule=ts.Rule("size", converged=0.5, diverged=2.0, relative=True),
+    )  # fmt: skip
+    assert ts.simulate(problem, ts.gd(0.1), steps=8).verdict.item() == "UNDECIDED"
