@@ -248,7 +248,7 @@ def skewed_noise_breaks_the_lemma(grid: xr.Dataset) -> Evidence:
 def _toy(name: str, optimizer: Optimizer) -> Sweep:
     fields: dict[str, Any] = {"checkpoints": (5_000, 10_000), "running": True}
     axes, few = {"instance": range(5)}, {"axes": {"instance": range(2)}}
-    return _sweep(name, sign.sparse_noise(), optimizer, 10_000, 20, axes=axes, quick=few, **fields)
+    return _sweep(name, sign.sparse_noise(), optimizer, 10_000, 64, axes=axes, quick=few, **fields)
 
 
 TOY_LR = 0.001
@@ -256,8 +256,11 @@ TOY_SGD, TOY_SIGN = _toy("toy_sgd", sgd(TOY_LR)), _toy("toy_sign", signsgd(0.01)
 
 
 def _late(grid: xr.Dataset) -> tuple[float, float]:
-    """Return the loss averaged over the second half of the run, and its standard error over seeds and starts."""
-    mean = grid.gap_mean.transpose("checkpoint", "instance", "seed").values
+    """Return the loss averaged over the second half of the run, and its standard error.
+
+    All starts see the noise of a seed, so that only seeds are independent.
+    """
+    mean = grid.gap_mean.mean("instance", skipna=False).transpose("checkpoint", "seed").values
     late = 2.0 * mean[1] - mean[0]
     return float(late.mean()), float(late.std(ddof=1) / math.sqrt(late.size))
 
@@ -286,7 +289,7 @@ def sparse_noise_hurts_sgd_more(plain_grid: xr.Dataset, signed_grid: xr.Dataset)
         within(
             mean,
             total / len(starts),
-            4.0 * error,
+            5.0 * error,  # a mean of 64 skewed values is beyond once in 1e5
             f"{name}: loss against its expectation, standard error {error:.2g}",
         )
         for name, mean, total, error in (

@@ -107,6 +107,14 @@ BOUNDARY_N, BOUNDARY_B = (
 )
 
 
+def slope_excess(cell: xr.Dataset, N: int, B: int) -> Any:
+    """Return the mean slope between the checkpoints less that of all components, shape (beta2, seed)."""
+    n, C = batch_problem(N, B)
+    stops = cell.checkpoint.values
+    sums = cell.slope_mean.values * stops
+    return (sums[..., 1] - sums[..., 0]) / (stops[1] - stops[0]) - (C - (n - 1)) / n
+
+
 def critical_share(grid: xr.Dataset, N: int, B: int) -> Estimate:
     """Estimate 1 - beta2* (beta1 = 0) from a boundary grid.
 
@@ -114,13 +122,10 @@ def critical_share(grid: xr.Dataset, N: int, B: int) -> Estimate:
     is known: it is the control variate.  A cubic through four neighbours gives the root.
     """
     cell = grid.sel(N=N, B=B)
-    stops = cell.checkpoint.values
-    steps = stops[1] - stops[0]
+    steps = int(cell.checkpoint[1] - cell.checkpoint[0])
     field = -cell.x.diff("checkpoint").values[..., 0] / steps
     if grid.attrs["order"] == "replacement":
-        n, C = batch_problem(N, B)
-        sums = cell.slope_mean.values * stops
-        excess = (sums[..., 1] - sums[..., 0]) / steps - (C - (n - 1)) / n
+        excess = slope_excess(cell, N, B)
         centred = excess - excess.mean(axis=-1, keepdims=True)
         gain = (field * centred).sum(axis=-1) / (centred**2).sum(axis=-1)
         field = field - gain[:, None] * excess
@@ -146,6 +151,13 @@ def replacement_halves_the_tolerance(reshuffled: xr.Dataset, replacement: xr.Dat
         error = ratio * half.standard_error / half.value
         parts.append(within(ratio, 2.0, 0.15, f"n={N}: standard error {error:.3f}"))
         parts.append(at_most(5.0 * error, 0.15, f"n={N}: false alarms below 1e-6: five standard errors fit"))
+        # The control variate takes what a biased sampler does away, so it is asked itself; all beta2 see the same draws.
+        cell = replacement.sel(N=N, B=1)
+        draws = (cell.sizes["seed"] * int(cell.checkpoint[1] - cell.checkpoint[0])) / (N - 1)
+        drawn = float(slope_excess(cell, N, 1)[0].mean()) / ((N + 1) / N)  # of standard deviation draws^-1/2
+        parts.append(
+            at_most(abs(drawn) * math.sqrt(draws), 5.0, f"n={N}: excess of large slopes, standard errors")
+        )
     return all_of(parts)
 
 

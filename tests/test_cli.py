@@ -422,5 +422,6 @@ def test_theorem_names_the_nearest_name() -> None:
 
 def test_explain_prints_the_rule_itself() -> None:
     assert "return x - lr * (m / c1) / nonzero(" in run("explain", "adam").output
+    assert "v0=0.0, schedule=constant())" in run("explain", "adam").output
     assert "def unsent(p: float, sent: float)" in run("explain", "ef_sgd").output
     assert "math.tanh(x)" in run("explain", "smooth.logcosh").output

@@ -18,8 +18,8 @@ from counterexamples.drift.map_check import BoxCheck
 from paper_checks.reddi2018 import theorems as reddi2018
 from paper_checks.theorems import compression, momentum
 from paper_checks.theorems.values import drift_of
-from theory_sim import exact
-from theory_sim.compressors import l1_sign, qsgd, top_k
+from theory_sim import exact, random
+from theory_sim.compressors import identity, l1_sign, qsgd, top_k
 from theory_sim.engine import job, loop
 from theory_sim.evidence.rates import least_squares
 from theory_sim.evidence.trial import put_on_trial, run_symbols
@@ -240,3 +240,46 @@ def test_the_sign_of_zero_is_plus() -> None:
     # One bit cannot say 0: of (0, 3, -3) the scale is 2, and 0 becomes +2.
     for compressor in (l1_sign(), l1_sign(word=64)):
         assert compressor.quantize(np.array([0.0, 3.0, -3.0])).tolist() == [2.0, 2.0, -2.0]
+
+
+def numbers(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any, up: Any, down: Any) -> None:
+    for lane in range(x.shape[1]):
+        x[0, lane] = noise[0, lane]
+        x[1, lane] = up.noise[0, lane]
+
+
+def one(i: int) -> float:
+    return 1.0
+
+
+def test_messages_and_the_optimizer_draw_numbers_of_their_own() -> None:
+    optimizer = ts.Optimizer("numbers", numbers, up=qsgd(1), down=identity(64), draws=1, distributed=True)
+    x = ts.simulate(ts.Problem(name="constant", gradient=one, dim=2), optimizer, steps=3).x_final
+    # Slot 0 belongs to the order of the one worker, slot 1 to the optimizer, then come the messages.
+    expected = [random.uniform_at(int(random.key(0, 0)), 3, slot) for slot in (1, 2)]
+    assert x.values.ravel().tolist() == expected
+
+
+def clock(t: int) -> float:
+    return float(t)
+
+
+def test_a_measure_of_an_iterate_knows_its_step() -> None:
+    # x_(T+1) is what T updates give; means are over x_1 ... x_T.
+    problem = ts.Problem(name="clock", gradient=down, measure=clock, measures=("clock",), unjudged="A clock.")
+    run = ts.simulate(problem, ts.gd(1.0), steps=9, checkpoints=[4, 9], running=True)
+    assert run.clock.values.ravel().tolist() == [5.0, 10.0]
+    assert run.clock_mean.values.ravel().tolist() == [2.5, 5.0]
+
+
+def two_levels(x: float) -> tuple[float, float]:
+    return 100.0, abs(x)
+
+
+def test_a_relative_rule_starts_from_its_own_measure() -> None:
+    # |x| stays at 1: neither half nor twice where it began, but a hundredth of the other measure.
+    problem = ts.Problem(
+        name="two", gradient=rare, measure=two_levels, measures=("other", "size"), start=1.0,
+        rule=ts.Rule("size", converged=0.5, diverged=2.0, relative=True),
+    )  # fmt: skip
+    assert ts.simulate(problem, ts.gd(0.1), steps=8).verdict.item() == "UNDECIDED"

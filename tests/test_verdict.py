@@ -63,6 +63,23 @@ def test_a_verdict_needs_level_and_trend(levels: tuple[float, float, float], ver
     assert judged(Rule("distance", converged=0.1, diverged=1.0), *levels).verdict.item() == verdict
 
 
+@pytest.mark.parametrize(
+    ("levels", "verdict"),
+    [
+        ((1.5, 2.0, 2.7), "DIVERGED"),
+        ((1.5, 2.0, 2.3), "DIVERGED"),  # noise bends such a path: .3 after .5
+        ((1.5, 2.0, 2.2), "UNDECIDED"),  # but does not halve its progress
+        ((2.0, 2.0, 2.0), "UNDECIDED"),  # it hovers
+        ((6.4, 4.5, 3.6), "UNDECIDED"),  # with its steps, as t^-.3
+        ((1.4, 1.2, 1.7), "UNDECIDED"),  # and its distance is not steady
+        ((0.09, 0.07, 0.04), "CONVERGED"),
+    ],
+)
+def test_what_has_no_limit_diverges_only_outward(levels: tuple[float, float, float], verdict: str) -> None:
+    rule = Rule("distance", converged=0.1, diverged=1.0, unbounded=True)
+    assert judged(rule, *levels).verdict.item() == verdict
+
+
 def test_what_scatters_does_not_move() -> None:
     # The residuals of (+, -, -, +) s about their line are +-s in both windows: noise sqrt(8 s^2/4) = sqrt(2)
     # s, and a change counts from 4 sqrt(2) s on.

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from scipy.signal import lfilter
+
 from counterexamples import zhang
 from paper_checks.theorems.conditions import (
     BETA2_BELOW_ONE,
@@ -54,20 +57,46 @@ def _adam(beta1: float, beta2: float) -> Callable[[], Optimizer]:
     return build
 
 
+_HORIZON = 100_000
+
+
 def _symbols(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
-    """Return the drift, and whether the moments start where no jump follows."""
+    """Return the drift, whether the moments start where no jump follows, and how far the path leads back."""
     moments = (optimizer.arguments.get("m0"), optimizer.arguments.get("v0"))
-    return {**drift_of(problem, optimizer), "warm": float(moments == ("mean_gradient", "max_square"))}
+    found = {**drift_of(problem, optimizer), "warm": float(moments == ("mean_gradient", "max_square"))}
+    if (
+        found["warm"]
+        and found.get("drift", 0.0) < 0.0
+        and not optimizer.arguments.get("bias_correction", True)
+    ):
+        found |= _reach(problem, optimizer)
+    return found
+
+
+def _reach(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
+    """Return ``reach``: on the straight part, x >= -1, moments and steps do not depend on x.
+
+    It is left out unless the path turned back for good in the first half of `_HORIZON` steps, over which the moments
+    have forgotten their start to e^-20.
+    """
+    if optimizer.schedule.family is not power or problem.gradient is not zhang.piecewise_gradient:
+        return {}
+    n, C, t = int(problem.facts["n"]), float(problem.facts["ratio"]), np.arange(_HORIZON)
+    beta1, beta2 = optimizer.hyper["beta1"], optimizer.hyper["beta2"]
+    g = np.where(t % n == 0, C, -1.0)
+    m, _ = lfilter([1.0 - beta1], [1.0, -beta1], g, zi=[beta1 * (C - n + 1.0) / n])
+    v, _ = lfilter([1.0 - beta2], [1.0, -beta2], g * g, zi=[beta2 * C * C])
+    left = np.cumsum(m / np.sqrt(v) / (t + 1.0) ** optimizer.schedule.parameters["s"])
+    settled = left.argmax() < _HORIZON // 2 and (1.0 - max(beta1, beta2)) * _HORIZON / 2 > 20.0
+    return {"reach": max(0.0, float(left.max()))} if settled else {}
 
 
 # Near the minimiser D does not decide, see `counterexamples.drift.closed_form`; from rest without bias correction the
-# first steps are long, and may carry x there.
+# first steps are long, and may carry x there, and so do all steps of a large lr: what runs away must stay on the
+# straight part.
 _WARM = {"warm": "1 if m starts at the mean gradient and v at the largest square, else 0"}
-_WHERE_IT_DECIDES = (
-    CYCLIC,
-    Condition("Abs(x0 + 2) >= 1", "x starts at least 1 from the minimiser"),
-    Condition("warm == 1", "the moments start at the mean gradient and the largest square"),
-)
+_REACH = {"reach": "how far left of its start lr = 1 leads on the straight part, left out where that is open"}
+_MOMENTS = Condition("warm == 1", "the moments start at the mean gradient and the largest square")
 
 
 def _small(n: int) -> Callable[[], Problem]:
@@ -85,11 +114,13 @@ DIVERGENCE = Theorem(
         Condition("drift < 0", "the drift over an epoch is negative"),
         *VANISHING,
         *NO_EPS,
-        *_WHERE_IT_DECIDES,
+        CYCLIC,
+        Condition("x0 + 1 >= lr*reach", "x stays on the straight part, right of the kink at -1"),
+        _MOMENTS,
     ),
     quantity="verdict",
     verdict=Verdict.DIVERGED,
-    meaning={**DRIFT, **_WARM},
+    meaning={**DRIFT, **_WARM, **_REACH},
     problem=lambda: zhang.piecewise(10),
     own_problem=True,
     optimizer=_adam(0.5, 0.8),
@@ -107,7 +138,9 @@ CONVERGENCE = Theorem(
         Condition("drift > 0", "the drift over an epoch is positive"),
         *VANISHING,
         *NO_EPS,
-        *_WHERE_IT_DECIDES,
+        CYCLIC,
+        Condition("Abs(x0 + 2) >= 1", "x starts at least 1 from the minimiser"),
+        _MOMENTS,
     ),
     quantity="verdict",
     verdict=Verdict.CONVERGED,

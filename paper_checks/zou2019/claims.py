@@ -233,6 +233,18 @@ def power_schedules_reach_their_rate(grid: xr.Dataset, skewed: xr.Dataset) -> Ev
         for r in grid["r"].values.tolist()
         if accepted(s, r)
     ]
+    # |g|^(4/3) is |g|^2 over |g|^(2/3), and |g| <= sqrt(d) 3 sqrt(3)/8; means of powers grow with the power.
+    power, square = grid["gradient_43_mean"], grid["gradient_square_mean"]
+    largest = math.sqrt(RATES.problem.dim * 27.0) / 8.0
+    jensen = float((power / square ** (2.0 / 3.0)).max(skipna=False))
+    parts += [
+        at_most(jensen, 1.0 + 1e-12, "mean |g|^(4/3) over (mean |g|^2)^(2/3)"),
+        at_least(
+            float((power / square).min(skipna=False)),
+            largest ** (-2.0 / 3.0),
+            "mean |g|^(4/3) over mean |g|^2",
+        ),
+    ]
     stuck = slope.sel(s=0.0).values.min()
     parts.append(at_least(stuck, -0.05, "slopes at s = 0, refused: no decrease"))
     times = skewed["checkpoint"].values

@@ -39,6 +39,7 @@ test_tampered_grids_fail = fails_on_tampered_grids(
     ("V1", "random_plain", "verdict", flipped),
     ("V1", "random_corrected", "verdict", flipped),
     ("V1", "random_warm", "verdict", lambda verdict: np.full_like(verdict, "UNDECIDED")),
+    ("V1", "random_long", "verdict", flipped),
     ("Z1b", "frozen", "x", np.negative),
     (
         "Z1b",

@@ -37,6 +37,7 @@ _NOISE = 4.0
 _ROUNDING = 1e-8  # relative; what the mean of 10^8 floats may be off by
 # Steps lr/t^s bring a run to its limit by a factor 2^-s per doubling; one on its way goes on by 2^(1-s) >= 1.
 _SLOWING = 0.9
+_HALVED = 0.5  # what noise does not do to such a change
 
 
 class Judgement(NamedTuple):
@@ -59,7 +60,9 @@ class Rule:
       moving.  If its changes shrink from one doubling of T to the next, it has a limit, which is
       extrapolated; else it goes on in its direction.  A run that is above `diverged` but on its way back, or
       below `converged` but on its way out, is UNDECIDED.
-    - **End.**  A run that is CONVERGED is either still on its way to zero or has its limit below `settled`.
+    - **End.**  A run that is CONVERGED is either still on its way to zero or has its limit below `settled`.  On an
+      `unbounded` problem one that is DIVERGED goes on outward: what hovers far away, as steps that are long
+      beside the distance at the start make it, or slows down there, is UNDECIDED.
 
     Everything else is UNDECIDED; where such a run is still moving, `decides_at` extrapolates the number of
     steps after which it will have passed a threshold.
@@ -79,6 +82,8 @@ class Rule:
         problem.
     settled : float, optional
         Below which a converged run that no longer moves must be, <= converged; default: `converged`.
+    unbounded : bool
+        Whether a run that diverges has no limit, since no box confines it and nothing but the optimum holds it.
     """
 
     measure: str
@@ -87,9 +92,11 @@ class Rule:
     relative: bool = False
     window: float = 0.05
     settled: float | None = None
+    unbounded: bool = False
 
     def __post_init__(self) -> None:
         checks.flag("relative", self.relative)
+        checks.flag("unbounded", self.unbounded)
         checks.number("converged", self.converged, 0.0)
         checks.number("diverged", self.diverged, self.converged)
         checks.number("window", self.window, 0.0, 0.5, open_low=True)
@@ -129,7 +136,7 @@ class Rule:
         lengths = np.diff(self.windows(steps)).reshape(len(_SHARES), _PARTS)
         with np.errstate(all="ignore"):
             means = np.where(lengths > 0, parts * lengths, 0.0).sum(axis=-1) / lengths.sum(axis=-1)
-            limit, growth = _trend(parts, means)
+            limit, growth, outward = _trend(parts, means)
         scale = start if self.relative else 1.0
         low, high = self.converged * scale, self.diverged * scale
         end = low if self.settled is None else self.settled * scale
@@ -137,6 +144,7 @@ class Rule:
         verdict = np.full(len(parts), Verdict.UNDECIDED.value, dtype="<U9")
         verdict[finite & (half < low) & (full < low) & (limit < end)] = Verdict.CONVERGED.value
         above = (half > high) & (full > high) & (limit > high)
+        above &= outward | (not self.unbounded)
         verdict[(finite & above) | escaped] = Verdict.DIVERGED.value
         open_ = finite & (verdict == Verdict.UNDECIDED.value)
         growth = np.where(open_, growth, np.nan)
@@ -144,8 +152,10 @@ class Rule:
         return Judgement(verdict, means, decides_at)
 
 
-def _trend(parts: Any, means: Any) -> tuple[Any, Any]:
-    """Return where window means go, and by which factor their change grows per doubling (NaN: they stay)."""
+def _trend(parts: Any, means: Any) -> tuple[Any, Any, Any]:
+    """Return where window means go, by which factor their change grows per doubling (NaN: they stay), and whether
+    they go on outward as before.
+    """
     place = np.arange(_PARTS) - (_PARTS - 1) / 2.0
     slope = (parts * place).sum(axis=-1, keepdims=True) / (place @ place)
     scatter = parts - parts.mean(axis=-1, keepdims=True) - slope * place
@@ -158,7 +168,7 @@ def _trend(parts: Any, means: Any) -> tuple[Any, Any]:
     limit = np.where(slowing, full + change * ratio / (1.0 - ratio), np.copysign(np.inf, change))
     # The path of a step size that does not vanish doubles with T; no change grows faster for long.
     growth = np.where(moving & ~slowing, np.clip(np.where(ratio > 0.0, ratio, 1.0), 1.0, 2.0), np.nan)
-    return np.where(moving, limit, full), growth
+    return np.where(moving, limit, full), growth, moving & (change > 0.0) & (ratio > _HALVED)
 
 
 def _horizon(full: Any, change: Any, growth: Any, low: Any, high: Any, steps: int) -> Any:

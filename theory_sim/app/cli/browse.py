@@ -15,6 +15,7 @@ from theory_sim.compressors import COMPRESSORS
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import PAPERS
 from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import language
@@ -162,8 +163,11 @@ def _state(theorem: Theorem) -> None:
 
 
 def _defaults(constructor: Callable[..., Any]) -> str:
+    def shown(value: Any) -> str:
+        return str(value) if isinstance(value, Schedule) else repr(value)
+
     parameters = inspect.signature(constructor).parameters.values()
-    return ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
+    return ", ".join(p.name if p.default is p.empty else f"{p.name}={shown(p.default)}" for p in parameters)
 
 
 @main.command()

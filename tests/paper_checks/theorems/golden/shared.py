@@ -40,6 +40,13 @@ _CONDITIONS: dict[str, tuple[Row, ...]] = {
             lambda x0, **_: abs(x0 + 2) - 1,
         ),
     ),
+    "x stays on the straight part, right of the kink at -1": (
+        Row(
+            ({"x0": 0.5, "lr": 2, "reach": 0.75}, {"x0": -1, "lr": 2, "reach": 0}),
+            ({"x0": 0.499999, "lr": 2, "reach": 0.75}, {"x0": -1, "lr": 2, "reach": 0.000001}),
+            lambda x0, lr, reach, **_: 1 + x0 - reach * lr,
+        ),
+    ),
     "the moments start at the mean gradient and the largest square": (equal("warm", 1),),
     "strong growth: all gradients vanish where the mean does": (equal("D0", 0),),
     "f is convex": (at_least("mu", 0),),
