@@ -107,6 +107,8 @@ class Card:
         of elsewhere has no rows of state.
     control_grids : mapping of str to mapping
         The same of the controls.
+    optima : mapping of str to float
+        By problem, where its minimiser is one number.
     """
 
     optimizer: str
@@ -122,6 +124,7 @@ class Card:
     control_grids: Mapping[str, Mapping[str, xr.Dataset]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    optima: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return the card in plain JSON types."""
@@ -182,18 +185,8 @@ def audit(
         If the optimizer cannot be found or built, needs a closure or sparse gradients, or its first steps
         raise; one sentence says why.
     """
-    checks.count("seeds", seeds, 1, 10_000)
-    checks.count("entropy", entropy, 0)
-    if steps is not None:
-        checks.count("steps", steps, 1, checks.LARGEST)
-    if isinstance(lr, str):
-        checks.known("lr", lr, ("calibrate",))
-    else:
-        lr = checks.number("lr", lr, 0.0, open_low=True)
-    bouts = [
-        replace(bout, steps=steps or bout.steps, seeds=seeds, entropy=entropy, checkpoints=_POINTS)
-        for bout in _bouts(problems)
-    ]
+    chosen, lr = prepared(problems, steps, seeds, lr, entropy)
+    bouts = [replace(bout, checkpoints=_POINTS) for bout in chosen]
     tried = contender(optimizer)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         beside = {name: pool.submit(_run, Native(make(), name), bouts, lr) for name, make in CONTROLS.items()}
@@ -216,7 +209,24 @@ def audit(
         "" if ours is None or isinstance(tried, Native) else Native(ours, ours.name).settings,
         _grids(ran),
         {name: _grids(one) for name, one in others.items()},
+        {bout.name: bout.problem.optimum for bout in bouts if bout.problem.optimum is not None},
     )
+
+
+def prepared(
+    problems: str | Iterable[Any], steps: int | None, seeds: int, lr: float | str, entropy: int
+) -> tuple[list[Bout], float | str]:
+    """Return the bouts of some problems, and the step size, after checking what was asked for."""
+    checks.count("seeds", seeds, 1, 10_000)
+    checks.count("entropy", entropy, 0)
+    if steps is not None:
+        checks.count("steps", steps, 1, checks.LARGEST)
+    if isinstance(lr, str):
+        checks.known("lr", lr, ("calibrate",))
+    else:
+        lr = checks.number("lr", lr, 0.0, open_low=True)
+    found = _bouts(problems)
+    return [replace(one, steps=steps or one.steps, seeds=seeds, entropy=entropy) for one in found], lr
 
 
 def _bouts(problems: str | Iterable[Any]) -> list[Bout]:
@@ -258,7 +268,7 @@ def _run(
     tried: Contender, bouts: Sequence[Bout], lr: float | str, report: Report | None = None
 ) -> list[_Ran]:
     """Run every bout with its step size: the bout, its end, its mean |step|, and a remark."""
-    set_up = [_calibrated(tried, bout, lr) for bout in bouts]
+    set_up = [calibrated(tried, bout, lr) for bout in bouts]
     running = [bout for bout, _, note in set_up if bout.lr > 0.0]
     ended = iter(tried.run(running, report) if running else [])
     return [
@@ -275,7 +285,7 @@ def _grids(ran: Sequence[_Ran]) -> dict[str, xr.Dataset]:
     return {bout.name: ends.grid for bout, ends, _, _ in ran if ends.grid is not None}
 
 
-def _calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, float, str]:
+def calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, float, str]:
     """Return the bout with its step size (0: it is not run), the mean |step| there, and a remark."""
     one, two = (tried.rate(bout, factor * _PROBE) for factor in (1.0, 2.0))
     growth = two / one if one else 1.0

@@ -86,12 +86,17 @@ def explanation(optimizer: Optimizer | None, bout: Bout, verdict: str) -> str:
     holding = [trial for trial in asked if trial.applies is Answer.HOLDS]
     if holding:
         return "; ".join(_says(trial, verdict) for trial in holding)
-    nearest = min(asked, key=lambda trial: (not trial.theorem.own_problem, len(_missing(trial))))
+    nearest = min(
+        asked, key=lambda trial: (not trial.theorem.own_problem, len(_missing(trial)), trial.foreign)
+    )
     missing = _missing(nearest)
-    shown = missing[0] + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+    shown = " and ".join(
+        filter(None, ("".join(missing[:1]), f"{len(missing) - 1} more" if missing[1:] else ""))
+    )
     said = nearest.theorem.verdict
     says = f", which says {said}," if said is not None else ""
-    return f"no theorem applies; {nearest.theorem.id}{says} does not, as it needs: {shown}"
+    needs = f"needs: {shown}" if shown else f"may not: {nearest.foreign}"
+    return f"no theorem applies for certain; {nearest.theorem.id}{says} {needs}"
 
 
 def _speak(ours: Optimizer) -> bool:
@@ -114,8 +119,7 @@ def _trial(name: str, ours: Optimizer, bout: Bout) -> Trial | None:
 
 
 def _missing(trial: Trial) -> list[str]:
-    rows = [row for row in trial.assessment.conditions if row.answer is not Answer.HOLDS]
-    return [f"{row.condition}" for row in rows] + ([trial.foreign] if trial.foreign else [])
+    return [str(row.condition) for row in trial.assessment.conditions if row.answer is not Answer.HOLDS]
 
 
 def _says(trial: Trial, verdict: str) -> str:

@@ -318,12 +318,15 @@ class Native:
 
     def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout as a sweep."""
-        ended = []
+        ended: list[Ends] = []
+
+        def told(share: float) -> None:
+            if report is not None:
+                report((len(ended) + share) / len(bouts))
+
         for bout in bouts:
             try:
-                ended.append(Ends(bout.sweep(self.optimizer).run()))
+                ended.append(Ends(bout.sweep(self.optimizer).run(progress=told)))
             except ValueError as error:  # it keeps its iterate where the box cannot hold it, for instance
                 ended.append(Ends(None, str(error)))
-            if report is not None:
-                report(len(ended) / len(bouts))
         return ended
