@@ -19,7 +19,6 @@ from theory_sim.nouns.verdict import Verdict
 
 try:
     import torch
-    from torch.overrides import TorchFunctionMode
 except ImportError as error:
     raise ImportError(
         'Optimizers of torch need torch; install it with pip install "theory-sim[torch]".'
@@ -43,22 +42,33 @@ _SAID_OF_GRIDS = {
 }
 
 
-class _Spread(TorchFunctionMode):
-    """Let the scalar factors of torch's in-place arithmetic be tensors with a value for each element."""
+def _scaled(name: str) -> Callable[..., Any]:
+    """Return an in-place method of torch whose scalar factor may be a tensor with a value for each element."""
+    plain, key = getattr(torch.Tensor, name), "value" if name.startswith("addc") else "alpha"
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        name = getattr(func, "__name__", "").rstrip("_")
-        factor = kwargs.get("value" if name.startswith("addc") else "alpha")
-        if not (torch.is_tensor(factor) and name in ("add", "sub", "addcmul", "addcdiv")):
-            return func(*args, **kwargs)
-        x, first, *second = args
+    def method(x: Any, first: Any, *second: Any, **given: Any) -> Any:
+        factor = given.get(key)
+        if not torch.is_tensor(factor):
+            return plain(x, first, *second, **given)
         if second:
-            first = first * second[0] if name == "addcmul" else first / second[0]
-        change = -factor * first if name == "sub" else factor * first
-        return x.add_(change) if func.__name__.endswith("_") else x + change
+            first = first * second[0] if name == "addcmul_" else first / second[0]
+        return x.sub_(factor * first) if name == "sub_" else x.add_(factor * first)
+
+    return method
+
+
+@contextmanager
+def _spread() -> Iterator[None]:
+    """Let hyperparameters be tensors where torch's arithmetic wants numbers: `value` and `alpha`."""
+    names = [f"{name}_" for name in ("add", "sub", "addcmul", "addcdiv")]
+    changed = {name: _scaled(name) for name in names if name not in vars(torch.Tensor)}
+    for name, method in changed.items():
+        setattr(torch.Tensor, name, method)
+    try:
+        yield
+    finally:
+        for name in changed:
+            delattr(torch.Tensor, name)
 
 
 def _assigned(values: Mapping[str, Any], known: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -109,7 +119,7 @@ class _Course:
         if layout == "together":
             self.optimizers = [contender.build([self._parameter(slice(None), (-1,), slice(None))], lr)]
             if bouts[0].axes:
-                self.mode = _Spread
+                self.mode = _spread
                 self._spread(contender, bouts)
             rates = [lr]
         elif layout == "grouped":
