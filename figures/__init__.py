@@ -1,6 +1,7 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    audits,
     bias,
     boundary,
     certified,
@@ -56,6 +57,7 @@ _MODULES = (
     consensus,
     eight_bit,
     quantized_bounds,
+    audits,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

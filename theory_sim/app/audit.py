@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import inspect
 import math
-import re
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.app import catalogue
-from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native, unjudged
+from theory_sim.app import catalogue, explanations
+from theory_sim.app.contenders import contender
+from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native, Report
+from theory_sim.evidence.probes import Probe, probe
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
-from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.momentum import sgd
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 STEP = 0.3
 """Mean |step| at a constant step size, by the gradients of x_1, to which step sizes are calibrated."""
@@ -45,10 +46,8 @@ CONTROLS: dict[str, Callable[[], Optimizer]] = {
 }
 _PROBE, _ROUNDS = 0.01, 12  # the first step size that is tried, and how often it is corrected
 _HORIZON = 100_000  # of a problem outside the battery
-_EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
-_MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")
-_FILE = re.compile(r"(.+\.py):([A-Za-z_]\w*)(?::(.*))?")
-_WAY = "an optimizer is a torch.optim class or factory (params, lr), or an optax factory (learning_rate)"
+_POINTS = 150  # log-spaced records of the iterates
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,8 @@ class Row:
     mean_step : float or None
         Mean |step| at this lr held constant, by the gradients of x_1.
     note : str
+    theorem : str
+        What the theorems that speak of the optimizer say here.
     """
 
     problem: str
@@ -77,6 +78,7 @@ class Row:
     lr: float | None
     mean_step: float | None
     note: str
+    theorem: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Card:
     ----------
     optimizer : str
     settings : str
-        Its hyperparameters and variants, as found.
+        Its hyperparameters and variants, as read from its defaults.
     lr : float or dict of str to float
         The step size that was given, or the calibrated one of each problem.
     rows : tuple of Row
@@ -96,6 +98,17 @@ class Card:
     conclusion : str
     note : str
         How the lanes of the optimizer were run.
+    probe : Probe or None
+        Its conventions, as measured; None if the four sequences were not run to their ends.
+    twin : str
+        The optimizer of this suite that takes the same steps, empty if none was found.
+    grids : mapping of str to xarray.Dataset
+        By problem, where it was run: what `Sweep.run` returns, with the path at log-spaced checkpoints.  One
+        of elsewhere has no rows of state.
+    control_grids : mapping of str to mapping
+        The same of the controls.
+    optima : mapping of str to float
+        By problem, where its minimiser is one number.
     """
 
     optimizer: str
@@ -104,14 +117,28 @@ class Card:
     rows: tuple[Row, ...]
     controls: Mapping[str, tuple[Row, ...]]
     conclusion: str
-    note: str = field(default="")
+    note: str = ""
+    probe: Probe | None = None
+    twin: str = ""
+    grids: Mapping[str, xr.Dataset] = field(default_factory=dict, repr=False, compare=False)
+    control_grids: Mapping[str, Mapping[str, xr.Dataset]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    optima: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return the card in plain JSON types."""
-        found = asdict(self)
-        found["rows"] = [asdict(row) for row in self.rows]
-        found["controls"] = {name: [asdict(row) for row in rows] for name, rows in self.controls.items()}
-        return found
+        return {
+            "optimizer": self.optimizer,
+            "settings": self.settings,
+            "measured": None if self.probe is None else self.probe.record(),
+            "twin": self.twin,
+            "lr": self.lr,
+            "rows": [asdict(row) for row in self.rows],
+            "controls": {name: [asdict(row) for row in rows] for name, rows in self.controls.items()},
+            "conclusion": self.conclusion,
+            "note": self.note,
+        }
 
     def __str__(self) -> str:
         return self.conclusion
@@ -125,6 +152,7 @@ def audit(
     seeds: int = 4,
     lr: float | str = "calibrate",
     entropy: int = 0,
+    progress: Progress = lambda text, share: None,
 ) -> Card:
     """Put anybody's optimizer on trial, with SGD, Adam and AMSGrad in the same run.
 
@@ -148,6 +176,8 @@ def audit(
         Step size of step 1; calibrated, it makes the mean |step| near x_1 the same for all optimizers.
     entropy : int
         Root of all seeds.
+    progress : callable, optional
+        Called with what is being done and the finished share of it.
 
     Raises
     ------
@@ -155,20 +185,17 @@ def audit(
         If the optimizer cannot be found or built, needs a closure or sparse gradients, or its first steps
         raise; one sentence says why.
     """
-    checks.count("seeds", seeds, 1, 10_000)
-    checks.count("entropy", entropy, 0)
-    if steps is not None:
-        checks.count("steps", steps, 1, checks.LARGEST)
-    if isinstance(lr, str):
-        checks.known("lr", lr, ("calibrate",))
-    else:
-        lr = checks.number("lr", lr, 0.0, open_low=True)
-    bouts = [
-        replace(bout, steps=steps or bout.steps, seeds=seeds, entropy=entropy) for bout in _bouts(problems)
-    ]
+    chosen, lr = prepared(problems, steps, seeds, lr, entropy)
+    bouts = [replace(bout, checkpoints=_POINTS) for bout in chosen]
     tried = contender(optimizer)
-    rows = _rows(tried, bouts, lr)
-    controls = {name: _rows(Native(make(), name), bouts, lr) for name, make in CONTROLS.items()}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        beside = {name: pool.submit(_run, Native(make(), name), bouts, lr) for name, make in CONTROLS.items()}
+        found = probe(tried)
+        ours = explanations.twin(tried, found)
+        ran = _run(tried, bouts, lr, lambda share: progress(f"audit {tried.name}", share))
+        others = {name: one.result() for name, one in beside.items()}
+    rows = _rows(ran, ours)
+    controls = {name: _rows(one, CONTROLS[name]()) for name, one in others.items()}
     rates = {row.problem: row.lr for row in rows}
     return Card(
         tried.name,
@@ -178,7 +205,28 @@ def audit(
         controls,
         _conclusion(tried.name, rows, controls, lr),
         tried.note,
+        found,
+        "" if ours is None or isinstance(tried, Native) else Native(ours, ours.name).settings,
+        _grids(ran),
+        {name: _grids(one) for name, one in others.items()},
+        {bout.name: bout.problem.optimum for bout in bouts if bout.problem.optimum is not None},
     )
+
+
+def prepared(
+    problems: str | Iterable[Any], steps: int | None, seeds: int, lr: float | str, entropy: int
+) -> tuple[list[Bout], float | str]:
+    """Return the bouts of some problems, and the step size, after checking what was asked for."""
+    checks.count("seeds", seeds, 1, 10_000)
+    checks.count("entropy", entropy, 0)
+    if steps is not None:
+        checks.count("steps", steps, 1, checks.LARGEST)
+    if isinstance(lr, str):
+        checks.known("lr", lr, ("calibrate",))
+    else:
+        lr = checks.number("lr", lr, 0.0, open_low=True)
+    found = _bouts(problems)
+    return [replace(one, steps=steps or one.steps, seeds=seeds, entropy=entropy) for one in found], lr
 
 
 def _bouts(problems: str | Iterable[Any]) -> list[Bout]:
@@ -213,121 +261,31 @@ def _names(text: str) -> list[str]:
     return found
 
 
-def contender(optimizer: Any) -> Contender:
-    """Return what a name, a class, a factory or an `Optimizer` puts on trial.
-
-    Raises
-    ------
-    ValueError
-        If it is no optimizer.
-    """
-    if not isinstance(optimizer, str):
-        return _made(optimizer, getattr(optimizer, "__name__", "") or str(optimizer))
-    in_file, in_module = _FILE.fullmatch(optimizer), _MODULE.fullmatch(optimizer)
-    first = optimizer.partition(":")[0]
-    if first in OPTIMIZERS or not (in_file or in_module):
-        if first not in OPTIMIZERS and ("." in first or "/" in first):
-            raise ValueError(
-                f"{optimizer!r} names no optimizer; write a module or a file, a colon and a name: torch.optim:Adam, "
-                "path/to/file.py:make."
-            )
-        own = catalogue.arguments(optimizer.partition(":")[2], first)
-        if "lr" in own:
-            raise ValueError(f"The audit sets lr itself; leave it out of {optimizer!r}, and use --lr for it.")
-        return Native(catalogue.build_optimizer(optimizer), optimizer)
-    match = in_file or in_module
-    assert match is not None
-    place, name, text = match.groups()
-    found = _file(Path(place)) if in_file else _module(place)
-    known = [one for one in dir(found) if not one.startswith("_")]
-    checks.known(f"name in {place}", name, known)
-    made = getattr(found, name)
-    given = catalogue.arguments(text or "")
-    for one in {"lr", "learning_rate"} & given.keys():
-        raise ValueError(f"The audit sets {one} itself; leave it out of {optimizer!r}, and use --lr for it.")
-    return _made(made, optimizer, given)
+_Ran = tuple[Bout, Ends, float, str]
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        way = f'pip install "theory-sim[{extra}]"' if extra else "check its name, or install it"
-        raise ValueError(f"No module {error.name} can be imported; {way}.") from error
-    except Exception as error:
-        raise ValueError(
-            f"{name} cannot be imported: {type(error).__name__}: {checks.sentence(error)}"
-        ) from error
-
-
-def _file(path: Path) -> Any:
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}; give path/to/file.py:make.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"{path} cannot be run: {type(error).__name__}: {checks.sentence(error)}") from error
-    return module
-
-
-def _made(made: Any, name: str, given: Mapping[str, Any] | None = None) -> Contender:
-    """Return a contender from an object: one of ours, or a factory of torch or optax, told by its arguments."""
-    given = given or {}
-    if isinstance(made, Optimizer):
-        return Native(made.replace(**given) if given else made, name)
-    done = hasattr(made, "update") and hasattr(made, "init") and not inspect.isclass(made)
-    if not callable(made) or done:
-        already = "a transformation with its step size already in it" if done else ""
-        raise ValueError(f"{name} is {already or checks.article(type(made).__name__)}, no optimizer: {_WAY}.")
-    try:
-        parameters = inspect.signature(made).parameters
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} tells no arguments, so it is no optimizer: {_WAY}.") from None
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        for one in given:
-            checks.known(f"argument of {name.partition(':')[2].partition(':')[0]}", one, parameters)
-    whole = partial(made, **given)
-    if inspect.isclass(made) and not any(one.__module__.startswith("torch.optim") for one in made.__mro__):
-        raise ValueError(f"{name} is a class, and no torch.optim.Optimizer: {_WAY}.")
-    if inspect.isclass(made) or "params" in parameters:
-        try:
-            from theory_sim.wire.torch_audit import TorchContender
-        except ImportError as error:
-            raise ValueError(str(error)) from error
-        return TorchContender(whole, name)
-    if "learning_rate" in parameters:
-        try:
-            from theory_sim.wire.optax_audit import OptaxContender
-        except ImportError as error:
-            raise ValueError(str(error)) from error
-        return OptaxContender(whole, name)
-    if all(one.default is not one.empty or one.name in given for one in parameters.values()):
-        try:
-            found = whole()
-        except Exception as error:
-            raise ValueError(f"{name} raised {type(error).__name__}: {checks.sentence(error)}") from error
-        if isinstance(found, Optimizer):
-            return Native(found, name)
-    raise ValueError(f"{name} takes ({', '.join(parameters)}), and is no optimizer: {_WAY}.")
-
-
-def _rows(tried: Contender, bouts: Sequence[Bout], lr: float | str) -> tuple[Row, ...]:
-    """Run every bout with its step size."""
-    set_up = [_calibrated(tried, bout, lr) for bout in bouts]
+def _run(
+    tried: Contender, bouts: Sequence[Bout], lr: float | str, report: Report | None = None
+) -> list[_Ran]:
+    """Run every bout with its step size: the bout, its end, its mean |step|, and a remark."""
+    set_up = [calibrated(tried, bout, lr) for bout in bouts]
     running = [bout for bout, _, note in set_up if bout.lr > 0.0]
-    ended = iter(tried.run(running) if running else [])
-    rows = []
-    for bout, mean_step, note in set_up:
-        rows.append(_row(bout, next(ended) if bout.lr > 0.0 else unjudged(bout, ""), mean_step, note))
-    return tuple(rows)
+    ended = iter(tried.run(running, report) if running else [])
+    return [
+        (bout, next(ended) if bout.lr > 0.0 else Ends(None), mean_step, note)
+        for bout, mean_step, note in set_up
+    ]
 
 
-def _calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, float, str]:
+def _rows(ran: Sequence[_Ran], ours: Optimizer | None) -> tuple[Row, ...]:
+    return tuple(_row(*one, ours) for one in ran)
+
+
+def _grids(ran: Sequence[_Ran]) -> dict[str, xr.Dataset]:
+    return {bout.name: ends.grid for bout, ends, _, _ in ran if ends.grid is not None}
+
+
+def calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, float, str]:
     """Return the bout with its step size (0: it is not run), the mean |step| there, and a remark."""
     one, two = (tried.rate(bout, factor * _PROBE) for factor in (1.0, 2.0))
     growth = two / one if one else 1.0
@@ -365,30 +323,38 @@ def _calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, fl
     return replace(bout, lr=size), reached, note
 
 
-def _row(bout: Bout, ends: Ends, mean_step: float, note: str) -> Row:
-    verdicts, stopped = ends.judgement.verdict.tolist(), ends.stopped[ends.stopped > 0]
+def _row(bout: Bout, ends: Ends, mean_step: float, note: str, ours: Optimizer | None) -> Row:
+    grid, verdict, final = ends.grid, ends.verdict, None
     notes = [note, ends.note]
-    verdict = verdicts[0] if len(set(verdicts)) == 1 else Verdict.UNDECIDED.value
-    if len(set(verdicts)) > 1:
-        notes.append("seeds: " + ", ".join(f"{n} {one}" for one, n in sorted(Counter(verdicts).items())))
-    if stopped.size:
-        notes.append(f"not finite after step {stopped.min()} in {stopped.size} of {len(verdicts)} runs")
-    needed = ends.judgement.decides_at[np.isfinite(ends.judgement.decides_at)]
-    if bout.lr > 0.0 and bout.short and verdict != Verdict.UNJUDGED.value:
-        verdict = Verdict.UNDECIDED.value
-        notes.append(bout.short)
-    elif verdict == Verdict.UNDECIDED.value and needed.size:
-        notes.append(f"still moving; about {np.median(needed):.2g} steps would decide it")
-    x = ends.x.mean(axis=0)
-    final = x.tolist() if np.isfinite(x).all() else None
+    if grid is not None:
+        verdicts, stopped = grid.verdict.values.tolist(), grid.nonfinite_step.values
+        verdict = verdicts[0] if len(set(verdicts)) == 1 else Verdict.UNDECIDED.value
+        if bout.problem.rule is None:
+            notes.append(bout.problem.unjudged or f"{bout.problem.name} has no verdict rule.")
+        if len(set(verdicts)) > 1:
+            counts = sorted(Counter(verdicts).items())
+            notes.append("seeds: " + ", ".join(f"{n} {one}" for one, n in counts))
+        if (stopped > 0).any():
+            first, many = stopped[stopped > 0].min(), (stopped > 0).sum()
+            notes.append(f"not finite after step {first} in {many} of {len(verdicts)} runs")
+        needed = grid.decides_at.values if "decides_at" in grid else np.array([])
+        if bout.short and verdict != Verdict.UNJUDGED.value:
+            verdict = Verdict.UNDECIDED.value
+            notes.append(bout.short)
+        elif verdict == Verdict.UNDECIDED.value and np.isfinite(needed).any():
+            about = np.median(needed[np.isfinite(needed)])
+            notes.append(f"still moving; about {about:.2g} steps would decide it")
+        x = np.atleast_1d(grid.x_final.values.mean(axis=0))
+        final = (x.tolist() if len(x) > 1 else float(x[0])) if np.isfinite(x).all() else None
     return Row(
         problem=bout.name,
         verdict=verdict,
-        x_final=final[0] if final is not None and len(final) == 1 else final,
+        x_final=final,
         steps=bout.steps if bout.lr > 0.0 else 0,
         lr=bout.lr or None,
         mean_step=mean_step if bout.lr else None,
         note="; ".join(filter(None, notes)),
+        theorem=explanations.explanation(ours, bout, verdict) if grid is not None else "",
     )
 
 

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theory_sim.nouns.claim import Deviation, Outcome, Result
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.papers import PAPERS
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -82,6 +85,19 @@ def write_json(results: Sequence[Result], tier: str, path: Path) -> None:
     path.write_text(json.dumps(document(results, tier), indent=1, ensure_ascii=False))
 
 
+def template(name: str) -> Template:
+    """Return a template of the application, which escapes whatever it is given."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("theory_sim.app"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
 def write_html(
     results: Sequence[Result],
     figures: Sequence[Figure],
@@ -102,17 +118,9 @@ def write_html(
     tier : str
     folder : Path
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("theory_sim.app"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data = document(results, tier)
     keys = dict.fromkeys([claim["paper"] for claim in data["claims"]] + [row.paper for row in deviations])
-    page = environment.get_template("report.html.j2").render(
+    page = template("report.html.j2").render(
         data=data,
         kills=kills(),
         papers=[

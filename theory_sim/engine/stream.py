@@ -38,6 +38,8 @@ class Stream:
         Root of all seeds.
     workers : int, optional
         Gradients drawn per step; default: as many as the problem has objectives, or 1.
+    copies : int
+        How many runs meet each seed, as the cells of a grid do; rows are those of all seeds, copy by copy.
 
     Examples
     --------
@@ -54,9 +56,11 @@ class Stream:
         seeds: int = 1,
         entropy: int = 0,
         workers: int | None = None,
+        copies: int = 1,
     ) -> None:
         self.problem, self.order = problem, order_of(order)
         self.seeds = checks.count("seeds", seeds, 1, checks.LARGEST)
+        self.lanes = self.seeds * checks.count("copies", copies, 1, checks.LARGEST)
         needed = problem.facts.get("workers")
         self.workers = int(needed or 1) if workers is None else checks.count("workers", workers)
         if needed is not None and self.workers != needed:
@@ -70,15 +74,16 @@ class Stream:
             )
         problem.inspect(self.workers)
         checks.count("entropy", entropy, 0)
-        self._keys = np.array([random.key(entropy, seed) for seed in range(self.seeds)], dtype=np.uint64)
-        self._theta = evaluate.theta(problem, self.seeds)
+        keys = [random.key(entropy, seed) for seed in range(self.seeds)]
+        self._keys = np.array(keys * copies, dtype=np.uint64)
+        self._theta = evaluate.theta(problem, self.lanes)
         (gradient, rows), (measure, more) = problem.source
         self._gradient, self._measure = build.compiled(gradient), build.compiled(measure)
         self._uniform = build.compiled(tile.raw("uniform", random.uniform))
         self._sampler = build.compiled(tile.raw("sampler", self.order.kernel))
-        self._work = np.empty((max(rows, more), self.seeds))
-        self._noise = np.empty((self.workers * problem.draws, self.seeds))
-        self._drawn: tuple[int, Array] = (0, np.empty((0, self.workers, self.seeds), np.int64))
+        self._work = np.empty((max(rows, more), self.lanes))
+        self._noise = np.empty((self.workers * problem.draws, self.lanes))
+        self._drawn: tuple[int, Array] = (0, np.empty((0, self.workers, self.lanes), np.int64))
 
     @property
     def random(self) -> bool:
@@ -89,7 +94,7 @@ class Stream:
     def start(self) -> Array:
         """x_1, shape (seeds, d)."""
         point = np.broadcast_to(np.asarray(self.problem.start, dtype=float), (self.problem.dim,))
-        return np.repeat(point[None], self.seeds, axis=0)
+        return np.repeat(point[None], self.lanes, axis=0)
 
     def components(self, t: int) -> Array:
         """Return the components of step t, shape (workers, seeds)."""
@@ -117,7 +122,7 @@ class Stream:
             Lanes average over the workers, in their order.
         """
         checks.count("t", t)
-        out = np.empty((self.workers, self.problem.dim, self.seeds))
+        out = np.empty((self.workers, self.problem.dim, self.lanes))
         with np.errstate(all="ignore"), inspection.bounded(self.problem.name):
             self.write(self._lanes(x), t, out)
         seen = out.transpose(0, 2, 1)
@@ -133,7 +138,7 @@ class Stream:
     def measures(self, x: Any, t: int = 1) -> dict[str, Array]:
         """Return the measures of the problem at x, each of shape (seeds,); those in `online` are of step t."""
         checks.count("t", t)
-        out = np.empty((len(self.problem.measures), self.seeds))
+        out = np.empty((len(self.problem.measures), self.lanes))
         with np.errstate(all="ignore"), inspection.bounded(self.problem.name):
             self.write_measures(self._lanes(x), t, out)
         return dict(zip(self.problem.measures, out, strict=True))
@@ -148,7 +153,7 @@ class Stream:
 
     def block(self, first: int, count: int) -> tuple[Array, Array]:
         """Return the components (count, workers, seeds) and the uniforms of the steps from `first` on."""
-        components = np.empty((count, self.workers, self.seeds), np.int64)
+        components = np.empty((count, self.workers, self.lanes), np.int64)
         noise = np.empty((count, *self._noise.shape))
         done = 0
         while done < count:
@@ -165,10 +170,10 @@ class Stream:
 
     def _lanes(self, x: Any) -> Array:
         points = np.asarray(x.detach() if hasattr(x, "detach") else x, dtype=float)
-        if points.shape != (self.seeds, self.problem.dim):
+        if points.shape != (self.lanes, self.problem.dim):
             raise ValueError(
-                f"x has shape {points.shape}; {self.problem.name} with {self.seeds} seeds needs "
-                f"({self.seeds}, {self.problem.dim})."
+                f"x has shape {points.shape}; {self.problem.name} with {self.lanes} rows needs "
+                f"({self.lanes}, {self.problem.dim})."
             )
         return np.array(points.T, order="C")
 
@@ -187,7 +192,7 @@ class Stream:
             n = self.problem.components
             length = n if self.order.epochs else _BLOCK
             begin = t - (t - 1) % length
-            place, drawn = t - begin, np.zeros((length, self.workers, self.seeds), np.int64)
+            place, drawn = t - begin, np.zeros((length, self.workers, self.lanes), np.int64)
             if n > 1:
                 self._draw(begin, drawn)
             self._drawn = begin, drawn
@@ -195,8 +200,8 @@ class Stream:
 
     def _draw(self, begin: int, drawn: Array) -> None:
         n, shape = self.problem.components, drawn.shape[1:]
-        size = np.full(self.seeds, n, np.int64)
-        u = np.empty((self.workers if self.order.draws else 0, self.seeds))
+        size = np.full(self.lanes, n, np.int64)
+        u = np.empty((self.workers if self.order.draws else 0, self.lanes))
         table = np.zeros((1 + n if self.order.permutes else 0, *shape), np.int64)
         idx = np.full(shape, n - 1, np.int64)  # what the last epoch of a cyclic order ended with
         for row in range(drawn.shape[0]):

@@ -1,26 +1,33 @@
-"""Runs of anybody's optimizer on a stream, judged as the lanes are; and of ours, by the lanes."""
+"""Runs of anybody's optimizer on a stream, with the Dataset of a Sweep as their result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.nouns.schedule import constant, power
-from theory_sim.nouns.sweep import Sweep
-from theory_sim.nouns.verdict import Judgement, Verdict
+from theory_sim.engine import grid
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.schedule import Schedule, constant, power
+from theory_sim.nouns.sweep import Plan, Sweep
+from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules.digest import digest
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from theory_sim.engine.stream import Stream
-    from theory_sim.nouns.optimizer import Optimizer
     from theory_sim.nouns.problem import Problem
 
 Array = np.ndarray[Any, Any]
+Report = Callable[[float], None]
 PROBED = 1000
 _TINY = 1e-9  # a share of a step size with which so many steps stay where they began, to every gradient
 _PERIODS = 2
@@ -39,9 +46,14 @@ def blamed(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
+def _elsewhere(x: float) -> float:
+    """Stand for a step that this suite does not take."""
+    return x
+
+
 @dataclass(frozen=True, eq=False)
 class Bout:
-    """One run with step sizes lr / sqrt(t).
+    """Runs of one optimizer on one problem.
 
     Parameters
     ----------
@@ -50,7 +62,13 @@ class Bout:
     order : str
     steps, seeds, entropy : int
     lr : float
-        Step size of step 1.
+        Step size, before the schedule.
+    steady : bool
+        Whether step sizes stay lr, instead of lr / sqrt(t).
+    axes : mapping of str to ndarray
+        Hyperparameters of a grid; every cell meets the same seeds.
+    checkpoints : int or tuple of int
+        As in a `Sweep`.
     """
 
     name: str
@@ -60,12 +78,54 @@ class Bout:
     seeds: int = 1
     entropy: int = 0
     lr: float = 1.0
+    steady: bool = False
+    axes: Mapping[str, Array] = field(default_factory=dict)
+    checkpoints: int | tuple[int, ...] = 0
+
+    @property
+    def schedule(self) -> Schedule:
+        """The step sizes, relative to lr."""
+        return constant() if self.steady else power(0.5)
+
+    def factor(self, t: int) -> float:
+        """Return the step size of step t, relative to lr."""
+        return 1.0 if self.steady else 1.0 / math.sqrt(t)
 
     @cached_property
     def stream(self) -> Stream:
-        """What the run meets: one stream only where seeds cannot differ."""
+        """What the lanes meet, cell by cell: one seed only where seeds cannot differ."""
+        from theory_sim.engine.stream import Stream
+
+        cells = int(np.prod([len(values) for values in self.axes.values()], dtype=int))
         one = self.problem.stream(self.order, 1, self.entropy)
-        return self.problem.stream(self.order, self.seeds, self.entropy) if one.random else one
+        return Stream(self.problem, self.order, self.seeds if one.random else 1, self.entropy, copies=cells)
+
+    def sweep(self, optimizer: Optimizer) -> Sweep:
+        """Return this bout as the sweep of an optimizer, with its step sizes."""
+        return Sweep(
+            self.problem, optimizer.replace(lr=self.lr, schedule=self.schedule), self.axes, steps=self.steps,
+            seeds=self.stream.seeds, entropy=self.entropy, order=self.order, workers=self.stream.workers,
+            checkpoints=self.checkpoints, name=self.name,
+        )  # fmt: skip
+
+    def foreign(self, name: str) -> Sweep:
+        """Return the sweep that describes this bout for an optimizer of elsewhere: what is run, not how."""
+        hyper = {axis: float(values[0]) for axis, values in self.axes.items()}
+        return self.sweep(Optimizer(name, _elsewhere, self.lr, hyper))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """When something is recorded."""
+        return self.foreign("anybody").plan
+
+    @cached_property
+    def cells(self) -> list[dict[str, float]]:
+        """The hyperparameters of every lane."""
+        values = np.meshgrid(*self.axes.values(), indexing="ij")
+        columns = [np.repeat(one.ravel(), self.stream.seeds).tolist() for one in values]
+        return [dict(zip(self.axes, row, strict=True)) for row in zip(*columns, strict=True)] or [
+            {} for _ in range(self.stream.lanes)
+        ]
 
     @property
     def short(self) -> str:
@@ -87,54 +147,15 @@ class Bout:
         start = np.clip(self.problem.start, *self.problem.bounds())
         point = tuple(start.tolist()) if start.ndim else float(start)
         problem = replace(self.problem, domain=None, start=point, rule=None)
-        return replace(self, problem=problem, steps=PROBED, seeds=1)
+        return replace(self, problem=problem, steps=PROBED, seeds=1, axes={}, checkpoints=0)
 
 
 class Ends(NamedTuple):
-    """Of N lanes: their judgement, x (N, d), the step after which one was not finite or -1, and a remark."""
+    """How a bout ended: its Dataset, or a remark and the verdict where it has none."""
 
-    judgement: Judgement
-    x: Array
-    stopped: Array
+    grid: xr.Dataset | None
     note: str = ""
-
-
-def unjudged(bout: Bout, note: str, verdict: str = Verdict.UNJUDGED.value) -> Ends:
-    """Return the ends of a bout that did not happen, or of which nothing can be said."""
-    many, nothing = bout.stream.seeds, np.full(bout.stream.seeds, np.nan)
-    judgement = Judgement(np.full(many, verdict, dtype="<U9"), np.full((many, 3), np.nan), nothing)
-    return Ends(judgement, np.full((many, bout.problem.dim), np.nan), np.full(many, -1), note)
-
-
-def judged(bout: Bout, parts: Any, first: Any, x: Any, stopped: Any, escaped: Any) -> Ends:
-    """Return the ends of a bout from what was recorded of its lanes.
-
-    Parameters
-    ----------
-    bout : Bout
-    parts : ndarray, shape (N, windows)
-        Means of the rule's measure over the parts of its windows.
-    first : ndarray, shape (N,)
-        That measure at x_1.
-    x : ndarray, shape (N, d)
-        The last iterate.
-    stopped : ndarray of int, shape (N,)
-        The step after which a lane was not finite, 0 if it stayed finite.
-    escaped : ndarray of bool, shape (N,)
-        Whether an unconstrained coordinate was infinite then.
-    """
-    rule, stopped = bout.problem.rule, np.asarray(stopped)
-    if rule is None:
-        reason = bout.problem.unjudged or f"{bout.problem.name} has no verdict rule."
-        ends = unjudged(bout, reason)
-        judgement = ends.judgement
-    else:
-        reason, parts = "", np.array(parts, dtype=float)
-        for k, (a, b) in enumerate(rule.windows(bout.steps)):
-            parts[(stopped > 0) & (stopped <= b) | (a == b), k] = np.nan
-        judgement = rule.judge(parts, bout.steps, first, stopped == 0, np.asarray(escaped, dtype=bool))
-    x = np.where(stopped[:, None] > 0, np.nan, x)
-    return Ends(judgement, x, np.where(stopped > 0, stopped, -1), reason)
+    verdict: str = Verdict.UNJUDGED.value
 
 
 class Contender(Protocol):
@@ -149,14 +170,71 @@ class Contender(Protocol):
         """Hyperparameters and variant, as found."""
 
     @property
+    def hyper(self) -> Mapping[str, Any]:
+        """Hyperparameters and variant by name."""
+
+    @property
     def note(self) -> str:
         """How its lanes were run."""
 
     def rate(self, bout: Bout, lr: float) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
 
-    def run(self, bouts: Sequence[Bout]) -> list[Ends]:
-        """Run every bout."""
+    def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
+        """Run every bout, and report the finished share."""
+
+
+def dataset(
+    bout: Bout, name: str, source: str, settings: str, *, x: Any, parts: Any, stopped: Any, escaped: Any
+) -> xr.Dataset:
+    """Return the Dataset of a bout that was run elsewhere: that of a `Sweep`, but without rows of state.
+
+    Parameters
+    ----------
+    bout : Bout
+    name, source, settings : str
+        The optimizer, the library with its version, and its hyperparameters, for the attributes.
+    x : ndarray, shape (N, checkpoints, d)
+        The iterates of all N lanes.
+    parts : ndarray, shape (N, windows)
+        Means of the rule's measure over the parts of its windows.
+    stopped : ndarray of int, shape (N,)
+        The step after which a lane was not finite, 0 if it stayed finite.
+    escaped : ndarray of bool, shape (N,)
+        Whether an unconstrained coordinate was infinite then.
+    """
+    sweep = bout.foreign(name)
+    plan, problem, rule, stream = sweep.plan, bout.problem, bout.problem.rule, bout.stream
+    lost = (stopped > 0)[:, None] & (stopped[:, None] <= np.array(plan.checkpoints))
+    x = np.where(lost[:, :, None], np.nan, x)
+    kinds = len(problem.measures)
+    records: dict[str, Array] = {
+        "x": x,
+        "measures": np.full((*x.shape[:2], kinds), np.nan),
+        "first": np.zeros((len(x), kinds)),
+        "windows": np.full((len(x), len(plan.windows), kinds), np.nan),
+        "stopped": stopped,
+        "escaped": escaped,
+        "state": np.empty((len(x), 0, problem.dim)),
+    }
+    if kinds:
+        for place, count in enumerate(plan.checkpoints):
+            found = stream.measures(x[:, place], count + 1)
+            records["measures"][:, place] = np.stack([*found.values()], axis=-1)
+        records["measures"][lost] = np.nan
+        records["first"] = np.stack([*stream.measures(stream.start).values()], axis=-1)
+    if rule is not None:
+        row = problem.measures.index(rule.measure)
+        for k, (a, b) in enumerate(plan.windows):
+            seen = parts[:, k] if b > a else np.nan
+            records["windows"][:, k, row] = np.where((stopped > 0) & (stopped <= b), np.nan, seen)
+    made = grid.assemble(sweep, records)
+    return made.assign_attrs(
+        optimizer=f"{name}(lr={bout.lr:g}, {settings}, {bout.schedule})",
+        source=f"{made.attrs['source']}, {source}",
+        digest=digest(made.attrs["digest"], name, source, settings),
+        references=problem.paper,
+    )
 
 
 class Record:
@@ -164,13 +242,14 @@ class Record:
 
     def __init__(self, bout: Bout) -> None:
         self.bout, self.stream, rule = bout, bout.stream, bout.problem.rule
-        many = self.stream.seeds
+        many = self.stream.lanes
         self._edges = [] if rule is None else list(rule.windows(bout.steps))
         self._row = 0 if rule is None else bout.problem.measures.index(rule.measure)
         self._sums = np.zeros((len(self._edges), many))
         self._out = np.empty((len(bout.problem.measures), many))
         self._part = 0
-        self.first = np.zeros(many)
+        self._places = {count: place for place, count in enumerate(bout.plan.checkpoints)}
+        self._kept = np.full((len(self._places), bout.problem.dim, many), np.nan)
         self.stopped, self.escaped = np.zeros(many, np.int64), np.zeros(many, bool)
 
     def see(self, x: Array, t: int) -> None:
@@ -178,13 +257,15 @@ class Record:
         edges = self._edges
         while self._part < len(edges) and t > edges[self._part][1]:
             self._part += 1
-        inside = self._part < len(edges) and t > edges[self._part][0]
-        if inside or (t == 1 and edges):
+        if self._part < len(edges) and t > edges[self._part][0]:
             self.stream.write_measures(x, t, self._out)
-            if t == 1:
-                self.first = self._out[self._row].copy()
-            if inside:
-                self._sums[self._part] += self._out[self._row]
+            self._sums[self._part] += self._out[self._row]
+
+    def keep(self, x: Array, t: int) -> None:
+        """Note x after t steps, shape (d, N), if it is a checkpoint."""
+        place = self._places.get(t)
+        if place is not None:
+            self._kept[place] = x
 
     def stop(self, x: Array, t: int) -> Array:
         """Note which lanes are not finite after step t, and return them; a box makes infinity NaN."""
@@ -194,11 +275,13 @@ class Record:
         self.stopped[bad] = t
         return bad
 
-    def ends(self, x: Array) -> Ends:
-        """Judge the lanes, which end at x (d, N)."""
-        lengths = np.array([b - a for a, b in self._edges])
-        parts = self._sums.T / np.maximum(lengths, 1) if len(lengths) else None
-        return judged(self.bout, parts, self.first, x.T, self.stopped, self.escaped)
+    def dataset(self, name: str, source: str, settings: str) -> xr.Dataset:
+        """Return the Dataset of the lanes."""
+        lengths = np.array([b - a for a, b in self._edges], dtype=int)
+        return dataset(
+            self.bout, name, source, settings, x=self._kept.transpose(2, 0, 1),
+            parts=self._sums.T / np.maximum(lengths, 1), stopped=self.stopped, escaped=self.escaped,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,11 +295,13 @@ class Native:
     @property
     def settings(self) -> str:
         """The optimizer with its hyperparameters and its variant."""
-        return (
-            str(self.optimizer.replace(lr=1.0, schedule=constant()))
-            .replace("lr=1, ", "")
-            .replace(", constant()", "")
-        )
+        shown = str(self.optimizer.replace(lr=1.0, schedule=constant()))
+        return re.sub(r"lr=1, |(lr=1)?(, )?(schedule=)?constant\(\)", "", shown)
+
+    @property
+    def hyper(self) -> Mapping[str, Any]:
+        """Hyperparameters and variant by name."""
+        return {**self.optimizer.hyper, **self.optimizer.variant}
 
     def rate(self, bout: Bout, lr: float) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
@@ -231,25 +316,17 @@ class Native:
         path = np.concatenate([near.stream.start, run.x.values.reshape(PROBED, -1)])
         return float(np.abs(np.diff(path, axis=0)).mean()) / _TINY
 
-    def run(self, bouts: Sequence[Bout]) -> list[Ends]:
+    def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout as a sweep."""
-        ended = []
+        ended: list[Ends] = []
+
+        def told(share: float) -> None:
+            if report is not None:
+                report((len(ended) + share) / len(bouts))
+
         for bout in bouts:
             try:
-                ended.append(self._ends(bout))
+                ended.append(Ends(bout.sweep(self.optimizer).run(progress=told)))
             except ValueError as error:  # it keeps its iterate where the box cannot hold it, for instance
-                ended.append(unjudged(bout, str(error)))
+                ended.append(Ends(None, str(error)))
         return ended
-
-    def _ends(self, bout: Bout) -> Ends:
-        made = self.optimizer.replace(lr=bout.lr, schedule=power(0.5))
-        many, rule, problem = bout.stream.seeds, bout.problem.rule, bout.problem
-        run = Sweep(
-            problem, made, steps=bout.steps, seeds=many, entropy=bout.entropy, order=bout.order,
-            workers=bout.stream.workers,
-        ).run()  # fmt: skip
-        x, stopped = run.x_final.values.reshape(many, -1), run.nonfinite_step.values
-        if rule is None:
-            return judged(bout, None, None, x, np.maximum(stopped, 0), None)
-        means = run[f"{rule.measure}_window"].values
-        return Ends(Judgement(run.verdict.values, means, run.decides_at.values), x, stopped)

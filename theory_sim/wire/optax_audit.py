@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.evidence.bout import PROBED, Bout, Ends, blamed, judged, unjudged
+from theory_sim import checks
+from theory_sim.evidence.bout import PROBED, Bout, Ends, Report, blamed, dataset
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import build, tile
 from theory_sim.rules.language import names
@@ -31,26 +34,41 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _BLOCK = 10_000  # steps per call of a compiled scan
 _SAID = "each lane has a state of its own, by vmap"
+_CALLED = "gradients or measures of {} come from its compiled kernel, by a call between the steps"
+
+
+class Called:
+    """The gradient and the rule's measure of a problem by its compiled kernels, which jax calls at every step."""
+
+    def __init__(self, bout: Bout) -> None:
+        self.bout, rule = bout, bout.problem.rule
+        self._measure = "" if rule is None else rule.measure
+
+    def seen(self, x: Any, at: Any, t: Any, index: Any, uniforms: Any) -> tuple[Any, Any]:
+        """Return the gradients (N, d) at one set of points, and the measures (N,) at another, of step t."""
+        shapes = (at, x[:, 0])  # of what comes back
+        found: tuple[Any, Any] = jax.pure_callback(self._called, shapes, x, at, t)
+        return found
+
+    def _called(self, x: Any, at: Any, t: Any) -> tuple[Array, Array]:
+        points, step, stream = np.asarray(x), int(t), self.bout.stream
+        measures = stream.measures(points, step)[self._measure] if self._measure else np.zeros(len(points))
+        return stream.gradient(np.asarray(at), step), measures
 
 
 class Lowered:
-    """The gradient and the measures of a problem, one worker, as functions of arrays of jax.
-
-    Raises
-    ------
-    ValueError
-        If one of them is a kernel over arrays, or no arithmetic.
-    """
+    """The gradient and the rule's measure of a problem, one worker, as functions of arrays of jax."""
 
     def __init__(self, problem: Problem) -> None:
-        measure = problem.measure
-        raw = {"gradient": not problem.is_rule, "measure": measure and build.is_raw("measure", measure)}
-        for what, is_kernel in raw.items():
-            if is_kernel:
-                raise ValueError(
-                    f"The {what} of {problem.name} is a kernel, which jax cannot trace; choose another problem."
-                )
         self.problem = problem
+
+    def seen(self, x: Any, at: Any, t: Any, index: Any, uniforms: Any) -> tuple[Any, Any]:
+        """Return the gradients (N, d) at one set of points, and the measures (N,) at another, of step t."""
+        gradients = jax.vmap(self.gradient, (0, None, 0, 0))(at, t, index, uniforms)
+        rule = self.problem.rule
+        if rule is None:
+            return gradients, jnp.zeros(x.shape[0])
+        return gradients, jax.vmap(lambda p, i: self.measure(p, t, i, rule.measure))(x, index)
 
     def gradient(self, x: Any, t: Any, index: Any, uniforms: Any) -> Any:
         """Return the gradient at x (d,), from the component and the uniforms (draws,) of a step."""
@@ -96,6 +114,13 @@ class Lowered:
         return _call(rule, inner)
 
 
+def lowered(bout: Bout) -> Called | Lowered:
+    """Return what jax can evaluate of the problem of a bout: its rules, or calls of its kernels."""
+    measure = bout.problem.measure
+    kernels = not bout.problem.is_rule or (measure is not None and build.is_raw("measure", measure))
+    return Called(bout) if kernels else Lowered(bout.problem)
+
+
 _FOLDS: dict[str, Callable[[Any], Any]] = {"sum": jnp.sum, "norm": jnp.linalg.norm, "max": jnp.max}
 
 
@@ -118,32 +143,43 @@ class OptaxContender:
         If it cannot be built, is no transformation, or its first update fails.
     """
 
-    note = _SAID
-
     def __init__(self, make: Callable[..., Any], name: str) -> None:
-        self._make, self.name = make, name
+        self._make, self.name, self.note = make, name, _SAID
         self._probes: dict[Any, _Course] = {}
-        parameters = inspect.signature(make).parameters.values()
+        self._parameters = inspect.signature(make).parameters
+        parameters = self._parameters.values()
         if not any(one.name == "learning_rate" or one.kind is one.VAR_KEYWORD for one in parameters):
             raise ValueError(
                 f"{name} takes no learning_rate, so its steps have no size to set; give a factory that does."
             )
-        empty = inspect.Parameter.empty
         given = {one.name: one.default for one in parameters if one.name != "learning_rate"}
-        shown = {key: value for key, value in given.items() if value is not None and value is not empty}
-        self.settings = ", ".join(
-            f"{key}={value!r}" for key, value in shown.items() if isinstance(value, int | float | str)
-        )
+        self.hyper: Mapping[str, Any] = {
+            key: value for key, value in given.items() if isinstance(value, int | float | str)
+        }
+        self.settings = ", ".join(f"{key}={value!r}" for key, value in self.hyper.items())
         with _quiet(), blamed(self.name, "its first update"):
             x = jnp.ones(1)
             made = self._built(0.01)
             made.update(x, made.init(x), x)
 
-    def _built(self, lr: Any) -> Any:
-        made = self._make(learning_rate=lr)
+    def _built(self, lr: Any, **hyper: Any) -> Any:
+        made = self._make(learning_rate=lr, **hyper)
         if not isinstance(made, optax.GradientTransformation):
             raise ValueError(f"It makes a {type(made).__name__}, which is no optax.GradientTransformation.")
         return made
+
+    def _spelled(self, axis: str) -> str:
+        """Return the argument of the factory that an axis means: beta1 is b1."""
+        numbers = [name for name, value in self.hyper.items() if type(value) in (int, float)]
+        if axis not in numbers and axis.replace("beta", "b") in numbers:
+            return axis.replace("beta", "b")
+        checks.known(f"hyperparameter of {self.name}", axis, numbers)
+        return axis
+
+    @property
+    def source(self) -> str:
+        """The library with its version, and jax's."""
+        return f"optax {metadata.version('optax')}, jax {metadata.version('jax')}"
 
     def rate(self, bout: Bout, lr: float) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
@@ -156,33 +192,51 @@ class OptaxContender:
             course.advance()
         return float(course.path.mean() / PROBED)
 
-    def run(self, bouts: Sequence[Bout]) -> list[Ends]:
+    def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout; those of one dimension and horizon in one scan."""
         ended: dict[int, Ends] = {}
-        for key in dict.fromkeys((bout.problem.dim, bout.steps) for bout in bouts):
-            group = [i for i, bout in enumerate(bouts) if (bout.problem.dim, bout.steps) == key]
+        names = {axis: self._spelled(axis) for axis in bouts[0].axes}
+        called = [bout.problem.name for bout in bouts if isinstance(lowered(bout), Called)]
+        self.note = "; ".join([_SAID, *map(_CALLED.format, called)])
+        total, done = sum(bout.steps for bout in bouts), 0
+
+        def build(lr: Any, **cell: Any) -> Any:
+            return self._built(lr, **{names[axis]: value for axis, value in cell.items()})
+
+        def told(course: _Course, t: int) -> None:
+            if report is not None:
+                report((done + t * len(course.bouts)) / total)
+
+        for key in dict.fromkeys(_shape(bout) for bout in bouts):
+            group = [i for i, bout in enumerate(bouts) if _shape(bout) == key]
             try:
                 with _quiet(), blamed(self.name, "its steps"):
-                    course = _Course(self._built, [bouts[i] for i in group])
-                    course.advance()
-                ended.update(zip(group, course.ends(), strict=True))
+                    course = _Course(build, [bouts[i] for i in group])
+                    course.advance(partial(told, course))
+                    found = course.datasets(self.name, self.source, self.settings)
+                ended.update(zip(group, map(Ends, found), strict=True))
             except ValueError as error:
-                verdict = Verdict.UNDECIDED.value
-                ended.update({i: unjudged(bouts[i], str(error), verdict) for i in group})
+                ended.update(dict.fromkeys(group, Ends(None, str(error), Verdict.UNDECIDED.value)))
+            done += len(group) * bouts[group[0]].steps
         return [ended[i] for i in range(len(bouts))]
 
 
+def _shape(bout: Bout) -> tuple[Any, ...]:
+    """What bouts of one scan have in common."""
+    return bout.problem.dim, bout.steps, bout.steady, bout.checkpoints
+
+
 class _Course:
-    """The lanes of bouts of one dimension and one horizon, side by side, with steps of size lr / sqrt(t).
+    """The lanes of bouts of one dimension and one horizon, side by side.
 
     Still, steps have size lr and see the gradients of x_1.
     """
 
-    def __init__(self, build: Callable[[Any], Any], bouts: Sequence[Bout], still: bool = False) -> None:
+    def __init__(self, build: Callable[..., Any], bouts: Sequence[Bout], still: bool = False) -> None:
         self.bouts, self.still = bouts, still
-        self.steps = bouts[0].steps
-        self.lowered = [Lowered(bout.problem) for bout in bouts]
-        self.widths = [bout.stream.seeds for bout in bouts]
+        self.steps, self.steady = bouts[0].steps, still or bouts[0].steady
+        self.lowered = [lowered(bout) for bout in bouts]
+        self.widths = [bout.stream.lanes for bout in bouts]
         per_lane = [
             np.repeat([values], self.widths, axis=1)[0]
             for values in (
@@ -191,13 +245,16 @@ class _Course:
             )
         ]
         self.lr, self.low, self.high = (jnp.asarray(values) for values in per_lane)
+        self.hyper = {
+            axis: jnp.asarray([cell[axis] for bout in bouts for cell in bout.cells]) for axis in bouts[0].axes
+        }
         self.boxed = jnp.asarray(np.repeat([bout.problem.domain is not None for bout in bouts], self.widths))
-        self.rules = [bout.problem.rule for bout in bouts]
-        self.edges = [() if rule is None else rule.windows(self.steps) for rule in self.rules]
+        self.edges = [bout.plan.windows for bout in bouts]
         self.most = max(len(edges) for edges in self.edges)
+        self.kept = bouts[0].plan.checkpoints
         self.start = jnp.asarray(np.concatenate([bout.stream.start for bout in bouts]))
-        self._init: Any = jax.vmap(lambda x, lr: build(lr).init(x))
-        self._update: Any = jax.vmap(lambda g, state, x, lr: build(lr).update(g, state, x))
+        self._init: Any = jax.vmap(lambda x, lr, hyper: build(lr, **hyper).init(x))
+        self._update: Any = jax.vmap(lambda g, state, x, lr, hyper: build(lr, **hyper).update(g, state, x))
         self.path = np.zeros(sum(self.widths))
         self.carry: Any = None
         self._scan = jax.jit(lambda carry, drawn: jax.lax.scan(self._step, carry, drawn)[0])
@@ -206,37 +263,23 @@ class _Course:
         ends = np.cumsum(self.widths).tolist()
         return [values[end - width : end] for end, width in zip(ends, self.widths, strict=True)]
 
-    def _measured(self, x: Any, t: Any, indices: Sequence[Any]) -> Any:
-        """Return the measure of each bout's rule at every lane, 0 where there is none."""
-        found = []
-        for one, rule, points, index in zip(self.lowered, self.rules, self._split(x), indices, strict=True):
-            if rule is None:
-                found.append(jnp.zeros(points.shape[0]))
-            else:
-                measure = rule.measure
-                found.append(
-                    jax.vmap(lambda p, i, one=one, name=measure: one.measure(p, t, i, name))(points, index)
-                )
-        return jnp.concatenate(found)
-
     def _step(self, carry: Any, drawn: Any) -> Any:
-        x, lr, state, stopped, escaped, sums, path = carry
-        t, indices, uniforms, parts = drawn
-        if self.most:
-            seen = self._measured(x, t, indices)
-            sums = sums.at[jnp.arange(x.shape[0]), jnp.repeat(parts, np.array(self.widths))].add(seen)
-        g = jnp.concatenate(
-            [
-                jax.vmap(one.gradient, (0, None, 0, 0))(points, t, index, u)
-                for one, points, index, u in zip(
-                    self.lowered, self._split(self.start if self.still else x), indices, uniforms, strict=True
-                )
-            ]
-        )
+        x, lr, state, stopped, escaped, sums, path, kept = carry
+        t, indices, uniforms, parts, place = drawn
+        seen = [
+            one.seen(points, at, t, index, u)
+            for one, points, at, index, u in zip(
+                self.lowered, self._split(x), self._split(self.start if self.still else x), indices, uniforms,
+                strict=True,
+            )
+        ]  # fmt: skip
+        g = jnp.concatenate([one for one, _ in seen])
+        measured = jnp.concatenate([one for _, one in seen])
+        sums = sums.at[jnp.arange(x.shape[0]), jnp.repeat(parts, np.array(self.widths))].add(measured)
         dead = stopped > 0
         g = jnp.where(dead[:, None], 0.0, g)
-        factor = 1.0 if self.still else 1.0 / jnp.sqrt(t.astype(x.dtype))
-        step, state = self._update(g, state, x, lr * factor)
+        factor = 1.0 if self.steady else 1.0 / jnp.sqrt(t.astype(x.dtype))
+        step, state = self._update(g, state, x, lr * factor, self.hyper)
         new = x + step
         bad = ~jnp.isfinite(new).all(axis=1) & ~dead
         escaped |= bad & ~self.boxed & jnp.isinf(new).any(axis=1)
@@ -244,51 +287,62 @@ class _Course:
         new = jnp.where(
             (stopped > 0)[:, None], self.start, jnp.clip(new, self.low[:, None], self.high[:, None])
         )
-        return (new, lr, state, stopped, escaped, sums, path + jnp.abs(new - x).mean(axis=1)), None
+        path = path + jnp.abs(new - x).mean(axis=1)
+        return (new, lr, state, stopped, escaped, sums, path, kept.at[:, place].set(new)), None
 
-    def advance(self) -> None:
+    def advance(self, report: Callable[[int], None] | None = None) -> None:
         """Take every step."""
         many = sum(self.widths)
-        state = self._init(self.start, self.lr)
+        state = self._init(self.start, self.lr, self.hyper)
+        # One column of sums and one of points more than there are takes what is not kept.
         carry = (
             self.start, self.lr, state, jnp.zeros(many, int), jnp.zeros(many, bool),
             jnp.zeros((many, self.most + 1)), jnp.zeros(many),
+            jnp.full((many, len(self.kept) + 1, self.start.shape[1]), jnp.nan),
         )  # fmt: skip
         for first in range(1, self.steps + 1, _BLOCK):
             count = min(_BLOCK, self.steps + 1 - first)
             carry = self._scan(carry, self._drawn(first, count))
-        x, _, _, stopped, escaped, sums, path = carry
-        self.carry = tuple(np.asarray(one) for one in (x, stopped, escaped, sums))
+            if report is not None:
+                carry[0].block_until_ready()
+                report(first + count - 1)
+        x, _, _, stopped, escaped, sums, path, kept = carry
+        self.carry = tuple(np.asarray(one) for one in (x, stopped, escaped, sums, kept))
         self.path = np.where(np.asarray(stopped) > 0, np.nan, np.asarray(path))
 
     def _drawn(self, first: int, count: int) -> Any:
-        """Return what the steps from `first` on meet: components, uniforms, and parts of windows."""
+        """Return what the steps from `first` on meet: components, uniforms, parts of windows, places of x."""
         blocks = [bout.stream.block(first, count) for bout in self.bouts]
         steps = np.arange(first, first + count)
         parts = np.full((count, len(self.bouts)), self.most)
-        for place, edges in enumerate(self.edges):
+        for column, edges in enumerate(self.edges):
             for k, (a, b) in enumerate(edges):
-                parts[(a < steps) & (steps <= b), place] = k
+                parts[(a < steps) & (steps <= b), column] = k
+        places = np.full(count, len(self.kept))
+        for place, step in enumerate(self.kept):
+            places[steps == step] = place
         return (
             steps,
             [components[:, 0] for components, _ in blocks],
             [uniforms.transpose(0, 2, 1) for _, uniforms in blocks],
             parts,
+            places,
         )
 
-    def ends(self) -> list[Ends]:
-        """Judge the lanes."""
-        x, stopped, escaped, sums = (self._split(values) for values in self.carry)
-        first = self._split(np.asarray(self._measured(self.start, jnp.asarray(1), self._first())))
+    def datasets(self, name: str, source: str, settings: str) -> list[Any]:
+        """Return the Dataset of each bout."""
+        _, stopped, escaped, sums, kept = (self._split(values) for values in self.carry)
         found = []
         for place, bout in enumerate(self.bouts):
-            lengths = np.array([b - a for a, b in self.edges[place]])
+            lengths = np.array([b - a for a, b in self.edges[place]], dtype=int)
             parts = sums[place][:, : len(lengths)] / np.maximum(lengths, 1)
-            found.append(judged(bout, parts, first[place], x[place], stopped[place], escaped[place]))
+            found.append(
+                dataset(
+                    bout, name, source, settings, x=kept[place][:, :-1], parts=parts, stopped=stopped[place],
+                    escaped=escaped[place],
+                )
+            )  # fmt: skip
         return found
-
-    def _first(self) -> list[Any]:
-        return [jnp.asarray(bout.stream.components(1)[0]) for bout in self.bouts]
 
 
 @contextmanager

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, blamed, unjudged
+from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, Report, blamed
 from theory_sim.nouns.verdict import Verdict
 
 try:
@@ -25,13 +26,65 @@ except ImportError as error:
 
 Array = np.ndarray[Any, Any]
 _TESTED, _AGREE = 200, 1e-9
+_SAMPLED = 5  # values of an axis that the self-test takes
 _FIRST = 0.01  # step size with which an optimizer is built before any is chosen
+_TOLD = 500  # steps between two reports
 LAYOUTS = ("together", "grouped", "alone")
 _SAID = {
     "together": "acts coordinatewise (200 steps), so all lanes are one tensor",
     "grouped": "one parameter for each lane, in one optimizer",
     "alone": "mixes the coordinates or the parameters it is given, so each lane has an optimizer of its own",
 }
+_SAID_OF_GRIDS = {
+    "together": "acts coordinatewise (200 steps), so all cells are one tensor, and so is each hyperparameter",
+    "grouped": "a parameter group for each cell, in one optimizer",
+    "alone": "an optimizer for each cell",
+}
+
+
+def _scaled(name: str) -> Callable[..., Any]:
+    """Return an in-place method of torch whose scalar factor may be a tensor with a value for each element."""
+    plain, key = getattr(torch.Tensor, name), "value" if name.startswith("addc") else "alpha"
+
+    def method(x: Any, first: Any, *second: Any, **given: Any) -> Any:
+        factor = given.get(key)
+        if not torch.is_tensor(factor):
+            return plain(x, first, *second, **given)
+        if second:
+            first = first * second[0] if name == "addcmul_" else first / second[0]
+        return x.sub_(factor * first) if name == "sub_" else x.add_(factor * first)
+
+    return method
+
+
+@contextmanager
+def _spread() -> Iterator[None]:
+    """Let hyperparameters be tensors where torch's arithmetic wants numbers: `value` and `alpha`."""
+    names = [f"{name}_" for name in ("add", "sub", "addcmul", "addcdiv")]
+    changed = {name: _scaled(name) for name in names if name not in vars(torch.Tensor)}
+    for name, method in changed.items():
+        setattr(torch.Tensor, name, method)
+    try:
+        yield
+    finally:
+        for name in changed:
+            delattr(torch.Tensor, name)
+
+
+def _assigned(values: Mapping[str, Any], known: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Return hyperparameters of a grid under the names of a torch optimizer: beta1 is the first of its betas."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        place = {"beta1": 0, "beta2": 1, "beta3": 2}.get(name)
+        betas = found.get("betas", known.get("betas"))
+        if name not in known and place is not None and isinstance(betas, tuple | list) and place < len(betas):
+            found["betas"] = (*betas[:place], value, *betas[place + 1 :])
+        else:
+            numbers = [key for key, one in known.items() if isinstance(one, int | float) and key != "lr"]
+            spread = [f"beta{k + 1}" for k in range(len(known.get("betas", ())))]
+            checks.known(f"hyperparameter of {owner}", name, [*numbers, *spread])
+            found[name] = value
+    return found
 
 
 class _Course:
@@ -53,31 +106,46 @@ class _Course:
         )
         self.at = [self.x[cut].reshape(one.shape) for cut, one in zip(cuts, starts, strict=True)]
         self.to = [self.g[cut].reshape(1, *one.shape) for cut, one in zip(cuts, starts, strict=True)]
-        lr, rates = bouts[0].lr, [bout.lr for bout in bouts]
-        scale = np.repeat([one / lr for one in rates], sizes)
+        lr = bouts[0].lr
+        scale = np.repeat([bout.lr / lr for bout in bouts], sizes)
         self.scale = scale if layout == "together" and (scale != 1.0).any() else None
         self.y = self.x if self.scale is None else self.x / self.scale
+        self.mode: Any = nullcontext
+        lanes = [
+            (self._parameter(cut, one.shape, lane), bout.lr, cell)
+            for bout, cut, one in zip(bouts, cuts, starts, strict=True)
+            for lane, cell in enumerate(bout.cells)
+        ]
         if layout == "together":
-            made = [contender.build([self._parameter(slice(None), (-1,), slice(None))], lr)]
+            self.optimizers = [contender.build([self._parameter(slice(None), (-1,), slice(None))], lr)]
+            if bouts[0].axes:
+                self.mode = _spread
+                self._spread(contender, bouts)
             rates = [lr]
-        else:
-            parts = [
-                [self._parameter(cut, one.shape, lane) for lane in range(one.shape[1])]
-                for cut, one in zip(cuts, starts, strict=True)
+        elif layout == "grouped":
+            members: dict[Any, list[Any]] = {}
+            for parameter, rate, cell in lanes:
+                members.setdefault((rate, *cell.items()), []).append(parameter)
+            groups = [
+                {"params": some, "lr": rate, **_assigned(dict(cell), contender.hyper, contender.name)}
+                for (rate, *cell), some in members.items()
             ]
-            if layout == "grouped":
-                groups = [{"params": some, "lr": rate} for some, rate in zip(parts, rates, strict=True)]
-                made = [contender.build(groups, lr)]
-            else:
-                made = [
-                    contender.build([parameter], rate)
-                    for some, rate in zip(parts, rates, strict=True)
-                    for parameter in some
-                ]
-                rates = [rate for some, rate in zip(parts, rates, strict=True) for _ in some]
-        self.optimizers = made
-        self.groups = list(zip((group for one in made for group in one.param_groups), rates, strict=True))
+            self.optimizers, rates = [contender.build(groups, lr)], [group["lr"] for group in groups]
+        else:
+            self.optimizers = [contender.build([parameter], rate, cell) for parameter, rate, cell in lanes]
+            rates = [rate for _, rate, _ in lanes]
+        every = [group for one in self.optimizers for group in one.param_groups]
+        self.groups = list(zip(every, rates, strict=True))
         self.alive, self.t = np.ones_like(self.x), 0
+
+    def _spread(self, contender: TorchContender, bouts: Sequence[Bout]) -> None:
+        """Give the one group every hyperparameter of the grid as a tensor."""
+        parts = {
+            name: [np.tile([cell[name] for cell in bout.cells], bout.problem.dim) for bout in bouts]
+            for name in bouts[0].axes
+        }
+        values = {name: torch.from_numpy(np.concatenate(part)) for name, part in parts.items()}
+        self.optimizers[0].param_groups[0].update(_assigned(values, contender.hyper, contender.name))
 
     def _parameter(self, cut: slice, shape: tuple[int, ...], lane: Any) -> Any:
         """Return a part of y as a parameter whose gradient is that part of g; they share memory."""
@@ -86,27 +154,35 @@ class _Course:
         parameter.grad = torch.from_numpy(g)
         return parameter
 
-    def advance(self, first: int, last: int, still: bool = False) -> None:
-        """Take the steps first ... last of size lr / sqrt(t); or, still, of size lr by the gradients of x_1."""
+    def advance(
+        self, first: int, last: int, still: bool = False, report: Callable[[int], None] | None = None
+    ) -> None:
+        """Take the steps first ... last; still, of size lr by the gradients of x_1."""
         points = self._parts(self.start) if still else self.at
         moving = [*zip(self.records, points, self.to, strict=True)]
-        for self.t in range(first, last + 1):
-            t = self.t
-            for record, x, g in moving:
-                if t <= record.bout.steps:
-                    record.see(x, t)
-                    record.stream.write(x, t, g)
-                elif t == record.bout.steps + 1:
-                    g[...] = 0.0
-            self.g *= self.alive
-            factor = 1.0 if still else 1.0 / math.sqrt(t)
-            for group, lr in self.groups:
-                group["lr"] = lr * factor
-            for optimizer in self.optimizers:
-                optimizer.step()
-            self._settle(t)
-            if not self.alive.any():
-                break
+        schedule = self.records[0].bout
+        with self.mode():
+            for self.t in range(first, last + 1):
+                t = self.t
+                for record, x, g in moving:
+                    if t <= record.bout.steps:
+                        record.see(x, t)
+                        record.stream.write(x, t, g)
+                    elif t == record.bout.steps + 1:
+                        g[...] = 0.0
+                self.g *= self.alive
+                factor = 1.0 if still else schedule.factor(t)
+                for group, lr in self.groups:
+                    group["lr"] = lr * factor
+                for optimizer in self.optimizers:
+                    optimizer.step()
+                self._settle(t)
+                for record, x in zip(self.records, self.at, strict=True):
+                    record.keep(x, t)
+                if not self.alive.any():
+                    break
+                if report is not None and t % _TOLD == 0:
+                    report(t)
 
     def _settle(self, t: int) -> None:
         """Put x into the box, and lanes that are not finite back to the start, where they stay."""
@@ -166,13 +242,17 @@ class TorchContender:
             with blamed(self.name, "its first step"):
                 optimizer.step()
         given = {key: value for key, value in optimizer.defaults.items() if key not in ("lr", "params")}
+        self.hyper: Mapping[str, Any] = given
         self.settings = ", ".join(f"{key}={value!r}" for key, value in given.items() if value is not None)
-        self.layout = ""
+        self.layout, self._remarks = "", [""]
+        if callable(getattr(optimizer, "train", None)):
+            self._remarks = ["judged where it takes gradients, and only that point is kept in a box"]
 
-    def build(self, parameters: Any, lr: float) -> Any:
-        """Return the optimizer of some parameters."""
+    def build(self, parameters: Any, lr: float, cell: Mapping[str, float] | None = None) -> Any:
+        """Return the optimizer of some parameters, with the hyperparameters of a cell."""
+        given = _assigned(cell, self.hyper, self.name) if cell else {}
         with blamed(self.name, "its construction"):
-            made = self._make(parameters, lr=lr)
+            made = self._make(parameters, lr=lr, **given)
         if not isinstance(made, torch.optim.Optimizer):
             kind = checks.article(type(made).__name__)
             raise ValueError(f"{self.name} makes {kind}, which is no torch.optim.Optimizer.")
@@ -180,6 +260,17 @@ class TorchContender:
         if callable(train):  # schedule-free methods ask for it
             train()
         return made
+
+    @property
+    def source(self) -> str:
+        """The library that the optimizer comes from, with its version, and torch's."""
+        package = self.name.partition(":")[0].partition(".")[0]
+        try:
+            own = f"{package} {metadata.version(package)}"
+        except (metadata.PackageNotFoundError, ValueError):
+            own = ""
+        torchs = f"torch {torch.__version__}"
+        return torchs if package in ("", "torch") or not own else f"{own}, {torchs}"
 
     def rate(self, bout: Bout, lr: float) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
@@ -196,8 +287,9 @@ class TorchContender:
                 total += float(np.abs(course.x - before).mean())
         return total / PROBED if course.alive.all() else math.nan
 
-    def run(self, bouts: Sequence[Bout]) -> list[Ends]:
+    def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout, in the first layout whose 200 steps are those of an optimizer for each lane."""
+        last = max(bout.steps for bout in bouts)
         with _quiet():
             self.layout = self._chosen(bouts)
             course = _Course(self, bouts, self.layout)
@@ -206,45 +298,58 @@ class TorchContender:
             done = 0
             for end in sorted({bout.steps for bout in bouts}):
                 try:
-                    course.advance(done + 1, end)
+                    course.advance(
+                        done + 1, end, report=None if report is None else lambda t: report(t / last)
+                    )
                 except Exception as error:  # noqa: BLE001  whatever somebody else's step raises ends the run
                     said = checks.sentence(error).rstrip(".")
                     broken = f"step {course.t} raised {type(error).__name__}: {said}"
                     break
                 done = end
                 lost = course.lost()
-                for i, (bout, record, x) in enumerate(zip(bouts, course.records, course.at, strict=True)):
+                for i, (bout, record) in enumerate(zip(bouts, course.records, strict=True)):
                     if bout.steps == end:
-                        ended[i] = record.ends(x)
+                        ended[i] = Ends(record.dataset(self.name, self.source, self.settings))
                         if lost:
                             note = f"its state {lost} is not finite at the end, so this shows nothing"
-                            ended[i] = unjudged(bout, note, Verdict.UNDECIDED.value)
-        return [
-            ended[i] if i in ended else unjudged(bout, broken, Verdict.UNDECIDED.value)
-            for i, bout in enumerate(bouts)
-        ]
+                            ended[i] = Ends(None, note, Verdict.UNDECIDED.value)
+        return [ended.get(i, Ends(None, broken, Verdict.UNDECIDED.value)) for i in range(len(bouts))]
 
     @property
     def note(self) -> str:
-        """How the lanes were laid out."""
-        return _SAID.get(self.layout, "")
+        """How the lanes were laid out, and what else is to be known of a run."""
+        return "; ".join(filter(None, [*self._remarks]))
 
     def _chosen(self, bouts: Sequence[Bout]) -> str:
+        axes = bouts[0].axes
+        some = {name: values[:: max(1, len(values) // _SAMPLED)] for name, values in axes.items()}
+        bouts = [replace(bout, axes=some, checkpoints=0) for bout in bouts]
+        said = _SAID_OF_GRIDS if axes else _SAID
+        begun = ""
+
         def end(layout: str) -> Array:
             torch.manual_seed(0)
             course = _Course(self, bouts, layout)
-            course.advance(1, min(_TESTED, *(bout.steps for bout in bouts)) if bouts else 0)
+            course.advance(1, min(_TESTED, *(bout.steps for bout in bouts)))
             return np.where(course.alive > 0.0, course.x, np.nan)
 
         with blamed(self.name, "its steps"):
-            alone = end("alone")
-        for layout in LAYOUTS[:-1]:
+            alone, again = end("alone"), end("alone")
+            drawn = not torch.equal(torch.get_rng_state(), torch.manual_seed(0).get_state())
+        if not np.array_equal(alone, again, equal_nan=True):
+            begun = "two runs from the same seed differ, so this card cannot be repeated"
+        elif drawn:
+            begun = "draws random numbers of its own, from torch's seed 0"
+        chosen = "alone"
+        for layout in () if begun else LAYOUTS[:-1]:
             try:
                 if np.allclose(end(layout), alone, rtol=_AGREE, atol=_AGREE, equal_nan=True):
-                    return layout
+                    chosen = layout
+                    break
             except Exception:  # noqa: BLE001, S112  whatever it cannot do with this layout, it is not used
                 continue
-        return "alone"
+        self._remarks = [begun or said[chosen], *self._remarks[-1:]]
+        return chosen
 
 
 @contextmanager
