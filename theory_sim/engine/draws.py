@@ -37,7 +37,7 @@ def uniforms(t: Any, first: int, slots: Any, key: Any) -> Any:
     z = key + (t * 65536 + (slots + (first + 1))) * _GOLDEN
     z = (z ^ _shifted(z, 30)) * _FIRST
     z = (z ^ _shifted(z, 27)) * _SECOND
-    return _shifted(z ^ _shifted(z, 31), 11) * 2.0**-53
+    return _shifted(z ^ _shifted(z, 31), 11).double() * 2.0**-53
 
 
 def cyclic(t: Any, size: Any, u: Any, table: Any) -> Any:
