@@ -42,6 +42,11 @@ def chunk_lanes(sweep: Sweep, target: Target) -> int:
     return min(_CHUNK.get(target.kind, _CHUNK_ELSEWHERE), sweep.job.lanes.count)
 
 
+def block_steps(loop: Loop) -> int:
+    """Return the steps of a block."""
+    return max(1, min(_STEPS, _ROWS // (loop.d * loop.w)))
+
+
 def require(sweep: Sweep) -> None:
     """Raise ValueError for a sweep that needs a kernel written by hand, or a rule that is no arithmetic."""
     problem, optimizer = sweep.problem, sweep.optimizer
@@ -208,7 +213,7 @@ class _Stepper:
     def __init__(self, loop: Loop, cut: Array, compiled: bool) -> None:
         self.loop, self.compiled = loop, compiled
         self.given, self.moving, self.streams = loop.given(cut), loop.start(cut), Streams(loop, cut)
-        self.count = max(1, min(_STEPS, _ROWS // (loop.d * loop.w)))
+        self.count = block_steps(loop)
         self._drawn: tuple[int, int, Block] = (1, 1, {})
         self._last: Any = None  # the components of the last step
         self._blocks: dict[tuple[bool, bool], Callable[[Block], Block]] = {}

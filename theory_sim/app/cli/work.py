@@ -266,8 +266,16 @@ def _exit(results: Sequence[Result]) -> None:
 
 @main.command()
 @click.option("--rivals/--no-rivals", default=True, help="Also run JAX and torch where they are installed.")
-def bench(rivals: bool) -> None:
+@click.option("--device", help="Only lanes on tensors of this device of torch, cpu or cuda.")
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of these tensors."
+)
+def bench(rivals: bool, device: str | None, dtype: str) -> None:
     """Time the lane loop beside its rivals in the same run, and print the ratios."""
     from theory_sim.app import bench as benchmark
 
-    terminal.show("", ("what", "ns per lane-step", "ratio"), benchmark.rows(rivals))
+    try:
+        rows = benchmark.rows(rivals) if device is None else benchmark.tensor_rows(device, dtype)
+        terminal.show("", ("what", "ns per lane-step", "ratio"), rows)
+    except ImportError as error:
+        raise click.UsageError(str(error)) from error
