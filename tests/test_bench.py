@@ -37,3 +37,21 @@ def test_rows_say_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     assert [value for _, value, _ in rows].count("not installed") == 1
     assert all(float(value) > 0.0 for _, value, _ in rows if value != "not installed")
     assert rows[-1][0].strip() == "N = 2, d = 64"
+
+
+def test_tensors_are_timed_beside_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
+    sweep = bench.first_job(40, 64)
+    # x, m, v, whether and until when the lane is finite come and go, and beta2 is read: 8 bytes each, in 16 steps.
+    assert bench.traffic(sweep, bench.Target()) == (2 * 5 + 1) * 8 / 16
+    # Only the last step that was finite keeps 64 bits.
+    assert bench.traffic(sweep, bench.Target(dtype="float32")) == (2 * 4 * 4 + 2 * 8 + 4) / 16
+    assert bench.bandwidth("cpu", "float64", 1 << 16) > 1e6
+    # Blocks as they are: what is compiled is tested elsewhere.
+    monkeypatch.setattr(torch, "compile", lambda graph, **given: graph)
+    monkeypatch.setattr(bench, "COPIED", 1 << 16)
+    rows = list(bench.tensor_rows("cpu", "float64", 64, 40))
+    assert len(rows) == 3
+    assert all(float(value) > 0.0 for _, value, _ in rows[:2])
+    assert "our time" in rows[1][2] or "faster" in rows[1][2]
+    assert "of a copy" in rows[2][2]

@@ -3,6 +3,9 @@
 The job is Adam (beta1 0.9, beta2 varying over lanes, eps 0, no bias correction, lr/sqrt(t)) on Reddi's
 periodic problem with period 10 and projection on [-1, 1], in float64.  Every rival does the same arithmetic.
 
+On tensors (`tensor_rows`) the first job has 10^5 lanes on the CPU and 10^7 on another device, in blocks of steps
+that torch compiles, beside the compiled tiles of the same lanes on the cores of this machine.
+
 The second job is two-way quantized Adam with l1-sign messages and error feedback on both sides, on a
 quadratic of one decade, 64 lanes on one thread; its unit is the nanosecond per worker, coordinate and lane.
 """
@@ -15,12 +18,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from theory_sim.app.catalogue import build_problem
+from theory_sim.engine.target import Target, target_of
+from theory_sim.engine.tensor_loop import Loop
+from theory_sim.engine.tensors import block_steps
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adam import adam
@@ -33,6 +40,7 @@ LR = 0.01
 BETA1 = 0.9
 BETA2 = 0.999
 EPS = 1e-8
+COPIED = 1 << 24  # numbers, more than a cache holds
 MESSAGE_LANES = 64
 WORKERS = (2, 8, 16)
 DIMENSIONS = (64, 256, 1024)
@@ -55,14 +63,88 @@ def _betas(lanes: int = LANES) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.linspace(0.5, 0.99, lanes)
 
 
+def first_job(steps: int, lanes: int = LANES) -> Sweep:
+    """Return the first job as a sweep."""
+    optimizer = adam(LR, BETA1, eps=0.0, bias_correction=False, schedule=power(0.5))
+    problem = build_problem(f"reddi.periodic:C={PERIOD}")
+    return Sweep(problem, optimizer, {"beta2": _betas(lanes)}, steps=steps)
+
+
 def ours(threads: int, steps: int = 10 * STEPS) -> float:
     """Return nanoseconds per lane-step of this suite.
 
     Long runs compile a pair of rules, and shorter ones find it.
     """
-    optimizer = adam(LR, BETA1, eps=0.0, bias_correction=False, schedule=power(0.5))
-    sweep = Sweep(build_problem(f"reddi.periodic:C={PERIOD}"), optimizer, {"beta2": _betas()}, steps=steps)
+    sweep = first_job(steps)
     return _best(lambda: sweep.run(threads=threads), 3) / (LANES * steps) * 1e9
+
+
+def _synchronised(device: str) -> None:
+    """Wait for what a device has been told to do."""
+    import torch
+
+    if device != "cpu":
+        torch.get_device_module(device).synchronize(device)
+
+
+def bandwidth(device: str, dtype: str, size: int) -> float:
+    """Return the bytes per second that a copy of so many numbers moves, read and written."""
+    import torch
+
+    one = torch.ones(size, dtype=getattr(torch, dtype), device=device)
+    other = torch.empty_like(one)
+
+    def copy() -> None:
+        other.copy_(one)
+        _synchronised(device)
+
+    return float(2 * one.numel() * one.element_size()) / _best(copy)
+
+
+def traffic(sweep: Sweep, target: Target) -> float:
+    """Return the bytes that a step of one lane moves at least: rows that come and go once in a block of steps."""
+    loop = Loop(sweep.job.lanes, sweep.plan, 0, target)
+    few = np.arange(2)
+    moving = sum(2 * one.element_size() for rows in loop.start(few).values() for one in rows)
+    read = sum(one.element_size() for rows in loop.given(few).values() for one in rows if one.dim())
+    # Totals and first hits move only in windows.
+    still = sum(2 * one.element_size() for name in ("total", "hits", "path") for one in loop.start(few)[name])
+    return float(moving - still + read) / block_steps(loop)
+
+
+def tensor_rows(device: str, dtype: str, lanes: int = 0, steps: int = 0) -> Iterator[Row]:
+    """Yield (what, nanoseconds, ratio) for lanes on tensors of a device, beside the compiled tiles of this machine.
+
+    Parameters
+    ----------
+    device, dtype : str
+        As for `theory_sim.Sweep.run`.
+    lanes, steps : int
+        0 for the default: 10^5 lanes and 10,000 steps on the CPU, 10^7 and 2,000 on another device.
+    """
+    target = target_of("torch", device, dtype)
+    assert target is not None
+    target = replace(target, compiled=True)
+    own = device == "cpu"
+    lanes, steps = lanes or (10**5 if own else 10**7), steps or (10_000 if own else 2_000)
+    cores = os.cpu_count() or 1
+    # The tiles need no more lanes than fill every core for their time to be proportional.
+    tiles = first_job(steps, min(lanes, 10**5))
+    ours_ = _best(lambda: tiles.job.run(threads=cores), 3) / (tiles.size * steps) * 1e9
+    yield f"theory-sim, {tiles.size} lanes x {steps} steps, {cores} threads", f"{ours_:.3f}", "1"
+    sweep = first_job(steps, lanes)
+
+    def run() -> None:
+        sweep.job.run(threads=cores, target=target)
+        _synchronised(device)
+
+    theirs = _best(run, 1 if lanes > 10**6 else 3) / (lanes * steps) * 1e9
+    ratio = f"{theirs / ours_:.2f}x our time" if theirs > ours_ else f"{ours_ / theirs:.1f}x faster"
+    yield f"tensors, {device} {dtype}, {lanes} lanes x {steps} steps, compiled", f"{theirs:.3f}", ratio
+    peak, moved = bandwidth(device, dtype, max(lanes, COPIED)), traffic(sweep, target)
+    share = moved / (theirs * 1e-9) / peak
+    note = f"{moved:.1f} bytes per lane-step, {share:.1%} of the {peak / 1e9:.0f} GB/s of a copy"
+    yield "  their least traffic", "", note
 
 
 def scalar_loop(beta2: Any, steps: int, x: Any) -> None:
@@ -331,6 +413,11 @@ def rows(rivals: bool = True) -> Iterator[Row]:
             yield f"{name}, all cores", "not installed", ""
             continue
         yield f"{name}, all cores", f"{value:.2f}", f"{cores} threads are {value / many:.1f}x faster"
+    if rivals:
+        try:
+            yield from tensor_rows("cpu", "float64")
+        except ImportError:
+            yield "tensors", "not installed", ""
     yield from message_rows(rivals)
     seconds, lanes = shi_seconds()
     yield f"phase diagram of Shi et al., {lanes} lanes x 1e6 steps", f"{seconds:.2f} s", ""

@@ -15,10 +15,13 @@ from theory_sim.nouns.verdict import Status, Verdict, wilson
 if TYPE_CHECKING:
     import xarray as xr
 
+    from theory_sim.engine.target import Target
     from theory_sim.nouns.sweep import Sweep
 
 
-def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Dataset:
+def assemble(
+    sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]], target: Target | None = None
+) -> xr.Dataset:
     """Label the records of a sweep.
 
     Parameters
@@ -26,6 +29,8 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
     sweep : Sweep
     records : mapping of str to ndarray
         What `theory_sim.engine.tiles.run_tile` returns, for all N lanes.
+    target : Target, optional
+        The tensors that the lanes ran on, for the attributes.
 
     Returns
     -------
@@ -120,7 +125,7 @@ def assemble(sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]]) -> xr.Da
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
         coords["window_end"] = [sweep.steps // 4, sweep.steps // 2, sweep.steps]
-    return xr.Dataset(data, coords, attrs=provenance(sweep))
+    return xr.Dataset(data, coords, attrs=provenance(sweep, target))
 
 
 @cache
@@ -128,16 +133,16 @@ def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba")}
 
 
-def provenance(sweep: Sweep) -> dict[str, str]:
-    """Return where a result comes from: versions, digest, objects, order and seeds, as strings."""
-    versions = _versions()
+def provenance(sweep: Sweep, target: Target | None = None) -> dict[str, str]:
+    """Return where a result comes from: versions, digest, objects, order, seeds and tensors, as strings."""
+    versions = _versions() if target is None else {**_versions(), "torch": metadata.version("torch")}
     return {
         "title": sweep.name or f"{sweep.optimizer.name} on {sweep.problem.name}",
         "source": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "python": platform.python_version(),
         "problem": str(sweep.problem),
         "optimizer": str(sweep.optimizer),
-        "digest": sweep.job.digest,
+        "digest": sweep.job.digest_of(target),
         "order": sweep.order,
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
@@ -148,4 +153,5 @@ def provenance(sweep: Sweep) -> dict[str, str]:
         "references": " ".join(
             dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)
         ),
+        **({} if target is None else {"backend": target.key}),
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from theory_sim import random
 from theory_sim.engine import grid, loop, memory, run
 from theory_sim.engine.lanes import Lanes, expand
+from theory_sim.engine.target import Target
 from theory_sim.engine.tiles import Pair, pair_of
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import uniforms
@@ -91,6 +92,10 @@ class Job:
         messages = [source.digest for source in self._compressors]
         return digest(texts, messages, self._inputs)
 
+    def digest_of(self, target: Target | None) -> str:
+        """Return the digest of the result on tensors, which round otherwise, or of the compiled tiles."""
+        return self.digest if target is None else digest(self.digest, target.key)
+
     @cached_property
     def _compressors(self) -> list[Source]:
         sides = [side for variant in self.lanes.variants for side in (variant.up, variant.down)]
@@ -132,7 +137,10 @@ class Job:
         threads: int | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
+        target: Target | None = None,
     ) -> xr.Dataset:
         """Run every lane and return the labelled results; see `theory_sim.Sweep.run`."""
-        records = run.run(self.sweep, store, threads=threads, executor=executor, progress=progress)
-        return grid.assemble(self.sweep, records)
+        records = run.run(
+            self.sweep, store, threads=threads, executor=executor, progress=progress, target=target
+        )
+        return grid.assemble(self.sweep, records, target)

@@ -6,13 +6,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from theory_sim import checks
+from theory_sim.engine import tensors
 from theory_sim.engine.store import Store
+from theory_sim.engine.target import Target
 from theory_sim.engine.tiles import WORTH, Pair, run_tile, tile_width
 from theory_sim.rules import build
 
@@ -101,8 +104,12 @@ def run(
     threads: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
+    target: Target | None = None,
 ) -> Records:
-    """Run all chunks of a sweep that the store lacks and return the records of every lane."""
+    """Run all chunks of a sweep that the store lacks and return the records of every lane.
+
+    With a target they run on its tensors, with threads of torch.
+    """
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(f"executor = {executor!r} must be a concurrent.futures.Executor.")
     if progress is not None and not callable(progress):
@@ -111,9 +118,16 @@ def run(
         checks.instance("store", store, (str, os.PathLike), "the path of a folder")
     own = (os.cpu_count() or 1) if executor is None else 1
     workers = checks.count("threads", own if threads is None else threads)
-    total, size = sweep.job.lanes.count, chunk_lanes(sweep)
+    if target is not None:
+        tensors.require(sweep)
+    total = sweep.job.lanes.count
+    size = chunk_lanes(sweep) if target is None else tensors.chunk_lanes(sweep, target)
     ranges = [(a, min(a + size, total)) for a in range(0, total, size)]
-    kept = Store(Path(store), sweep.job.digest, sweep.job.spec, total, size) if store is not None else None
+    kept = (
+        Store(Path(store), sweep.job.digest_of(target), sweep.job.spec, total, size)
+        if store is not None
+        else None
+    )
     parts: dict[int, Records] = {}
     for i, (a, b) in enumerate(ranges):
         if kept is not None and (found := kept.read(i, a, b)) is not None:
@@ -132,12 +146,13 @@ def run(
             kept.write(i, *ranges[i], records)
 
     missing = [i for i in range(len(ranges)) if i not in parts]
+    chunk: Callable[..., Records] = run_chunk if target is None else partial(tensors.run_chunk, target=target)
     if executor is None:
         for i in missing:
-            keep(i, run_chunk(sweep, *ranges[i], workers, report))
+            keep(i, chunk(sweep, *ranges[i], threads=workers, report=report))
     else:
         futures: dict[Future[Any], int] = {
-            executor.submit(run_chunk, sweep, *ranges[i], workers): i for i in missing
+            executor.submit(chunk, sweep, *ranges[i], threads=workers): i for i in missing
         }
         for future in as_completed(list(futures)):
             i = futures.pop(future)  # a future still held would be recomputed if its worker died

@@ -333,6 +333,9 @@ class Sweep:
         threads: int | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
+        backend: str = "numba",
+        device: str = "cpu",
+        dtype: str = "float64",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results.
 
@@ -346,13 +349,30 @@ class Sweep:
             Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
         progress : callable, optional
             Called with the finished share of the work.
+        backend : {"numba", "torch"}
+            Compiled tiles, or tensors of torch, which need rules throughout; the same random numbers and,
+            but for rounding, the same results.
+        device : str
+            Of the tensors: "cpu", "cuda", "cuda:1", ...
+        dtype : {"float64", "float32"}
+            Of the arithmetic on tensors; the Dataset has 64 bits.
 
         Returns
         -------
         xarray.Dataset
             Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.
+
+        Raises
+        ------
+        ValueError
+            With tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
+        ImportError
+            With tensors, if torch is not installed.
         """
-        return self.job.run(store, threads=threads, executor=executor, progress=progress)
+        from theory_sim.engine.target import target_of
+
+        target = target_of(backend, device, dtype)
+        return self.job.run(store, threads=threads, executor=executor, progress=progress, target=target)
 
 
 def simulate(

@@ -31,8 +31,10 @@ _PARTIAL: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 FUNCTIONS = (
     *("sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-    *("hypot", "copysign", "floor", "isfinite", "isnan"),
+    *("hypot", "copysign", "floor", "rint", "isfinite", "isnan"),
 )
+# What libraries call otherwise than math and numpy do.
+_ALIASES = {"rint": "round"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,8 @@ class Expression:
     Parameters
     ----------
     operation : str
-        An operator of Python, a name of `FUNCTIONS`, ``float``, ``where``, ``name`` or ``number``.
+        An operator of Python, a name of `FUNCTIONS`, ``float``, ``single`` (rounded to 32 bits), ``where``,
+        ``name`` or ``number``.
     parts : tuple
         Its operands; the name or the number itself.
     path : _Path
@@ -119,6 +122,12 @@ class Expression:
     def __ne__(self, other: object) -> Expression:  # type: ignore[override]
         return self._join("!=", self, other)
 
+    def __and__(self, other: Any) -> Expression:
+        return self._join("&", self, other)
+
+    def __or__(self, other: Any) -> Expression:
+        return self._join("|", self, other)
+
     def __neg__(self) -> Expression:
         return self._join("neg", self)
 
@@ -179,15 +188,15 @@ class _Functions:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         own = {"fabs": "abs", "absolute": "abs", "pow": "**"}.get(name, name)
-        if own == "float64":
-            return _real
+        if own in ("float64", "float32"):
+            return _real if own == "float64" else _single
         if own not in (*FUNCTIONS, "abs", "**"):
             raise ValueError(f"{name} is not known on arrays; a rule may use {', '.join(FUNCTIONS)}.")
 
         def call(*values: Any) -> Any:
             node = next((one for one in values if isinstance(one, Expression)), None)
             if node is None:
-                return getattr(math, name)(*values)
+                return getattr(math if hasattr(math, name) else np, name)(*values)
             return node.path.make(own, *(map(_real, values) if own == "**" else values))
 
         return call
@@ -195,6 +204,10 @@ class _Functions:
 
 def _real(value: Any) -> Any:
     return value.path.make("float", value) if isinstance(value, Expression) else float(value)
+
+
+def _single(value: Any) -> Any:
+    return value.path.make("single", value) if isinstance(value, Expression) else float(np.float32(value))
 
 
 def _least(*values: Any) -> Any:
@@ -226,6 +239,22 @@ _NAMESPACE = {
 }
 
 
+def _merged(path: _Path, condition: Expression, yes: Expression, no: Expression) -> Expression:
+    """Return the choice between two expressions, made at the one operand in which they differ.
+
+    So what they have in common is computed once.  A power stays whole, as its exponent may be a number.
+    """
+    if yes is no:
+        return yes
+    if yes.operation == no.operation and yes.operation not in ("name", "number", "**"):
+        places = [k for k, (a, b) in enumerate(zip(yes.parts, no.parts, strict=True)) if a is not b]
+        if len(places) == 1:
+            (k,) = places
+            inner = _merged(path, condition, yes.parts[k], no.parts[k])
+            return path.make(yes.operation, *yes.parts[:k], inner, *yes.parts[k + 1 :])
+    return path.make("where", condition, yes, no)
+
+
 @remembered
 def expressions(rule: Rule) -> tuple[Expression, ...]:
     """Return what a rule returns, as expressions of its names.
@@ -253,9 +282,7 @@ def expressions(rule: Rule) -> tuple[Expression, ...]:
         if len(path.met) > len(outcomes):
             yes, no = results([*outcomes, True]), results([*outcomes, False])
             condition = path.met[len(outcomes)]
-            return tuple(
-                a if a is b else path.make("where", condition, a, b) for a, b in zip(yes, no, strict=True)
-            )
+            return tuple(_merged(path, condition, a, b) for a, b in zip(yes, no, strict=True))
         many = value if isinstance(value, tuple) else (value,)
         return tuple(one if isinstance(one, Expression) else path.number(one) for one in many)
 
@@ -282,7 +309,7 @@ def _text(rule: Rule) -> str:
             operands = [place(part) for part in parts]
             if operation == "neg":
                 made = f"-{operands[0]}"
-            elif operation == "abs" or operation in FUNCTIONS or operation == "where":
+            elif operation in ("abs", "single", "where") or operation in FUNCTIONS:
                 made = f"{operation}_({', '.join(operands)})"
             elif operation in _PARTIAL:
                 made = f"{_PARTIAL[operation][0].__name__}_({', '.join(operands)})"
@@ -323,7 +350,7 @@ def _total(
     return call
 
 
-def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]:
+def elementwise(rule: Rule, library: Any = np, real: Any = None) -> Callable[..., tuple[Any, ...]]:
     """Return a rule as a function of arrays that returns a tuple of arrays.
 
     Parameters
@@ -331,6 +358,8 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
     rule : callable
     library : module
         numpy, torch or jax.numpy: what has ``where``, ``sqrt``, ... for its arrays.
+    real : dtype of the library, optional
+        Of the arrays that numbers of a rule become; default: 64 bits.
 
     Returns
     -------
@@ -340,13 +369,15 @@ def elementwise(rule: Rule, library: Any = np) -> Callable[..., tuple[Any, ...]]
         numbers never raise: what Python refuses is infinite or NaN, as on arrays.
     """
     # The text comes before the library is asked, so that a rule that is no arithmetic is refused first.
-    return _on_arrays(_text(rule), rule.__name__, rule.__defaults__, library)
+    # Without a type torch would take 32 bits for numbers.
+    return _on_arrays(_text(rule), rule.__name__, rule.__defaults__, library, real or library.float64)
 
 
 @cache
-def _on_arrays(text: str, name: str, defaults: Any, library: Any) -> Callable[..., tuple[Any, ...]]:
+def _on_arrays(
+    text: str, name: str, defaults: Any, library: Any, real: Any
+) -> Callable[..., tuple[Any, ...]]:
     def arrays(device: Any, *values: Any) -> tuple[Any, ...]:
-        real = library.float64  # where torch would take 32 bits
         return tuple(
             library.asarray(one, dtype=real, device=device) if _plain(one) else one for one in values
         )
@@ -360,13 +391,21 @@ def _on_arrays(text: str, name: str, defaults: Any, library: Any) -> Callable[..
     def function(name: str) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
             device = next(_device(value) for value in values if not _plain(value))
-            return getattr(library, name)(*arrays(device, *values))
+            return getattr(library, _ALIASES.get(name, name))(*arrays(device, *values))
 
         return call
 
-    made = {f"{name}_": _total(getattr(math, name), getattr(np, name), function(name)) for name in FUNCTIONS}
+    def single(value: Any) -> Any:
+        if _plain(value):
+            return float(np.float32(value))
+        return library.asarray(library.asarray(value, dtype=library.float32), dtype=value.dtype)
+
+    made = {
+        f"{name}_": _total(getattr(math, name, getattr(np, name)), getattr(np, name), function(name))
+        for name in FUNCTIONS
+    }
     made |= {f"{one.__name__}_": _total(one, of_numpy, one) for one, of_numpy in _PARTIAL.values()}
-    space: dict[str, Any] = {**made, "where_": where, "abs_": abs}
+    space: dict[str, Any] = {**made, "where_": where, "abs_": abs, "single_": single}
     exec(compile(text, f"<{name} of arrays>", "exec"), space)  # noqa: S102
     kernel: Callable[..., tuple[Any, ...]] = space["kernel"]
     kernel.__defaults__ = defaults

@@ -124,16 +124,15 @@ class Wire:
 class Rules:
     """The rules of an optimizer over vectors, and the state rows that one rank keeps."""
 
-    def __init__(self, job: Job) -> None:
-        optimizer = job.optimizer
-        self.job, self.round = job, optimizer.step
-        self.values: dict[str, Any] = {**optimizer.hyper, "d": job.problem.dim, "workers": job.workers}
-        rows = {row: np.zeros(job.problem.dim) for row in (*optimizer.rows, *optimizer.worker_rows)}
+    def __init__(self, optimizer: Optimizer, dim: int, workers: int) -> None:
+        self.optimizer = optimizer
+        self.values: dict[str, Any] = {**optimizer.hyper, "d": dim, "workers": workers}
+        rows = {row: np.zeros(dim) for row in (*optimizer.rows, *optimizer.worker_rows)}
         self.values |= {**rows, **dict.fromkeys(optimizer.shared, 0.0)}
 
     def begin(self, t: int) -> None:
         """Set the step size of step t and the rows that all coordinates share."""
-        optimizer, schedule = self.job.optimizer, self.job.optimizer.schedule
+        optimizer, schedule = self.optimizer, self.optimizer.schedule
         known = {"t": t, **schedule.parameters}
         factor = schedule.rule(*(known[name] for name in names(schedule.rule)))
         self.values |= {"t": t, "lr": optimizer.lr * factor}
@@ -150,7 +149,12 @@ class Rules:
         return written
 
 
-def _size(compressor: Compressor, d: int) -> int:
+def drawn_at(stream: int, t: int, first: int, count: int) -> FloatArray:
+    """Return the uniforms of some slots of one step."""
+    return np.array([random.uniform_at(stream, t, first + i) for i in range(count)])
+
+
+def size_of(compressor: Compressor, d: int) -> int:
     """Return the bytes of a message as its receiver lays it out."""
     return -(-sum(count * width for count, width in compressor.layout(d)) // 8)
 
@@ -163,7 +167,7 @@ def work(job: Job, rank: int) -> Replica:
     assert round_.reply is not None
     assert up is not None
     assert down is not None
-    wire, rules = Wire(job.timeout), Rules(job)
+    wire, rules = Wire(job.timeout), Rules(job.optimizer, d, workers)
     x = np.broadcast_to(np.asarray(problem.start, dtype=float), d).copy()
     digest, points = hashlib.sha256(), []
     # Slots as in the lane loop: the order of the components, the workers' noise, their messages, the reply.
@@ -171,7 +175,7 @@ def work(job: Job, rank: int) -> Replica:
     down_slot = workers * (1 + problem.draws + up.draws(d))
 
     def uniforms(t: int, first: int, count: int) -> FloatArray:
-        return np.array([random.uniform_at(job.stream, t, first + i) for i in range(count)])
+        return drawn_at(job.stream, t, first, count)
 
     for t in range(1, job.steps + 1):
         rules.begin(t)
@@ -184,7 +188,7 @@ def work(job: Job, rank: int) -> Replica:
         if round_.keep is not None:
             rules.run(round_.keep, p=p, sent=up.decompress(payload), g=g, x=x, j=rank)
         if rank == 0:
-            arrived = [payload.data, *(wire.receive(other, _size(up, d)) for other in range(1, workers))]
+            arrived = [payload.data, *(wire.receive(other, size_of(up, d)) for other in range(1, workers))]
             mean = sum(up.decompress(Payload(data, payload.bits, d)) for data in arrived) / workers
             p = rules.run(round_.reply, mean=mean, x=x)["p"]
             answer = down.compress(p, uniforms=uniforms(t, down_slot, down.draws(d)))
@@ -193,7 +197,7 @@ def work(job: Job, rank: int) -> Replica:
                 wire.send(other, answer.data)
         else:
             wire.send(0, payload.data)
-            data = wire.receive(0, _size(down, d))
+            data = wire.receive(0, size_of(down, d))
             # The memory of the server is on rank 0; the new x does not depend on it.
             mean, p, reply = np.zeros(d), np.zeros(d), down.decompress(Payload(data, 8 * len(data), d))
         x = np.clip(rules.run(round_.apply, mean=mean, p=p, reply=reply, x=x)["x"], *problem.bounds())

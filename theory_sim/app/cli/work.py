@@ -26,6 +26,7 @@ from theory_sim.app.cli.group import (
 )
 from theory_sim.app.runs import Runs
 from theory_sim.engine import memory
+from theory_sim.engine.target import BACKENDS, DTYPES, target_of
 from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
@@ -116,18 +117,34 @@ def _cell(value: Any) -> str:
 @main.command()
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, from a timed pilot, and stop.")
+@click.option(
+    "--backend", type=click.Choice(BACKENDS), default="numba", show_default=True, help="What runs it."
+)
+@click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
+@click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of torch.")
 @rule_option
 @tier_option
 @out_option
-def sweep(name: str, dry_run: bool, rule: str | None, tier: str, out: Path) -> None:
-    """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped."""
+def sweep(
+    name: str, dry_run: bool, backend: str, device: str, dtype: str, rule: str | None, tier: str, out: Path
+) -> None:
+    """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
+
+    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc.
+    """
     from theory_sim.engine import run as execute
 
     checks.known("sweep", name, catalogue.sweeps())
     chosen = catalogue.sweeps()[name].at(tier)
     if rule is not None:
         chosen = replace(chosen, rule=catalogue.build_rule(rule))
+    try:
+        target = target_of(backend, device, dtype)
+    except ImportError as error:
+        raise click.UsageError(str(error)) from error
     if dry_run:
+        if target is not None:
+            raise ValueError(f"--dry-run times compiled tiles, not tensors; leave out --backend {backend}.")
         click.echo(describe(chosen))
         work = chosen.size * chosen.steps
         click.echo(
@@ -136,8 +153,18 @@ def sweep(name: str, dry_run: bool, rule: str | None, tier: str, out: Path) -> N
         )
         return
     with terminal.Progress() as progress:
-        grid = Runs(tier, out / "sweeps", progress).grid(chosen)
-    path = out / "sweeps" / f"{name}.{tier}.nc"
+        if target is None:
+            grid = Runs(tier, out / "sweeps", progress).grid(chosen)
+        else:
+            grid = chosen.run(
+                out / "sweeps",
+                progress=lambda share: progress(chosen.name, share),
+                backend=backend,
+                device=device,
+                dtype=dtype,
+            )
+    own = "" if target is None else f".{target.key.replace(' ', '-')}"
+    path = out / "sweeps" / f"{name}.{tier}{own}.nc"
     save(grid, path)
     click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}\n  written    {path}")
 
@@ -239,8 +266,16 @@ def _exit(results: Sequence[Result]) -> None:
 
 @main.command()
 @click.option("--rivals/--no-rivals", default=True, help="Also run JAX and torch where they are installed.")
-def bench(rivals: bool) -> None:
+@click.option("--device", help="Only lanes on tensors of this device of torch, cpu or cuda.")
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of these tensors."
+)
+def bench(rivals: bool, device: str | None, dtype: str) -> None:
     """Time the lane loop beside its rivals in the same run, and print the ratios."""
     from theory_sim.app import bench as benchmark
 
-    terminal.show("", ("what", "ns per lane-step", "ratio"), benchmark.rows(rivals))
+    try:
+        rows = benchmark.rows(rivals) if device is None else benchmark.tensor_rows(device, dtype)
+        terminal.show("", ("what", "ns per lane-step", "ratio"), rows)
+    except ImportError as error:
+        raise click.UsageError(str(error)) from error
