@@ -156,8 +156,9 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
     chosen = _drawable() if "all" in names else [catalogue.figures()[name] for name in names]
     for one in chosen:
         if one.missing:
+            extra = "networks" if "torch" in one.needs else "exact"
             raise ValueError(
-                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[exact]".'
+                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[{extra}]".'
             )
     with terminal.Progress() as progress:
         _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
