@@ -52,12 +52,6 @@ class Data:
         """Number of samples."""
         return len(self.inputs) - max(self.context - 1, 0)
 
-    def some(self, positions: Array) -> tuple[Array, Array]:
-        """Return inputs and targets at positions (...), of shape (..., 64) and (...), or both (..., context)."""
-        if self.context:
-            positions = positions[..., None] + np.arange(self.context)
-        return self.inputs[positions], self.targets[positions]
-
 
 @cache
 def digits() -> Data:

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from theory_sim.nouns.training import Training
 
 
+_DECIDE = ("data", "loop", "models", "update")  # modules that decide a result
+_PROBED = ("curvature", "probes")  # and those that decide what is probed
+
+
 @cache
-def _code() -> str:
-    """Return the digest of this package: whatever changes in it, trainings run anew."""
-    paths = sorted(path.name for path in files(__package__).iterdir() if path.name.endswith(".py"))
-    texts = [files(__package__).joinpath(name).read_bytes() for name in paths]
+def _code(modules: tuple[str, ...]) -> str:
+    """Return the digest of the code that trains: where it changes, trainings run anew."""
+    texts = [files(__package__).joinpath(f"{name}.py").read_bytes() for name in modules]
     return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
@@ -71,7 +74,7 @@ class Job:
         optimizer = self.training.optimizer
         sides = [side.source.digest for side in (optimizer.up, optimizer.down) if side is not None]
         rules = [optimizer.source[0].digest, optimizer.schedule.source.digest, *sides]
-        return digest(self.spec, rules, _code())
+        return digest(self.spec, rules, _code((*_DECIDE, *(_PROBED if self.training.probe else ()))))
 
     def run(
         self,

@@ -106,8 +106,9 @@ def spectrum(state: State) -> dict[str, Array]:
     A block is a matrix of the network (Zhang et al. 2024, arXiv:2402.16788); the quadratures of four random
     vectors follow one another, each with a quarter of the weight.
     """
-    product = hessian(state.losses, state.after)
-    cells, ends = len(state.after), np.cumsum(state.model.sizes)
+    # The vectors are cells of their own: one product with all of them.
+    points = state.after.repeat(_DRAWS, 1)
+    product, ends = hessian(state.losses, points), np.cumsum(state.model.sizes)
     blocks = [
         (a, b)
         for name, a, b in zip(state.model.shapes, ends - state.model.sizes, ends, strict=True)
@@ -117,15 +118,15 @@ def spectrum(state: State) -> dict[str, Array]:
     for a, b in blocks:
 
         def within(v: Any, a: int = a, b: int = b) -> Any:
-            whole = torch.zeros_like(state.after)
+            whole = torch.zeros_like(points)
             whole[:, a:b] = v
             return product(whole)[:, a:b]
 
-        starts = [state.vector(i, b - a).expand(cells, -1) for i in range(_DRAWS)]
-        found = [lanczos(within, start, min(_NODES["spectrum"], b - a)) for start in starts]
-        for key, parts in zip(out, zip(*found, strict=True), strict=True):
-            padded = [np.pad(one, ((0, 0), (0, _NODES["spectrum"] - one.shape[1]))) for one in parts]
-            out[key].append(np.concatenate(padded, axis=1) / (_DRAWS if key == "weights" else 1))
+        start = torch.cat([state.vector(i, b - a).expand(len(state.after), -1) for i in range(_DRAWS)])
+        found = lanczos(within, start, min(_NODES["spectrum"], b - a))
+        for key, values in zip(out, found, strict=True):
+            parts = np.split(np.pad(values, ((0, 0), (0, _NODES["spectrum"] - values.shape[1]))), _DRAWS)
+            out[key].append(np.concatenate(parts, axis=1) / (_DRAWS if key == "weights" else 1))
     return {key: np.stack(parts, axis=1) for key, parts in out.items()}
 
 
@@ -134,4 +135,3 @@ PROBES: dict[str, Callable[[State], dict[str, Array]]] = {
     "smoothness": smoothness,
     "spectrum": spectrum,
 }
-DIMS = {"nodes": ("block", "node"), "weights": ("block", "node")}  # beside cells, seeds and checkpoints

@@ -67,6 +67,7 @@ class Mover:
         self._schedule = np.array([[*one.schedule.parameters.values()] for one in made], dtype=float).T.copy()
         self._hyper = {name: self._column([one.hyper[name] for one in made]) for name in self.optimizer.hyper}
         self._hyper |= {"workers": 1, "d": x.shape[-1]}
+        self._groups = {side: _groups([getattr(one, side) for one in made]) for side in ("up", "down")}
         # Rows start with one value for all coordinates, and grow to the shape that their rule gives them.
         for row in (*self.optimizer.rows, *self.optimizer.worker_rows):
             self.rows[row] = self._column([one.initial.get(row, 0.0) for one in made])
@@ -74,7 +75,7 @@ class Mover:
         if isinstance(round_, Round) and round_.start is not None:
             message: dict[str, Any] = {}
             self._stage(round_.start, {"x": x, **self._hyper}, message)
-            self.first = self._sent(message["p"], self.optimizer.down)
+            self.first = self._sent(message["p"], "down")
         else:
             self.first = x
 
@@ -96,22 +97,24 @@ class Mover:
         for name, value in zip(stage.writes, self._called(stage.rule, {**self.rows, **known}), strict=True):
             (out if name in ("x", "p") else self.rows)[name] = value
 
-    def _sent(self, p: Any, compressor: Compressor | None) -> Any:
+    def _sent(self, p: Any, side: str) -> Any:
         """Return what the receiver of messages decodes, one for each parameter of the network.
 
         Compressors round floats to the words of a message, which no elementwise tensor code does, so their
-        kernels run on the CPU, with the cells as lanes.
+        kernels run on the CPU, with the cells of one compressor as lanes.
         """
-        if compressor is None or compressor.name == "identity":
+        if getattr(self.optimizer, side).name == "identity":
             return p
-        lanes = p.double().cpu().numpy().reshape(-1, p.shape[-1])
-        hyper, ends = np.array([*compressor.hyper.values()], dtype=float), np.cumsum(self.sizes)
-        parts = []
-        for a, b in zip(ends - self.sizes, ends, strict=True):
-            message, out = lanes[:, a:b].T.copy(), np.empty((b - a, len(lanes)))
-            build.compiled(compressor.source)(message, np.empty((0, len(lanes))), hyper, out)
-            parts.append(out)
-        return torch.tensor(np.concatenate(parts).T.copy(), **self._like).view(p.shape)
+        message = p.double().cpu().numpy()
+        out, ends = np.empty(message.shape), np.cumsum(self.sizes)
+        for compressor, cells in self._groups[side]:
+            hyper, lanes = np.array([*compressor.hyper.values()], dtype=float), message[cells]
+            kernel, none = build.compiled(compressor.source), np.empty((0, lanes[..., 0].size))
+            for a, b in zip(ends - self.sizes, ends, strict=True):
+                image = np.empty((b - a, lanes[..., 0].size))
+                kernel(lanes[..., a:b].reshape(-1, b - a).T.copy(), none, hyper, image)
+                out[cells, :, a:b] = image.T.reshape(len(cells), -1, b - a)
+        return torch.tensor(out, **self._like)
 
     def step(self, t: int, x: Any, g: Any) -> Any:
         """Return the parameters after step t, from 1, with gradient g."""
@@ -127,15 +130,24 @@ class Mover:
             self._stage(Stage(step, ("x", *own)), known, out)
             return out["x"].expand(x.shape)
         self._stage(step.send, known, out)
-        known |= {"p": out["p"], "sent": self._sent(out["p"], optimizer.up)}
+        known |= {"p": out["p"], "sent": self._sent(out["p"], "up")}
         if step.keep is not None:
             self._stage(step.keep, known, {})
         known["mean"] = known["sent"]
         if step.reply is not None:
             self._stage(step.reply, known, out)
-            known |= {"p": out["p"], "reply": self._sent(out["p"], optimizer.down)}
+            known |= {"p": out["p"], "reply": self._sent(out["p"], "down")}
         self._stage(step.apply, known, out)
         return out["x"]
+
+
+def _groups(compressors: Sequence[Compressor | None]) -> list[tuple[Compressor, list[int]]]:
+    """Return the different compressors, and the cells of each."""
+    found: dict[tuple[float, ...], tuple[Compressor, list[int]]] = {}
+    for cell, one in enumerate(compressors):
+        if one is not None:
+            found.setdefault(tuple(one.hyper.values()), (one, []))[1].append(cell)
+    return [*found.values()]
 
 
 def _fold(fold: str, term: Any) -> Any:

@@ -34,6 +34,8 @@ class _Group(click.Group):
             raise click.UsageError(
                 f"A value leaves the range of float64 ({error}); give moderate values."
             ) from error
+        except checks.Missing as error:
+            raise click.UsageError(str(error)) from error
         except BrokenExecutor as error:
             raise click.UsageError(
                 f"A process died, perhaps for lack of memory ({error}); try --processes 1."

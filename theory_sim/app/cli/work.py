@@ -182,10 +182,9 @@ def check(
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
         results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
-    _show(results)
     if json_file is not None:
         report.write_json(results, tier, json_file)
-    _exit(results)
+    conclude(results)
 
 
 @main.command()
@@ -202,9 +201,7 @@ def reproduce(processes: int | None, tier: str, out: Path) -> None:
         results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
     report.write_json(results, tier, out / "claims.json")
     page = report.write_html(results, figures, files, catalogue.deviations(), tier, out)
-    _show(results)
-    click.echo(f"{len(figures)} figures, report: {page}")
-    _exit(results)
+    conclude(results, f"{len(figures)} figures, report: {page}")
 
 
 def _drawable() -> list[Figure]:
@@ -216,7 +213,8 @@ def _drawable() -> list[Figure]:
     return [figure for figure in figures if not figure.missing]
 
 
-def _show(results: Sequence[Result]) -> None:
+def conclude(results: Sequence[Result], last: str = "") -> None:
+    """Print the claims, those that do not pass in words, and a last line; exit with status 1 if one fails."""
     from theory_sim.app import report
 
     rows = []
@@ -231,9 +229,8 @@ def _show(results: Sequence[Result]) -> None:
                 f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
             )
     click.echo(f"{report.summary(results)}\nof these, {report.provenance(results)}")
-
-
-def _exit(results: Sequence[Result]) -> None:
+    if last:
+        click.echo(last)
     if any(result.evidence.status is Outcome.FAIL for result in results):
         sys.exit(1)
 
