@@ -15,6 +15,11 @@ from figures import (
     message_bits,
     minibatch,
     neighbourhood,
+    network_edge,
+    network_messages,
+    network_phase,
+    network_smoothness,
+    network_transformers,
     phase,
     quantized_bounds,
     quantized_curves,
@@ -56,6 +61,11 @@ _MODULES = (
     consensus,
     eight_bit,
     quantized_bounds,
+    network_phase,
+    network_transformers,
+    network_smoothness,
+    network_edge,
+    network_messages,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

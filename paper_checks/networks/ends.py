@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import t
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,6 +36,12 @@ def tuned(grid: xr.Dataset) -> xr.DataArray:
     """Return the final loss (..., seed) at the step size that is best on average."""
     loss = final(grid)
     return loss.isel(lr=loss.mean("seed").argmin("lr"))
+
+
+def half_width(values: Array) -> float:
+    """Return half of the 95% interval, by Student, of the mean of independent values; infinite for one value."""
+    n = len(values)
+    return float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
 
 
 def at_an_edge(*grids: xr.Dataset) -> bool:

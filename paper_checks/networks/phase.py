@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import t
 
 import theory_sim as ts
-from paper_checks.networks.ends import Array, ending, final, lost, tuned
+from paper_checks.networks.ends import Array, ending, final, half_width, lost, tuned
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
 from theory_sim.nouns.training import Training
 
@@ -140,10 +141,10 @@ def larger_batches_admit_smaller_beta2(*grids: xr.Dataset) -> Evidence:
         return at_least(math.nan, 0.0, "a loss is lost")
     found = np.array([admissible(grid) for grid in grids])  # (batches, seeds)
     slopes = np.polyfit(np.log(BATCHES), np.log(found), 1)[0]
-    error = 2.0 * slopes.std(ddof=1) / math.sqrt(len(slopes))
+    error = half_width(slopes)
     means = np.exp(np.log(found).mean(axis=1))
     said = ", ".join(f"{batch}: {one:.2g}" for batch, one in zip(BATCHES, means, strict=True))
-    note = f"exponent of the largest such 1 - beta2 in the batch size, less two standard errors; {said}"
+    note = f"exponent of the largest such 1 - beta2 in the batch size, lower end of 95%; {said}"
     least = float(slopes.mean() - error)
     if least <= 0.0 < slopes.mean() + error:
         return undecided(least, "> 0", f"{note}; more seeds, or more epochs")
@@ -151,12 +152,14 @@ def larger_batches_admit_smaller_beta2(*grids: xr.Dataset) -> Evidence:
 
 
 def plateau(grid: xr.Dataset) -> tuple[float, float]:
-    """Return the least and greatest 1 - beta2 that the seeds cannot tell from the best: within two standard errors."""
+    """Return the least and greatest 1 - beta2 that the seeds cannot tell from the best, with 95% confidence."""
     loss = tuned(grid)
     excess = loss - loss.isel(beta2=int(loss.mean("seed").values.argmin()))
     # Few seeds: one variance for all beta2.
-    error = math.sqrt(float(excess.var("seed", ddof=1).mean()) / grid.sizes["seed"])
-    same = 1.0 - grid.beta2.values[(excess.mean("seed") <= 2.0 * error).values]
+    freedom = (grid.sizes["seed"] - 1) * (grid.sizes["beta2"] - 1)
+    spread = math.sqrt(float(excess.var("seed", ddof=1).sum()) / (grid.sizes["beta2"] - 1))
+    error = t.ppf(0.975, freedom) * spread / math.sqrt(grid.sizes["seed"])
+    same = 1.0 - grid.beta2.values[(excess.mean("seed") <= error).values]
     return float(same.min()), float(same.max())
 
 
@@ -174,7 +177,7 @@ def the_best_beta2_falls_with_the_batch(*grids: xr.Dataset) -> Evidence:
         return undecided(
             rises,
             "> 0",
-            f"the best 1 - beta2 by batch size, two standard errors wide, overlap: {said}; more seeds",
+            f"the best 1 - beta2 by batch size, 95% wide, overlap: {said}; more seeds",
         )
     return at_least(rises, 0.0, f"log of the best 1 - beta2, largest over least batch; {said}")
 
