@@ -29,7 +29,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     places = np.interp(beta1**2, beta2, np.arange(len(beta2)))
     axes[0].plot(places, np.arange(len(beta1)), color=PALETTE[1], lw=2.0, label=r"$\beta_1=\sqrt{\beta_2}$")
     for axis, values in ((axes[0].xaxis, beta2), (axes[0].yaxis, beta1)):
-        shown = np.arange(0, len(values), max(1, len(values) // 7))
+        shown = np.arange(0, len(values), -(-len(values) // 7))
         axis.set_ticks(shown, [f"{values[i]:.3g}" for i in shown])
     axes[0].set(xlabel=r"$\beta_2$", ylabel=r"$\beta_1$", title="final loss of an MLP, batches of 4")
     axes[0].legend(loc="lower right", frameon=True)
@@ -58,7 +58,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     axes[2].set(xlabel="batch", ylabel=r"$1-\beta_2$", title=r"$1-\beta_2$ against the batch size")
     axes[2].set_xticks(BATCHES, map(str, BATCHES))
     axes[2].minorticks_off()
-    axes[2].legend()
+    axes[2].set_ylim(2e-4, 1.0)
+    axes[2].legend(loc="lower right")
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:

@@ -99,7 +99,7 @@ def _by_batch(batch: int) -> Training:
         ts.adam(beta1=0.9),
         {"lr": (1e-3, 3e-3, 0.01, 0.03), "beta2": tuple(1.0 - away for away in _AWAY)},
         batch=batch,
-        seeds=4,
+        seeds=8,
         **ending(_EPOCHS * _SAMPLES // batch),
         name=f"zhang2022.batch{batch}",
         quick={

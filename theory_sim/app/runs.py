@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,16 +63,18 @@ class Runs:
         # The digest covers what is run; the rest decides how it is labelled and judged.
         job: Job | Trained
         labels: tuple[object, ...]
-        if isinstance(actual, Training):
-            job, labels = actual.on(self.device), ()
+        more: dict[str, Any]
+        if isinstance(actual, Training):  # on one thread, so that no sum depends on their number
+            job, labels, more = actual.on(self.device), (), {}
         else:
             job, labels = actual.job, (actual.judged, bool(np.any(actual.checkpoints)))
+            more = {"threads": self.threads}
         key = (job.digest, actual.name, *labels)
         if key not in self._grids:
             report = self._progress
             self._grids[key] = job.run(
                 self.store,
-                threads=self.threads,
+                **more,
                 progress=None if report is None else lambda share: report(actual.name, share),
             )
         return self._grids[key]

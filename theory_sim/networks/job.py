@@ -80,7 +80,7 @@ class Job:
         self,
         store: str | Path | None = None,
         *,
-        threads: int | None = None,
+        threads: int = 1,
         progress: Callable[[float], None] | None = None,
     ) -> xr.Dataset:
         """Train, or read what the store has, and return the labelled results; see `Training.run`."""

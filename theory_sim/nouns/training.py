@@ -171,7 +171,7 @@ class Training:
         self,
         store: str | Path | None = None,
         *,
-        threads: int | None = None,
+        threads: int = 1,
         device: str = "cpu",
         progress: Callable[[float], None] | None = None,
     ) -> xr.Dataset:
@@ -181,8 +181,9 @@ class Training:
         ----------
         store : path, optional
             Folder that keeps the result; a second run reads it.
-        threads : int, optional
-            Threads of torch on the CPU; default: torch's.
+        threads : int
+            Threads of torch on the CPU.  The tensors are small, so that more hardly help, and they may change the
+            last bits of sums.
         device : str
             What torch calls it: ``cpu``, ``cuda``.
         progress : callable, optional
