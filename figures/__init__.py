@@ -16,6 +16,11 @@ from figures import (
     message_bits,
     minibatch,
     neighbourhood,
+    network_edge,
+    network_messages,
+    network_phase,
+    network_smoothness,
+    network_transformers,
     phase,
     quantized_bounds,
     quantized_curves,
@@ -58,6 +63,11 @@ _MODULES = (
     eight_bit,
     quantized_bounds,
     audits,
+    network_phase,
+    network_transformers,
+    network_smoothness,
+    network_edge,
+    network_messages,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -31,6 +31,10 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
 
 
+class Missing(ImportError):
+    """An extra of this package is not installed; the message is one sentence that names it."""
+
+
 def shown(value: Any) -> str:
     """Return a value as Python writes it, shortened in the middle where that is long."""
     return " ".join(_SHORT.repr(value).split())

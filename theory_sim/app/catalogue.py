@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from theory_sim import checks
+from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from theory_sim.nouns.schedule import Schedule
     from theory_sim.nouns.sweep import Sweep
     from theory_sim.nouns.theorem import Theorem
+    from theory_sim.nouns.training import Source
 
 
 @cache
@@ -61,11 +63,21 @@ def figures() -> Mapping[str, Figure]:
     return {figure.name: figure for figure in import_module("figures").FIGURES}
 
 
+def _sources() -> list[Source]:
+    used = [claim.sweeps for claim in claims().values()] + [figure.sweeps for figure in figures().values()]
+    return [one for group in used for one in group]
+
+
 @cache
 def sweeps() -> Mapping[str, Sweep]:
     """Return every sweep that a claim or a figure uses, by name."""
-    used = [claim.sweeps for claim in claims().values()] + [figure.sweeps for figure in figures().values()]
-    return {sweep.name: sweep for group in used for sweep in group}
+    return {one.name: one for one in _sources() if not isinstance(one, Training)}
+
+
+@cache
+def trainings() -> Mapping[str, Training]:
+    """Return every training of networks that a claim or a figure uses, by name."""
+    return {one.name: one for one in _sources() if isinstance(one, Training)}
 
 
 def select_claims(names: tuple[str, ...]) -> list[Claim]:

@@ -19,10 +19,11 @@ from theory_sim.app import catalogue
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Claim, Evidence, Result
 from theory_sim.nouns.figure import Figure
-from theory_sim.nouns.sweep import Sweep
+from theory_sim.nouns.training import Source, Training
 
 # Estimated seconds on one core, for the time left and to see whether another process is worth its start.
 _SWEEP, _UPDATE, _CLAIM, _FIGURE = 0.05, 5e-9, 0.1, 0.7
+_TRAINING, _STEP = 1.0, {"mlp": 1e-4, "cnn": 3e-3, "transformer": 4e-3}  # of a step of one network
 _WORTH = 8.0
 _POLL = 0.2  # seconds between two looks at what the processes report
 
@@ -35,7 +36,7 @@ class Job:
     ----------
     claims, figures : tuple of str
     costs : mapping of str to float
-        Estimated seconds of ``"claim ID"``, ``"figure NAME"`` and ``"sweep NAME"``.
+        Estimated seconds of ``"claim ID"``, ``"figure NAME"``, ``"sweep NAME"`` and ``"training NAME"``.
     """
 
     claims: tuple[str, ...]
@@ -59,7 +60,7 @@ class State:
     shares : dict of str to float
         Finished share of everything that was begun.
     found : set of str
-        Sweeps that were in the store.
+        Sweeps and trainings that were in the store.
     checked : dict of str to (Evidence, float)
         Evidence and seconds by claim.
     drawn : dict of str to list of Path
@@ -73,7 +74,13 @@ class State:
     drawn: dict[str, list[Path]] = field(default_factory=dict)
 
 
-def _cost(sweep: Sweep) -> float:
+def _label(sweep: Source) -> str:
+    return f"{'training' if isinstance(sweep, Training) else 'sweep'} {sweep.name}"
+
+
+def _cost(sweep: Source) -> float:
+    if isinstance(sweep, Training):
+        return _TRAINING + _STEP[sweep.network] * sweep.size * sweep.steps
     workers = max(sweep.workers, *map(int, sweep.axes.get("workers", ())), 1)
     return _SWEEP + _UPDATE * math.prod(sweep.shape) * sweep.steps * sweep.problem.dim * workers
 
@@ -93,8 +100,7 @@ def split(claims: Iterable[Claim], figures: Iterable[Figure], tier: str) -> list
         checked = tuple(one.id for one in members if isinstance(one, Claim))
         drawn = tuple(one.name for one in members if isinstance(one, Figure))
         costs = {f"claim {id}": _CLAIM for id in checked} | {f"figure {name}": _FIGURE for name in drawn}
-        sweeps = {sweep.name: sweep for one in members for sweep in one.sweeps}
-        costs |= {f"sweep {name}": _cost(sweep.at(tier)) for name, sweep in sweeps.items()}
+        costs |= {_label(sweep): _cost(sweep.at(tier)) for one in members for sweep in one.sweeps}
         out.append(Job(checked, drawn, costs))
     return sorted(out, key=lambda job: -job.cost)
 
@@ -107,21 +113,26 @@ def _run(job: Job, tier: str, out: Path, threads: int | None, report: Callable[[
         state.now, state.shares[now] = now, share
         report(state)
 
-    runs = Runs(tier, out / "sweeps", lambda name, share: tell(f"sweep {name}", share), threads)
+    labels: dict[str, str] = {}
+    runs = Runs(tier, out / "sweeps", lambda name, share: tell(labels[name], share), threads)
 
-    def finish(now: str, sweeps: Sequence[Sweep]) -> None:
-        state.found |= {name for sweep in sweeps if (name := f"sweep {sweep.name}") not in state.shares}
+    def begin(now: str, sweeps: Sequence[Source]) -> None:
+        labels.update({sweep.name: _label(sweep) for sweep in sweeps})
+        tell(now, 0.0)
+
+    def finish(now: str, sweeps: Sequence[Source]) -> None:
+        state.found |= {name for sweep in sweeps if (name := _label(sweep)) not in state.shares}
         tell(now, 1.0)
 
     for id in job.claims:
         claim = catalogue.claims()[id]
-        tell(f"claim {id}", 0.0)
+        begin(f"claim {id}", claim.sweeps)
         result = runs.check(claim)
         state.checked[id] = (result.evidence, result.seconds)
         finish(f"claim {id}", claim.sweeps)
     for name in job.figures:
         figure = catalogue.figures()[name]
-        tell(f"figure {name}", 0.0)
+        begin(f"figure {name}", figure.sweeps)
         state.drawn[name] = runs.draw(figure, out / "figures")
         finish(f"figure {name}", figure.sweeps)
     return state

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.nouns.claim import Claim, Result, failed
+from theory_sim import checks
+from theory_sim.nouns.claim import Claim, Result, failed, undecided
 from theory_sim.nouns.figure import Figure
-from theory_sim.nouns.sweep import Sweep
+from theory_sim.nouns.training import Source, Training
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from theory_sim.engine.job import Job
+    from theory_sim.networks.job import Job as Trained
 
 Progress = Callable[[str, float], None]
 
@@ -24,13 +28,16 @@ class Runs:
 
     Parameters
     ----------
-    tier : {"quick", "full"}
+    tier : {"quick", "full", "large"}
+        Only trainings have a large one.
     store : Path, optional
         Folder of finished chunks.
     progress : callable, optional
-        Called with the name of the running sweep and the finished share of it.
+        Called with the name of what is running and the finished share of it.
     threads : int, optional
         Threads of each sweep; default: one per core.
+    device : str
+        Where trainings run, as torch calls it.
     """
 
     def __init__(
@@ -39,25 +46,35 @@ class Runs:
         store: Path | None = None,
         progress: Progress | None = None,
         threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.tier = tier
         self.store = store
         self.threads = threads
+        self.device = device
         self._progress = progress
         self._grids: dict[object, xr.Dataset] = {}
-        self._at: dict[Sweep, Sweep] = {}
+        self._at: dict[Source, Source] = {}
 
-    def grid(self, sweep: Sweep) -> xr.Dataset:
-        """Return the grid of a sweep at this tier, computed at most once."""
+    def grid(self, sweep: Source) -> xr.Dataset:
+        """Return the grid of a sweep or a training at this tier, computed at most once."""
         # The same object again: its lanes and its digest are made once.
         actual = self._at.setdefault(sweep, sweep.at(self.tier))
-        # The digest covers what is run; these three decide how it is labelled and judged.
-        key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+        # The digest covers what is run; the rest decides how it is labelled and judged.
+        job: Job | Trained
+        labels: tuple[object, ...]
+        more: dict[str, Any]
+        if isinstance(actual, Training):  # on one thread, so that no sum depends on their number
+            job, labels, more = actual.on(self.device), (), {}
+        else:
+            job, labels = actual.job, (actual.judged, bool(np.any(actual.checkpoints)))
+            more = {"threads": self.threads}
+        key = (job.digest, actual.name, *labels)
         if key not in self._grids:
             report = self._progress
-            self._grids[key] = actual.run(
+            self._grids[key] = job.run(
                 self.store,
-                threads=self.threads,
+                **more,
                 progress=None if report is None else lambda share: report(actual.name, share),
             )
         return self._grids[key]
@@ -68,6 +85,8 @@ class Runs:
         try:
             grids = [self.grid(sweep) for sweep in claim.sweeps]
             evidence = claim.check(grids, self.tier)
+        except checks.Missing as error:
+            evidence = undecided("not run", "a run", str(error))
         except (OSError, MemoryError):  # says something of the machine, nothing of the claim
             raise
         except Exception as error:  # noqa: BLE001  whatever a check raises, it shows nothing

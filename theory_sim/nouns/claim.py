@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory_sim import checks
 from theory_sim.nouns import papers
-from theory_sim.nouns.sweep import Sweep
+from theory_sim.nouns.training import Source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,7 +128,7 @@ class Claim:
         constant could pass too, for the reason that the ledger gives.
     check : callable
         ``check(grids, tier) -> Evidence``, with one Dataset per sweep.
-    sweeps : tuple of Sweep
+    sweeps : tuple of Sweep or Training
         The data of the check; empty for a closed form.
     constants : {"read", "derived", "recalled", "none"}
         Where the numbers of the paper in it come from: read there, derived here, recalled without the text at
@@ -140,7 +140,7 @@ class Claim:
     statement: str
     kind: str
     check: Callable[[Sequence[xr.Dataset], str], Evidence]
-    sweeps: tuple[Sweep, ...] = ()
+    sweeps: tuple[Source, ...] = ()
     constants: str = "none"
 
     def __post_init__(self) -> None:
@@ -155,7 +155,7 @@ class Claim:
 
 
 def claim(
-    id: str, where: str, kind: str, *sweeps: Sweep, constants: str = "none"
+    id: str, where: str, kind: str, *sweeps: Source, constants: str = "none"
 ) -> Callable[[Callable[..., Evidence]], Claim]:
     """Turn a check into a `Claim`, whose statement is the check's docstring.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from theory_sim.nouns.claim import plain
 from theory_sim.nouns.dataset import save
-from theory_sim.nouns.sweep import Sweep
+from theory_sim.nouns.training import Source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +54,7 @@ class Figure:
         Rows and columns of axes.
     size : (float, float)
         Inches.
-    sweeps : tuple of Sweep
+    sweeps : tuple of Sweep or Training
     draw : callable
         ``draw(axes, grids)`` with a flat array of axes and one Dataset per sweep.
     features : callable
@@ -71,7 +71,7 @@ class Figure:
     caption: str
     panels: tuple[int, int]
     size: tuple[float, float]
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[Source, ...]
     draw: Callable[[np.ndarray[Any, np.dtype[np.object_]], Sequence[xr.Dataset]], None]
     features: Callable[[Sequence[xr.Dataset]], Mapping[str, float]]
     claims: tuple[str, ...] = ()

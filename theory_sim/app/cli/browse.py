@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -17,6 +17,7 @@ from theory_sim.nouns.papers import PAPERS
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.theorem import Theorem
+from theory_sim.nouns.training import Source
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import language
 
@@ -26,7 +27,7 @@ from theory_sim.rules import language
 def list_(what: str | None) -> None:
     """List everything, or only WHAT.
 
-    WHAT is optimizers, compressors, problems, papers, theorems, sweeps, figures or claims.
+    WHAT is optimizers, compressors, problems, papers, theorems, sweeps, trainings, figures or claims.
     """
     sections: dict[str, Callable[[], tuple[Sequence[str], list[Sequence[Any]]]]] = {
         "optimizers": lambda: (("name", "what"), [(name, _first_line(f)) for name, f in OPTIMIZERS.items()]),
@@ -56,6 +57,13 @@ def list_(what: str | None) -> None:
                 for name, s in catalogue.sweeps().items()
             ],
         ),
+        "trainings": lambda: (
+            ("name", "optimizer on network", "networks", "steps"),
+            [
+                (name, f"{t.optimizer.name} on {t.network}", t.size, t.steps)
+                for name, t in catalogue.trainings().items()
+            ],
+        ),
         "figures": lambda: (
             ("name", "caption"),
             [(name, figure.caption) for name, figure in catalogue.figures().items()],
@@ -79,11 +87,11 @@ def _first_line(thing: Any) -> str:
 @main.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Explain an optimizer, compressor, problem, paper, theorem, sweep, figure or claim."""
-    claims, figures, sweeps, problems, theorems = (
+    """Explain an optimizer, compressor, problem, paper, theorem, sweep, training, figure or claim."""
+    sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
+    claims, figures, problems, theorems = (
         catalogue.claims(),
         catalogue.figures(),
-        catalogue.sweeps(),
         catalogue.problems(),
         catalogue.theorems(),
     )

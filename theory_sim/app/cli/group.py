@@ -13,6 +13,7 @@ import numpy as np
 
 from theory_sim import checks
 from theory_sim.nouns.sweep import TIERS, Sweep
+from theory_sim.nouns.training import Source, Training
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,6 +34,8 @@ class _Group(click.Group):
             raise click.UsageError(
                 f"A value leaves the range of float64 ({error}); give moderate values."
             ) from error
+        except checks.Missing as error:
+            raise click.UsageError(str(error)) from error
         except BrokenExecutor as error:
             raise click.UsageError(
                 f"A process died, perhaps for lack of memory ({error}); try --processes 1."
@@ -152,8 +155,16 @@ def _choices(sweep: Sweep) -> str:
     )
 
 
-def describe(sweep: Sweep) -> str:
+def describe(sweep: Source) -> str:
+    """Return what a sweep or a training runs, in a few lines."""
     axes = ", ".join(f"{name}[{len(values)}]" for name, values in sweep.axes.items()) or "none"
+    if isinstance(sweep, Training):
+        sizes = ", ".join(f"{name}={value}" for name, value in sweep.sizes.items())
+        batch = sweep.batch or "all"
+        return (
+            f"{sweep.name}\n  network    {sweep.network}({sizes})\n  optimizer  {sweep.optimizer}\n"
+            f"  axes       {axes}; {sweep.seeds} seed(s), batch {batch}, {sweep.steps} steps, {sweep.size} networks"
+        )
     return (
         f"{sweep.name}\n  problem    {sweep.problem}\n  optimizer  {sweep.optimizer}\n"
         f"  axes       {axes}; {sweep.seeds} seed(s), order {sweep.order}, {sweep.steps} steps, "

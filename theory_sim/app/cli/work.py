@@ -183,8 +183,9 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
     chosen = _drawable() if "all" in names else [catalogue.figures()[name] for name in names]
     for one in chosen:
         if one.missing:
+            extra = "networks" if "torch" in one.needs else "exact"
             raise ValueError(
-                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[exact]".'
+                f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[{extra}]".'
             )
     with terminal.Progress() as progress:
         _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
@@ -208,10 +209,9 @@ def check(
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
         results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
-    _show(results)
     if json_file is not None:
         report.write_json(results, tier, json_file)
-    _exit(results)
+    conclude(results)
 
 
 @main.command()
@@ -228,9 +228,7 @@ def reproduce(processes: int | None, tier: str, out: Path) -> None:
         results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
     report.write_json(results, tier, out / "claims.json")
     page = report.write_html(results, figures, files, catalogue.deviations(), tier, out)
-    _show(results)
-    click.echo(f"{len(figures)} figures, report: {page}")
-    _exit(results)
+    conclude(results, f"{len(figures)} figures, report: {page}")
 
 
 def _drawable() -> list[Figure]:
@@ -242,7 +240,8 @@ def _drawable() -> list[Figure]:
     return [figure for figure in figures if not figure.missing]
 
 
-def _show(results: Sequence[Result]) -> None:
+def conclude(results: Sequence[Result], last: str = "") -> None:
+    """Print the claims, those that do not pass in words, and a last line; exit with status 1 if one fails."""
     from theory_sim.app import report
 
     rows = []
@@ -257,9 +256,8 @@ def _show(results: Sequence[Result]) -> None:
                 f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
             )
     click.echo(f"{report.summary(results)}\nof these, {report.provenance(results)}")
-
-
-def _exit(results: Sequence[Result]) -> None:
+    if last:
+        click.echo(last)
     if any(result.evidence.status is Outcome.FAIL for result in results):
         sys.exit(1)
 

@@ -1,0 +1,200 @@
+"""Curvature along trainings: smoothness against the gradient (arXiv:1905.11881), the edge of stability (2207.14484)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import theory_sim as ts
+from paper_checks.networks.ends import Array
+from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, undecided, within
+from theory_sim.nouns.training import Training
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_QUICK_STEPS = 240
+
+
+def _path(network: str, optimizer: ts.Optimizer, sizes: dict[str, int], small: dict[str, int]) -> Training:
+    return Training(
+        network,
+        optimizer,
+        steps=1200,
+        batch=16,
+        seeds=2,
+        evaluated=256,
+        checkpoints=range(10, 1200, 10),
+        probe="smoothness",
+        sizes=sizes,
+        name=f"zhang2020clipping.{network}",
+        quick={
+            "steps": _QUICK_STEPS,
+            "checkpoints": range(5, _QUICK_STEPS, 5),
+            "seeds": 1,
+            "evaluated": 64,
+            "sizes": small,
+        },
+        large={"steps": 4000, "checkpoints": range(20, 4000, 20), "seeds": 8, "evaluated": 1024},
+    )
+
+
+# The methods of the paper: clipped SGD for the text, SGD for images.
+PATHS = (
+    _path(
+        "transformer",
+        ts.clipped_gd(0.3, 0.3),
+        {"width": 24, "depth": 1, "context": 24},
+        {"width": 12, "depth": 1, "context": 16},
+    ),
+    _path("cnn", ts.sgd(0.1), {"width": 4}, {"width": 3}),
+)
+
+
+def pairs(grid: xr.Dataset, seed: int) -> tuple[Array, Array]:
+    """Return log gradient norms and log smoothness along the path of a seed."""
+    one = grid.isel(seed=seed)
+    return np.log(one.gradient_norm.values), np.log(one.smoothness.values)
+
+
+def slopes(grid: xr.Dataset, draws: int = 400) -> Array:
+    """Return the exponents (draws,) of smoothness in the gradient norm, by least squares on resampled paths.
+
+    The path of each seed is resampled in blocks of an eighth of its points, as neighbours are alike.
+    """
+    generator, out = np.random.default_rng(0), []
+    paths = [pairs(grid, seed) for seed in range(grid.sizes["seed"])]
+    for _ in range(draws):
+        x, y = [], []
+        for gradient, smoothness in paths:
+            length = len(gradient) // 8
+            first = generator.integers(0, len(gradient) - length + 1, 8)
+            at = (first[:, None] + np.arange(length)).ravel()
+            # The scale of a seed is its own.
+            x.append(gradient[at] - gradient.mean())
+            y.append(smoothness[at] - smoothness.mean())
+        out.append(np.polyfit(np.concatenate(x), np.concatenate(y), 1)[0])
+    return np.array(out)
+
+
+def _grows(grid: xr.Dataset) -> Evidence:
+    """PASS iff the exponent is above 0.1 with 95% confidence, FAIL iff it is below."""
+    values = np.concatenate([np.concatenate(pairs(grid, seed)) for seed in range(grid.sizes["seed"])])
+    if not np.isfinite(values).all():
+        return at_least(math.nan, 0.0, "a point of the path is lost")
+    spread = min(float(np.subtract(*np.quantile(pairs(grid, seed)[0], (0.95, 0.05)))) for seed in grid.seed)
+    if spread < math.log(2.0):
+        return undecided(
+            math.exp(spread), ">= 2", "times that the gradient norm varies along the path; a longer one"
+        )
+    low, middle, high = np.quantile(slopes(grid), (0.025, 0.5, 0.975))
+    note = f"exponent of smoothness in the gradient norm: {middle:.2f}, 95% interval {low:.2f} to {high:.2f}"
+    if low <= 0.1 < high:
+        return undecided(float(low), "> 0.1", f"{note}; a longer path, or more seeds")
+    return at_least(float(low), 0.1, note)
+
+
+@claim("zhang2020clipping.N1", "section 5, the scatter of the language model", "order", PATHS[0])
+def smoothness_grows_with_the_gradient_on_text(grid: xr.Dataset) -> Evidence:
+    """Along clipped SGD on a character-level Transformer, local smoothness grows with the norm of the gradient."""
+    return _grows(grid)
+
+
+@claim("zhang2020clipping.N2", "section 5, the scatter of the image model", "order", PATHS[1])
+def smoothness_grows_with_the_gradient_on_images(grid: xr.Dataset) -> Evidence:
+    """Along SGD on a CNN, local smoothness grows with the norm of the gradient."""
+    return _grows(grid)
+
+
+EDGE = Training(
+    "mlp",
+    ts.adam(beta2=0.99, eps=1e-7),
+    {"lr": (1e-4, 3e-4), "beta1": (0.0, 0.5, 0.9)},
+    steps=2500,
+    batch=0,
+    samples=400,
+    checkpoints=range(50, 2500, 50),
+    probe="sharpness",
+    name="cohen2022.edge",
+    quick={
+        "axes": {"lr": (1e-3,), "beta1": (0.0, 0.3)},
+        "samples": 150,
+        "sizes": {"width": 16},
+        "steps": 400,
+        "checkpoints": range(20, 400, 20),
+    },
+    large={
+        "axes": {"lr": (3e-5, 1e-4, 3e-4), "beta1": (0.0, 0.3, 0.5, 0.7, 0.9)},
+        "steps": 10000,
+        "checkpoints": range(100, 10000, 100),
+        "samples": 1000,
+        "sizes": {"width": 64},
+    },
+)
+
+
+def threshold(grid: xr.Dataset) -> xr.DataArray:
+    """Return (2 + 2 beta1) / ((1 - beta1) lr), where Adam with a fixed preconditioner loses its stability."""
+    limit: xr.DataArray = (2.0 + 2.0 * grid.beta1) / ((1.0 - grid.beta1) * grid.lr)
+    return limit
+
+
+def plateaus(grid: xr.Dataset) -> dict[tuple[float, float], float]:
+    """Return the median of sharpness over threshold after it first came within 10%, for each (lr, beta1) that did."""
+    found = {}
+    relative = (grid.preconditioned / threshold(grid)).isel(seed=0)
+    for lr in grid.lr.values:
+        for beta1 in grid.beta1.values:
+            path = relative.sel(lr=lr, beta1=beta1).values
+            reached = np.flatnonzero(path >= 0.9)
+            if len(reached) and len(path) - reached[0] >= 8:
+                found[float(lr), float(beta1)] = float(np.median(path[reached[0] :]))
+    return found
+
+
+@claim("cohen2022.N1", "section 3, equation 3", "tight", EDGE, constants="recalled")
+def preconditioned_sharpness_stays_at_the_edge(grid: xr.Dataset) -> Evidence:
+    """Full-batch Adam on an MLP: once the largest eigenvalue of D^(-1) H has come near (2 + 2 beta1)/((1 - beta1) lr), its median is within 10% of it."""
+    if not np.isfinite(grid.preconditioned.values).all():
+        return at_least(math.nan, 0.0, "a sharpness is lost")
+    found = plateaus(grid)
+    parts = [
+        within(one, 1.0, 0.1, f"median of sharpness over threshold at lr = {lr:g}, beta1 = {beta1:g}")
+        for (lr, beta1), one in found.items()
+    ]
+    weights = len({beta1 for _, beta1 in found})
+    if weights < 2:
+        parts.append(undecided(weights, ">= 2", "values of beta1 that reached their threshold; more steps"))
+    return all_of(parts)
+
+
+CLAIMS = [
+    smoothness_grows_with_the_gradient_on_text,
+    smoothness_grows_with_the_gradient_on_images,
+    preconditioned_sharpness_stays_at_the_edge,
+]
+
+DEVIATIONS = [
+    *ledger(
+        "zhang2020clipping",
+        (
+            "section 5, networks",
+            "AWD-LSTM on PTB with clipping, ResNet20 on CIFAR-10: smoothness grows with the gradient on the first.",
+            "A character-level Transformer and a CNN of a few thousand parameters; the estimate is along single "
+            "steps, at a fixed evaluation set; an exponent by least squares on logarithms, in blocks.",
+            *("N1", "N2"),
+        ),
+    ),
+    *ledger(
+        "cohen2022",
+        (
+            "section 3, equation 3",
+            "Networks with millions of parameters on CIFAR-10 and WMT; cross entropy and square loss.",
+            "An MLP with tanh on 400 digits, cross entropy, beta2 = 0.99, eps = 1e-7.  Large steps bring the loss to "
+            "0 before the sharpness arrives; such runs are not counted.",
+            "N1",
+        ),
+    ),
+]
