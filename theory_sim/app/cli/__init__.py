@@ -1,6 +1,6 @@
 """The command line, ``theory-sim``."""
 
-from theory_sim.app.cli import audit, browse, distributed, proofs, work
+from theory_sim.app.cli import audit, browse, distributed, hunt, proofs, work
 from theory_sim.app.cli.group import main
 
-__all__ = ["audit", "browse", "distributed", "main", "proofs", "work"]
+__all__ = ["audit", "browse", "distributed", "hunt", "main", "proofs", "work"]
