@@ -13,9 +13,10 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
+    from theory_sim.hunter.cycles import Cycles
     from theory_sim.hunter.periodic import Hunt
 
-CLASSES = ("periodic",)
+CLASSES = ("periodic", "line", "gram")
 MINIMISE = ("period,height", "strength")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -30,8 +31,10 @@ def hunt(
     seconds: float = 60.0,
     strength: float = 0.01,
     seed: int = 0,
+    mu: Any = 1,
+    L: Any = None,
     progress: Callable[[str], None] = lambda text: None,
-) -> Hunt:
+) -> Hunt | Cycles:
     """Find the smallest problem of a class on which an optimizer provably fails.
 
     The class *periodic*: losses g_t x on [-1, 1] with integers g of one period whose sum is positive, steps
@@ -44,7 +47,9 @@ def hunt(
     optimizer : str or Optimizer
         ``"adam:beta2=0.99"`` of this suite, ``"path/to/file.py:name"`` of an Optimizer or of a function that
         returns one, or an Optimizer.
-    cls : {"periodic"}
+    cls : {"periodic", "line", "gram"}
+        line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
+        mu-strongly convex, L-smooth functions, of one variable or of any number.
     minimise : {"period,height", "strength"}
         The Pareto front of the smallest ones, or only the one that moves x fastest.
     max_period, max_height : int
@@ -55,12 +60,14 @@ def hunt(
         Steps in units of lr that the strong example should move x the wrong way per step.
     seed : int
         Of the relaxation and of annealing.
+    mu, L : exact number
+        Of the classes line and gram, where only `max_period` of the other bounds applies.
     progress : callable
         Called with a line of text now and then.
 
     Returns
     -------
-    Hunt
+    Hunt or Cycles
         With ``front``, ``strong``, ``searched``, ``why_none`` and ``status``.
 
     Raises
@@ -74,7 +81,7 @@ def hunt(
     >>> ts.hunt("adam:beta1=0,beta2=0.1", max_period=3).front[0].gradients  # doctest: +SKIP
     (3, -1, -1)
     """
-    from theory_sim.hunter import blackbox, periodic, reduction
+    from theory_sim.hunter import blackbox, cycles, periodic, reduction
     from theory_sim.hunter.steady import NoFormula
 
     checks.known("class", cls, CLASSES)
@@ -83,6 +90,19 @@ def hunt(
     checks.count("max_height", max_height, 1, 10**12)
     checks.number("seconds", seconds, 0.0, open_low=True)
     checks.number("strength", strength, 0.0)
+    if cls != "periodic":
+        if L is None:
+            raise ValueError(
+                f"The class {cls} needs the smoothness L of the functions; give L, such as L=25."
+            )
+        return cycles.hunt(
+            _optimizer(optimizer, lr=True)[0],
+            cls,
+            checks.rational("mu", mu),
+            checks.rational("L", L),
+            max_period,
+            progress,
+        )
     found, name = _optimizer(optimizer)
     limits = periodic.Limits(max_period, max_height, seconds, strength)
     try:
@@ -97,8 +117,9 @@ def hunt(
     return periodic.Hunt(found, cls, searched=(*searched, why), seen=hit)
 
 
-def _optimizer(given: Any) -> tuple[Optimizer, str]:
-    """Return an optimizer and how certificates name it."""
+def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
+    """Return an optimizer and how certificates name it; `lr` whether its step size matters."""
+    from theory_sim.app import catalogue
     from theory_sim.app.audit import contender
     from theory_sim.evidence.bout import Native
 
@@ -109,6 +130,8 @@ def _optimizer(given: Any) -> tuple[Optimizer, str]:
         raise ValueError(
             f"{checks.shown(given)} is no optimizer; give an Optimizer or a name such as adam:beta2=0.99."
         )
+    if lr and given.partition(":")[0] in OPTIMIZERS:
+        return catalogue.build_optimizer(given), given.partition(":")[0]
     made = contender(given)
     if not isinstance(made, Native):
         raise ValueError(
@@ -139,10 +162,13 @@ def verify(path: Path) -> str:
     """
     import json
 
-    from theory_sim.hunter import certificate
+    from theory_sim.hunter import certificate, gram, line
 
     try:
         record = json.loads(path.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise certificate.Refused(f"it is no JSON: {checks.sentence(error)}") from None
-    return certificate.verify(record, build)
+    kind = record.get("class") if isinstance(record, dict) else None
+    if kind == "line":
+        return line.verify(record)
+    return gram.verify(record) if kind == "gram" else certificate.verify(record, build)
