@@ -5,6 +5,7 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 """
 
 from theory_sim.app.audit import audit
+from theory_sim.app.hunt import hunt
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.claim import Claim, Evidence
 from theory_sim.nouns.figure import Figure
@@ -102,6 +103,7 @@ __all__ = [
     "generalized_signsgd",
     "generic_adam",
     "gossip_signum",
+    "hunt",
     "linear",
     "lion",
     "lion_k",

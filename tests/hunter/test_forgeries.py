@@ -1,0 +1,156 @@
+"""Forged certificates: one field or digit changed is refused, unless the changed sequence fails by itself.
+
+The checker of the standard library and `verify`, which share no code, have to agree on every one.
+"""
+
+import copy
+import json
+import os
+import random
+from typing import Any
+
+import pytest
+
+import theory_sim as ts
+from theory_sim.app.hunt import build
+from theory_sim.hunter import certificate, check
+from theory_sim.hunter.steady import steady
+
+pytest.importorskip("flint")
+
+COUNT = 2_000 if os.environ.get("THEORY_SIM_TIER") == "full" else 250
+
+GENUINE = {
+    "rmsprop": (ts.rmsprop(beta2=0.9), (22, -6, -15)),
+    "adam": (ts.adam(), (37996, -18653, -19342)),
+    "adabelief": (ts.adabelief(), (37980, -17938, -20041)),
+    "nadam": (ts.nadam(), (15232, -5922, -9309)),
+    "adamax": (ts.adamax(), (9340, -27, -9312)),
+    "adopt": (ts.adopt(), (-22699, 15200, 7500)),
+    "ademamix": (ts.ademamix(beta3=0.999999), (227981, -111921, -116059)),
+    "lion": (ts.lion(beta1=0.9, beta2=0.99), (8, -4, -3)),
+    "signum": (ts.signum(), (11, -10, 0)),
+    "cautious_sgdm": (ts.cautious_sgdm(), (22, 0, -21)),
+    "cautious_adamw": (ts.cautious_adamw(weight_decay=0.0), (22, 0, -21)),
+    "clipped_gd": (ts.clipped_gd(threshold=1.0), (3, -1, -1)),
+    "radam": (ts.radam(), (37996, -18653, -19342)),
+}
+
+
+def genuine(name: str) -> dict[str, Any]:
+    optimizer, gradients = GENUINE[name]
+    return json.loads(json.dumps(certificate.make(optimizer, name, steady(optimizer), gradients)))
+
+
+def verified(record: Any) -> bool:
+    try:
+        certificate.verify(record, build)
+    except certificate.Refused:
+        return False
+    return True
+
+
+def checked(record: Any) -> bool:
+    try:
+        check.check(record)
+    except (
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ):  # as when it is run by itself
+        return False
+    return True
+
+
+def digit(text: str, rng: random.Random) -> str:
+    """Change, drop or double one character."""
+    if not text:
+        return "1"
+    at = rng.randrange(len(text))
+    new = rng.choice(["", text[at] * 2, rng.choice("0123456789.e-+ abgmv*/()")])
+    return text[:at] + new + text[at + 1 :]
+
+
+def forged(record: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """Change one thing."""
+    out = copy.deepcopy(record)
+    field = rng.choice(["gradients"] * 4 + ["hyper"] * 4 + [*out, "new"])
+    if field == "gradients":
+        g = out["gradients"]
+        i, j = rng.randrange(len(g)), rng.randrange(len(g))
+        move = rng.choice(["one", "digit", "swap", "drop", "double", "type", "sign"])
+        if move == "one":
+            g[i] += rng.choice([-1, 1])
+        elif move == "digit":
+            text = digit(str(g[i]), rng)
+            g[i] = int(text) if text.removeprefix("-").isdigit() and text.isascii() else text
+        elif move == "swap":
+            g[i], g[j] = g[j], g[i]
+        elif move == "type":
+            g[i] = rng.choice([str(g[i]), float(g[i]), True, None, [g[i]]])
+        elif move == "sign":
+            g[i] = -g[i]
+        else:
+            out["gradients"] = g[:i] + g[i + 1 :] if move == "drop" else g[: i + 1] + g[i:]
+    elif field in ("hyper", "fixed", "formulas"):
+        name = rng.choice([*out[field]]) if out[field] else "new"
+        move = rng.choice(["digit", "digit", "digit", "drop", "rename", "type", "add"])
+        if move == "digit":
+            out[field][name] = digit(out[field].get(name, ""), rng)
+        elif move == "drop":
+            out[field].pop(name, None)
+        elif move == "rename":
+            out[field][digit(name, rng)] = out[field].pop(name, "0")
+        elif move == "type":
+            out[field][name] = rng.choice([0.5, 1, None, ["0.9"], {}])
+        else:
+            out[field][rng.choice(["beta3", "S", "D", "weight_decay"])] = rng.choice(["0", "0.5", "g"])
+    elif field == "new":
+        out[rng.choice(["S", "D", "verdict", "steps"])] = rng.choice([1, -1, "-0.5", "DIVERGED"])
+    elif field == "format":
+        out[field] = rng.choice([0, 2, "1", None])
+    elif rng.random() < 0.2:
+        del out[field]
+    else:
+        other = rng.choice([name for name in GENUINE if name != out["optimizer"]])
+        out[field] = rng.choice([digit(out[field], rng), other, 3, None])
+    return out
+
+
+@pytest.mark.parametrize("name", GENUINE)
+def test_the_genuine_ones_are_confirmed_by_both(name: str) -> None:
+    record = genuine(name)
+    assert verified(record)
+    assert checked(record)
+
+
+def test_no_forgery_passes_and_both_checkers_agree() -> None:
+    rng = random.Random(7)
+    originals = {name: genuine(name) for name in GENUINE}
+    passed, tried = [], 0
+    while tried < COUNT:
+        name = rng.choice([*originals])
+        record = forged(originals[name], rng)
+        if record == originals[name]:
+            continue
+        tried += 1
+        first, second = verified(record), checked(record)
+        assert first == second, (first, second, record)
+        if first:
+            passed.append((name, record))
+    # What passes differs in gradients or in hyperparameters alone, and was proved anew by two routes.
+    for name, record in passed:
+        differing = {field for field in record if record[field] != originals[name].get(field)}
+        assert differing <= {"gradients", "hyper"}, differing
+        assert sum(record["gradients"]) > 0
+    assert 0 < len(passed) < 0.5 * COUNT
+
+
+def test_a_changed_gradient_decides_by_arithmetic() -> None:
+    # the margin of (37996, ...) is below one part in 37996: a sum of 2 does not fail, and neither does a height less by 1
+    record = genuine("adam")
+    for gradients, fails in (((37996, -18653, -19341), False), ((37995, -18653, -19341), False)):
+        changed = {**record, "gradients": list(gradients)}
+        assert (verified(changed), checked(changed)) == (fails, fails)

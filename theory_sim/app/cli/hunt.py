@@ -1,0 +1,148 @@
+"""The command that looks for the smallest counterexample: hunt."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from theory_sim.app import terminal
+from theory_sim.app.cli.group import folder_option, main
+
+CLASSES = {
+    "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
+    "line": "cycles on mu-strongly convex, L-smooth functions of one variable",
+    "gram": "cycles on mu-strongly convex, L-smooth functions of any dimension",
+}
+
+
+@main.command()
+@click.argument("spec", required=False)
+@click.option("--class", "cls", default="periodic", show_default=True, help="periodic, line or gram.")
+@click.option(
+    "--minimise", default="period,height", show_default=True, help="Or strength: only the most visible one."
+)
+@click.option("--max-period", default=6, show_default=True)
+@click.option("--max-height", default=10_000_000, show_default=True, help="Largest integer.")
+@click.option("--seconds", default=60.0, show_default=True, help="After which nothing new is begun.")
+@click.option(
+    "--strength",
+    default=0.01,
+    show_default=True,
+    help="Steps, in units of lr, that the strong example loses per step.",
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--mu", default="1", show_default=True, help="Strong convexity, of the classes line and gram.")
+@click.option("--L", "smooth", help="Smoothness, of the classes line and gram; exact, such as 25 or 289/16.")
+@click.option(
+    "--verify",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Recompute this certificate instead; exit status 1 if it does not hold.",
+)
+@folder_option("Folder for certificate.json, check.py, problem.py and the figure of a hit.", None)
+def hunt(
+    spec: str | None,
+    cls: str,
+    minimise: str,
+    max_period: int,
+    max_height: int,
+    seconds: float,
+    strength: float,
+    seed: int,
+    mu: str,
+    smooth: str | None,
+    file: Path | None,
+    out: Path | None,
+) -> None:
+    """Find the smallest problem on which the optimizer SPEC provably fails.
+
+    \b
+    SPEC is one of ours       adam:beta1=0.9,beta2=0.999
+    or one of your own        path/to/file.py:name
+    of the class line or gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444
+
+    Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
+    """
+    from theory_sim.app.hunt import hunt as run
+
+    try:
+        if file is not None:
+            status = _verified(file, spec)
+        elif spec is None:
+            raise ValueError("No optimizer to hunt: give one, such as adam:beta2=0.99, or --verify FILE.")
+        else:
+            with terminal.Progress() as progress:
+                found = run(
+                    spec, cls, minimise=minimise, max_period=max_period, max_height=max_height, seconds=seconds,
+                    strength=strength, seed=seed, mu=mu, L=smooth, progress=lambda text: progress(text, 0.0),
+                )  # fmt: skip
+            bounds = f"period <= {max_period}, height <= {max_height} and {seconds:g} s"
+            status = _told(found, bounds, out)
+    except (ValueError, ImportError) as error:
+        raise click.ClickException(str(error)) from error  # exit status 1: 2 means that nothing was found
+    sys.exit(status)
+
+
+def _verified(file: Path, spec: str | None) -> int:
+    from theory_sim.app.hunt import verify
+    from theory_sim.hunter.certificate import Refused
+
+    if spec is not None:
+        raise ValueError(
+            "SPEC has no effect beside --verify: the certificate names its optimizer; leave it out."
+        )
+    try:
+        click.echo(f"{file}: confirmed: {verify(file)}")
+    except Refused as error:
+        click.echo(f"{file}: refused: {error}.")
+        return 1
+    return 0
+
+
+def _told(found: Any, bounds: str, out: Path | None) -> int:
+    """Print a result, write its files, and return the exit status."""
+    from theory_sim.hunter import counterexample
+
+    click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
+    if found.cls != "periodic":
+        for record in found.front:
+            shown = record.get("points") or record["weights"]
+            click.echo(f"a cycle of {record.get('period', len(shown))}: {', '.join(shown)}")
+        for text in found.searched:
+            click.echo(f"searched: {text}")
+        for path in found.write(out) if found.front and out is not None else []:
+            click.echo(f"written {path}")
+        return int(found.status)
+    if found.why_none:
+        click.echo(f"There is none: with S the sum of the gradients, {found.why_none}.")
+        return int(found.status)
+    if found.front:
+        rows = [
+            (one.period, one.height, _short(one.gradients), f"{one.drift:.3g}", one.how)
+            for one in found.front
+        ]
+        terminal.show("", ("period", "height", "gradients", "D", "smaller ones"), rows)
+    if found.strong is not None:
+        one = found.strong
+        click.echo(
+            f"strong: period {one.period}, height {one.height}, loses {one.strength:.3g} lr per step; "
+            f"{_short(one.gradients)}"
+        )
+    for line in found.searched:
+        click.echo(f"searched: {line}")
+    if found.seen is not None:
+        click.echo(f"seen in runs, not certified: {_short(found.seen.gradients)}, D = {found.seen.drift:.3g}")
+    if not found.front:
+        click.echo(f"Nothing certified within {bounds}; that proves nothing beyond.")
+    elif out is not None:
+        for path in counterexample.write(out, found.front, found.strong):
+            click.echo(f"written {path}")
+    return int(found.status)
+
+
+def _short(gradients: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, gradients[:12]))
+    return f"({shown}, ... {len(gradients) - 12} more)" if len(gradients) > 12 else f"({shown})"

@@ -1,0 +1,174 @@
+"""The counterexample hunter by name: which optimizer, which class, and what is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theory_sim import checks
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from theory_sim.hunter.cycles import Cycles
+    from theory_sim.hunter.periodic import Hunt
+
+CLASSES = ("periodic", "line", "gram")
+MINIMISE = ("period,height", "strength")
+_OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
+
+
+def hunt(
+    optimizer: Any,
+    cls: str = "periodic",
+    *,
+    minimise: str = "period,height",
+    max_period: int = 6,
+    max_height: int = 10_000_000,
+    seconds: float = 60.0,
+    strength: float = 0.01,
+    seed: int = 0,
+    mu: Any = 1,
+    L: Any = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Hunt | Cycles:
+    """Find the smallest problem of a class on which an optimizer provably fails.
+
+    The class *periodic*: losses g_t x on [-1, 1] with integers g of one period whose sum is positive, steps
+    lr t^-s with 0 < s <= 1.  A counterexample is certified in balls and drives x to the worst corner from
+    every start.  What cannot be written as formulas of moving averages and maxima is run as a black box
+    instead; a hit is then reduced and shown, and not certified.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        ``"adam:beta2=0.99"`` of this suite, ``"path/to/file.py:name"`` of an Optimizer or of a function that
+        returns one, or an Optimizer.
+    cls : {"periodic", "line", "gram"}
+        line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
+        mu-strongly convex, L-smooth functions, of one variable or of any number.
+    minimise : {"period,height", "strength"}
+        The Pareto front of the smallest ones, or only the one that moves x fastest.
+    max_period, max_height : int
+        Bounds of the search.
+    seconds : float
+        After which nothing new is begun.
+    strength : float
+        Steps in units of lr that the strong example should move x the wrong way per step.
+    seed : int
+        Of the relaxation and of annealing.
+    mu, L : exact number
+        Of the classes line and gram, where only `max_period` of the other bounds applies.
+    progress : callable
+        Called with a line of text now and then.
+
+    Returns
+    -------
+    Hunt or Cycles
+        With ``front``, ``strong``, ``searched``, ``why_none`` and ``status``.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer cannot be found or an argument breaks its rule; one sentence says why.
+
+    Examples
+    --------
+    >>> import theory_sim as ts
+    >>> ts.hunt("adam:beta1=0,beta2=0.1", max_period=3).front[0].gradients  # doctest: +SKIP
+    (3, -1, -1)
+    """
+    from theory_sim.hunter import blackbox, cycles, periodic, reduction
+    from theory_sim.hunter.steady import NoFormula
+
+    checks.known("class", cls, CLASSES)
+    checks.known("minimise", minimise, MINIMISE)
+    checks.count("max_period", max_period, 2, 100)
+    checks.count("max_height", max_height, 1, 10**12)
+    checks.number("seconds", seconds, 0.0, open_low=True)
+    checks.number("strength", strength, 0.0)
+    if cls != "periodic":
+        if L is None:
+            raise ValueError(
+                f"The class {cls} needs the smoothness L of the functions; give L, such as L=25."
+            )
+        return cycles.hunt(
+            _optimizer(optimizer, lr=True)[0],
+            cls,
+            checks.rational("mu", mu),
+            checks.rational("L", L),
+            max_period,
+            progress,
+        )
+    found, name = _optimizer(optimizer)
+    limits = periodic.Limits(max_period, max_height, seconds, strength)
+    try:
+        return periodic.hunt(found, name, limits, minimise=minimise, seed=seed, progress=progress)
+    except NoFormula as error:
+        why = str(error)
+    progress("no formulas: running short sequences")
+    hit, searched = blackbox.hunt(found, max_period, max_height)
+    if hit is not None:
+        small = reduction.reduced(hit.gradients, lambda g: blackbox.fails(found, g), most=200)
+        hit = replace(hit, gradients=small)
+    return periodic.Hunt(found, cls, searched=(*searched, why), seen=hit)
+
+
+def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
+    """Return an optimizer and how certificates name it; `lr` whether its step size matters."""
+    from theory_sim.app import catalogue
+    from theory_sim.app.audit import contender
+    from theory_sim.evidence.bout import Native
+
+    if isinstance(given, Optimizer):
+        family = given.family
+        return given, family.__name__ if family is not None else given.name
+    if not isinstance(given, str):
+        raise ValueError(
+            f"{checks.shown(given)} is no optimizer; give an Optimizer or a name such as adam:beta2=0.99."
+        )
+    if lr and given.partition(":")[0] in OPTIMIZERS:
+        return catalogue.build_optimizer(given), given.partition(":")[0]
+    made = contender(given)
+    if not isinstance(made, Native):
+        raise ValueError(
+            f"{given} is an optimizer of another library, which has no rule to certify; write its rule as an Optimizer, "
+            "or put it on trial with theory-sim audit."
+        )
+    name = given.partition(":")[0]
+    return made.optimizer, name if name in OPTIMIZERS else ":".join(given.split(":")[:2])
+
+
+def build(name: str, words: Mapping[str, str]) -> Optimizer:
+    """Return the optimizer that a certificate names, with its named variants."""
+    if _OF_FILE.fullmatch(name):
+        return _optimizer(name)[0]
+    checks.known("optimizer", name, OPTIMIZERS)
+    values = {"true": True, "false": False}
+    made: Optimizer = OPTIMIZERS[name](**{key: values.get(text, text) for key, text in words.items()})
+    return made
+
+
+def verify(path: Path) -> str:
+    """Recompute a certificate and say in one line what was found.
+
+    Raises
+    ------
+    Refused
+        If it does not hold; the message says why.
+    """
+    import json
+
+    from theory_sim.hunter import certificate, gram, line
+
+    try:
+        record = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise certificate.Refused(f"it is no JSON: {checks.sentence(error)}") from None
+    kind = record.get("class") if isinstance(record, dict) else None
+    if kind == "line":
+        return line.verify(record)
+    return gram.verify(record) if kind == "gram" else certificate.verify(record, build)

@@ -1,0 +1,372 @@
+"""The class *periodic*: integer gradients of positive sum whose drift is negative, smallest first.
+
+Smallest has two measures, the period n and the height max |g|, so the answer is a Pareto front.  Small heights are
+enumerated; beyond, a relaxation gives the largest margin S / max|g| over all directions (differential
+evolution of scipy), whose inverse is where the enumeration starts: a bound by search, not by proof.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from theory_sim.hunter import certificate, orbit
+from theory_sim.hunter.blackbox import Hit
+from theory_sim.hunter.candidates import Array, Candidates
+from theory_sim.hunter.certificate import Refused
+from theory_sim.hunter.counterexample import Counterexample, grows
+from theory_sim.hunter.steady import Steady, steady
+from theory_sim.nouns.optimizer import Optimizer
+
+Progress = Callable[[str], None]
+_TOLERANCE = 1e-12  # |D| below this share of the sum of |u| is decided in balls, not in floats
+_LISTED = 3_000_000  # drifts that the enumeration of one period may take before the relaxation
+_PLANE = 40_000_000  # drifts of one height, once the relaxation says where to look
+_ROUNDED = 400  # heights at which the relaxed direction is rounded
+_STRONG = 0.01  # strength at which a run of some 10^4 steps shows the failure
+_MOVES = 100_000  # of one annealing
+_LADDER = (4, 6, 10, 16, 32, 50, 100)  # periods and heights of strong examples
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a hunt stops.
+
+    Parameters
+    ----------
+    period, height : int
+        Largest ones looked at.
+    seconds : float
+        After which nothing new is begun.
+    strength : float
+        What the strong example should have.
+    """
+
+    period: int = 6
+    height: int = 10_000_000
+    seconds: float = 60.0
+    strength: float = _STRONG
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What is known of one period.
+
+    Parameters
+    ----------
+    period : int
+    excluded : int
+        No sequence of this period and at most this height fails, by enumeration.
+    bound : int
+        The relaxation found no margin for heights below this; 0 if it was not asked.
+    found : int
+        Height of the counterexample, 0 if none.
+    note : str
+    """
+
+    period: int
+    excluded: int
+    bound: int
+    found: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"period {self.period}: height <= {self.excluded} excluded by enumeration"
+        if self.bound > self.excluded + 1:
+            text += ", " + (f"< {self.bound} " if self.found else "and more ") + "by search only"
+        return text + (f"; found {self.found}" if self.found else "") + self.note
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """The result of a hunt.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    cls : str
+    front : tuple of Counterexample
+        Certified; longer periods have lower heights.
+    strong : Counterexample or None
+        One that a run shows.
+    searched : tuple of Searched
+    why_none : str
+        The proof that there is none; empty if there is none such.
+    seen : Hit or None
+        What runs of a black box show, without a proof.
+    seconds : float
+    """
+
+    optimizer: Optimizer
+    cls: str
+    front: tuple[Counterexample, ...] = ()
+    strong: Counterexample | None = None
+    searched: tuple[Any, ...] = ()
+    why_none: str = ""
+    seen: Hit | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 found and certified, 3 proved that there is none, 2 nothing found within the limits."""
+        return 0 if self.front else 3 if self.why_none else 2
+
+
+@dataclass
+class _Search:
+    """One hunt under way."""
+
+    optimizer: Optimizer
+    name: str
+    system: Steady
+    limits: Limits
+    seed: int
+    say: Progress
+    began: float = field(default_factory=time.monotonic)
+    balls: int = 2000  # sequences that may still be decided in balls
+
+    def __post_init__(self) -> None:
+        self.candidates = Candidates(self.system)
+        self.hyper = certificate.exact(self.system)
+        self.grown = self._scaling()
+
+    @property
+    def late(self) -> bool:
+        return time.monotonic() - self.began > self.limits.seconds
+
+    def _scaling(self) -> bool:
+        """Whether the sign of D does not change when gradients double: the relaxation needs this."""
+        probe = np.array([[7e5, -2e5, -4e5, 1e5], [1.4e6, -4e5, -8e5, 2e5], [2.8e6, -8e5, -16e5, 4e5]])
+        d, size = self.candidates.drifts(probe)
+        share = d / np.where(size > 0.0, size, 1.0)
+        return bool(np.ptp(share) <= 1e-6)
+
+    def fails(self, gradients: Sequence[int]) -> bool:
+        """Whether D is negative beyond the rounding of floats."""
+        d, size = self.candidates.drifts(gradients)
+        return bool(d[0] < -_TOLERANCE * size[0])
+
+    def certified(self, gradients: Any, how: str = "") -> Counterexample | None:
+        whole = [int(one) for one in gradients]
+        try:
+            made = certificate.make(self.optimizer, self.name, self.system, whole)
+        except Refused:
+            return None
+        return Counterexample(self.optimizer, self.system, made, how)
+
+    def plane(self, n: int, height: int, most: int) -> tuple[Counterexample | None, int]:
+        """Look at every sequence of one period and height, with sums up to `most`; also return how many stay open."""
+        close, _, hits, near = self.candidates.search(n, height, most, _TOLERANCE)
+        for hit in hits:
+            found = self.certified(hit)
+            if found is not None:
+                return found, 0
+        open_ = close - len(near)
+        for one in near:
+            self.balls -= 1
+            g = [int(entry) for entry in one]
+            wrong = orbit.wrong(self.system, self.hyper, g) if self.balls >= 0 else None
+            if wrong:
+                return self.certified(g), 0
+            open_ += wrong is None
+        return None, open_
+
+    def period(self, n: int, below: int) -> tuple[Counterexample | None, Searched]:
+        """Return the lowest counterexample of a period with a height less than `below`, and what was excluded."""
+        excluded, spent, open_ = 0, 0, 0
+        while excluded + 1 < below and not self.late:
+            height = excluded + 1
+            spent += 2 * (2 * height + 1) ** (n - 2) * (height + 1)
+            if spent > _LISTED:
+                break
+            self.say(f"period {n}, height {height}: enumerating")
+            found, more = self.plane(n, height, n * height)
+            open_ += more
+            if found is not None:
+                how = "smaller heights excluded by enumeration" + _open(open_)
+                return replace(found, how=how), Searched(n, excluded, 0, height, _open(open_))
+            excluded = height
+        if excluded + 1 >= below:
+            return None, Searched(n, excluded, 0, 0, _open(open_))
+        if not self.grown:
+            return None, Searched(n, excluded, 0, 0, _open(open_) + "; no relaxation, for scale matters here")
+        if self.late:
+            return None, Searched(n, excluded, 0, 0, _open(open_) + "; out of time")
+        self.say(f"period {n}: relaxing")
+        margin, direction = self.relaxed(n)
+        if margin <= 1.0 / below:
+            seen = "no D < 0 at S = 0" if margin <= 0.0 else f"the largest margin S/max|g| is {margin:.3g}"
+            return None, Searched(n, excluded, below, 0, f": {seen}" + _open(open_))
+        bound = max(excluded + 1, math.ceil(1.0 / margin - 1e-9))
+        found = self.above(n, bound, min(below, self.limits.height + 1), margin, direction)
+        height = found.height if found else 0
+        if found is not None:
+            found = replace(
+                found, how=f"height <= {excluded} excluded by enumeration, < {bound} by search only"
+            )
+        return found, Searched(n, excluded, bound, height, _open(open_))
+
+    def relaxed(self, n: int) -> tuple[float, Array]:
+        """Return the largest S / max|g| with D < 0 that a global search finds, and the direction."""
+        from scipy.optimize import differential_evolution, minimize
+
+        def below(z: Any) -> Any:
+            many = np.asarray(z, dtype=float).reshape(n - 1, -1)
+            found = -self.candidates.margins(many, 1e6)
+            return found if np.ndim(z) > 1 else float(found[0])
+
+        if n == 2:  # (1, -1) and (-1, 1) are all
+            d, size = self.candidates.drifts([[1e6, -1e6], [-1e6, 1e6]])
+            if not (d < -_TOLERANCE * size).any():
+                return 0.0, np.zeros(1)
+            ways = np.array([[1.0, -1.0]])
+            found = self.candidates.margins(ways, 1e6)
+            return float(found.max()), ways[:, int(np.argmax(found))]
+        best, where = -math.inf, np.zeros(n - 1)
+        for restart in range(2):
+            found = differential_evolution(
+                below, [(-1.0, 1.0)] * (n - 1), maxiter=60 + 40 * n, popsize=24, tol=1e-10, polish=False,
+                rng=self.seed + restart, vectorized=True, updating="deferred",
+            )  # fmt: skip
+            near = minimize(
+                below, found.x, method="Nelder-Mead",
+                options={"xatol": 1e-11, "fatol": 1e-16, "maxiter": 3000, "maxfev": 6000},
+            )  # fmt: skip
+            for one in (found, near):
+                if -float(one.fun) > best:
+                    best, where = -float(one.fun), np.asarray(one.x)
+        return best, where
+
+    def above(self, n: int, bound: int, below: int, margin: float, direction: Array) -> Counterexample | None:
+        """Return the lowest counterexample found from the relaxed bound on."""
+        height = bound
+        for _ in range(_ROUNDED):
+            if height >= below or self.late:
+                return None
+            most = max(1, math.floor(margin * height))
+            self.say(f"period {n}, height {height}: {'enumerating' if n == 3 else 'rounding'}")
+            if 2 * (2 * height + 1) ** (n - 2) * most <= _PLANE:
+                found, _ = self.plane(n, height, most)
+            else:
+                found = self.rounded(direction, height)
+            if found is not None:
+                return found
+            height += 1 if height < bound + 100 else max(1, height // 100)
+        return None
+
+    def rounded(self, direction: Array, height: int) -> Counterexample | None:
+        """Return a counterexample with sum 1 among the integer neighbours of a direction at a height."""
+        base = np.append(direction, -direction.sum())
+        base = base / np.abs(base).max() * height
+        peak = int(np.argmax(np.abs(base)))
+        fixed = round(float(base[peak]))
+        free = [k for k in range(len(base)) if k != peak]
+        offsets = np.array(list(itertools.product((-1, 0, 1), repeat=len(free) - 1)))
+        many = np.empty((len(offsets), len(base)))
+        many[:, peak] = fixed
+        many[:, free[:-1]] = np.rint(base[free[:-1]]) + offsets
+        many[:, free[-1]] = 1 - many[:, [peak, *free[:-1]]].sum(axis=1)
+        many = many[np.abs(many).max(axis=1) <= height]
+        if not len(many):
+            return None
+        d, size = self.candidates.drifts(many)
+        for k in np.argsort(d / size, kind="stable")[:4]:
+            if d[k] < -_TOLERANCE * size[k]:
+                found = self.certified(many[k])
+                if found is not None:
+                    return found
+        return None
+
+    def strongest(self, n: int, height: int) -> Counterexample | None:
+        """Return the most visible counterexample with sum 1 that annealing finds."""
+        start = np.full(n, (1 - height) // (n - 1), dtype=float)
+        start[0] = height
+        for k in range(1, 1 + int(1 - start.sum())):
+            start[k] += 1.0
+        heat = 0.1 * (height if grows(self.system) else 1)
+        best: tuple[float, list[int]] = (0.0, [])
+        for restart in range(3):
+            found = self.candidates.anneal(start, height, _MOVES, heat, self.seed + restart)
+            best = min(best, found)
+        return self.certified(best[1]) if best[0] < 0.0 else None
+
+    def strong(self) -> Counterexample | None:
+        """Return a counterexample that a run shows, with the shortest period of a ladder that is enough."""
+        best: Counterexample | None = None
+        for n in _LADDER:
+            if self.late and best is not None:
+                break
+            self.say(f"strong example: annealing period {n}")
+            found = self.strongest(n, n if n > 10 else 5 * n)
+            if found is not None and (best is None or found.strength > best.strength):
+                best = found
+            if best is not None and best.strength >= self.limits.strength:
+                break
+        return best
+
+
+def _open(count: int) -> str:
+    return f"; {count} sequences are open: D is too near to 0, or an argument of a sign" if count else ""
+
+
+def hunt(
+    optimizer: Optimizer,
+    name: str,
+    limits: Limits = Limits(),
+    *,
+    minimise: str = "period,height",
+    seed: int = 0,
+    progress: Progress = lambda text: None,
+) -> Hunt:
+    """Hunt in the class *periodic*.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    name : str
+        How certificates name it.
+    limits : Limits
+    minimise : {"period,height", "strength", "margin"}
+        The Pareto front of the smallest; only the strongest; or of each period the one with the largest
+        S / max|g|, which is the lowest one where sums are 1.
+    seed : int
+        Of the relaxation and of annealing.
+    progress : callable
+        Called with one line now and then.
+
+    Raises
+    ------
+    NoFormula
+        If the rule has no limit system: use `theory_sim.hunter.blackbox`.
+    """
+    system = steady(optimizer)
+    began = time.monotonic()
+    if system.identity is not None:
+        return Hunt(optimizer, "periodic", why_none=system.identity)
+    search = _Search(optimizer, name, system, limits, seed, progress)
+    front: list[Counterexample] = []
+    searched: list[Searched] = []
+    below = limits.height + 1
+    if minimise != "strength":
+        for n in range(2, limits.period + 1):
+            if search.late:
+                break
+            found, said = search.period(n, below)
+            searched.append(said)
+            if found is not None:
+                front.append(found)
+                below = found.height
+            if below <= 1:
+                break
+    strong = search.strong() if front or minimise == "strength" else None
+    if minimise == "strength" and strong is not None:
+        front = [strong]
+    return Hunt(
+        optimizer, "periodic", tuple(front), strong, tuple(searched), seconds=time.monotonic() - began
+    )
