@@ -23,6 +23,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "zhang.batch": (4, 2),
     "sequences.geometric": (0.5,),
     "sequences.heavy_tailed": (1.0,),
+    "sequences.periodic": ((3, -1, -1),),
 }
 
 

@@ -120,7 +120,7 @@ def hunt(
 def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
     """Return an optimizer and how certificates name it; `lr` whether its step size matters."""
     from theory_sim.app import catalogue
-    from theory_sim.app.audit import contender
+    from theory_sim.app.contenders import contender
     from theory_sim.evidence.bout import Native
 
     if isinstance(given, Optimizer):
