@@ -90,7 +90,7 @@ def quadratic(d: int = 1, sigma: float = 0.0, *, x0: float = 1.0) -> Problem:
         measures=("distance", "gradient_square", "gap"),
         start=x0,
         optimum=0.0,
-        rule=Rule("distance", converged=0.1, diverged=2.0, relative=True),
+        rule=Rule("distance", converged=0.1, diverged=2.0, relative=True, unbounded=True),
         facts={"L": 1.0, "sigma": sigma, "mu": 1.0},
     )
 

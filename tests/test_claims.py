@@ -26,7 +26,6 @@ NOT_REFUTED = {
     "taniguchi2024.X2d": "undecided for any data of the quick tier",
     "wang2024separability.S2": "no path out of the basin decides nothing",
     "crawshaw2022.C1": "a tuned step at the edge of its grid decides nothing",
-    "efficientadam2023.QC21": "a run that never arrives decides nothing",
 }
 # These read counts and verdicts, no numbers.
 COUNTS = {
