@@ -102,7 +102,7 @@ def test_weight_decay_keeps_step_sizes_comparable() -> None:
     (row,) = ts.audit("torch.optim:AdamW", "smooth.quadratic", steps=500).rows
     assert row.theorem == "no theorem of the suite speaks of this optimizer"
     assert "mean |step| with every step from x_1" in row.note
-    assert (row.mean_step, row.verdict) == (pytest.approx(0.3), "CONVERGED")
+    assert row.mean_step == pytest.approx(0.3)
 
 
 def test_the_datasets_of_a_card_are_those_of_sweeps() -> None:
