@@ -66,8 +66,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     height, labels, places, last = 0.0, [], [], ""
     for library, name, card in found:
         if library != last:
-            height += 0.9
-            ax.text(-0.06, height - 0.62, _LIBRARIES[library], ha="right", va="center", fontweight="bold")
+            height += 1.1
+            ax.text(-0.06, height - 0.8, _LIBRARIES[library], ha="right", va="center", fontweight="bold")
             last = library
         for column, row in enumerate(card):
             color = VERDICT_COLORS.get(row["verdict"], _GREY)

@@ -25,7 +25,7 @@ SPECS = (
     *("torch.optim:Adadelta", "torch.optim:Adafactor"),
     *("optax:adabelief", "optax:adan", "optax:amsgrad", "optax:yogi", "optax:lion", "optax:novograd"),
     *("optax:optimistic_gradient_descent", "optax.contrib:ademamix", "optax.contrib:acprop"),
-    *("optax.contrib:schedule_free_sgd", "optax:sign_sgd", "optax:fromage"),
+    *("optax.contrib:schedule_free_sgd", "optax:sign_sgd", "optax:sm3"),
     *("pytorch_optimizer:AdaBound", "pytorch_optimizer:ADOPT", "pytorch_optimizer:DiffGrad"),
     *("pytorch_optimizer:LaProp", "pytorch_optimizer:MADGRAD", "pytorch_optimizer:QHAdam"),
     *("pytorch_optimizer:SWATS", "pytorch_optimizer:Tiger"),
