@@ -53,8 +53,9 @@ def _end(row: Mapping[str, Any]) -> str:
     final = row["x_final"]
     if final is None:
         return "not finite"
-    first = float(np.ravel(final)[0])
-    return f"{first:.2f}" if abs(first) < 1e4 else f"{first:.0e}"
+    first = round(float(np.ravel(final)[0]), 2) + 0.0  # no -0.00
+    mark = "*" if "steps grow" in row["note"] else ""
+    return f"{first:.2f}{mark}" if abs(first) < 1e4 else f"{first:.0e}{mark}"
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
@@ -65,8 +66,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     height, labels, places, last = 0.0, [], [], ""
     for library, name, card in found:
         if library != last:
-            height += 0.9
-            ax.text(-0.06, height - 0.62, _LIBRARIES[library], ha="right", va="center", fontweight="bold")
+            height += 1.1
+            ax.text(-0.06, height - 0.8, _LIBRARIES[library], ha="right", va="center", fontweight="bold")
             last = library
         for column, row in enumerate(card):
             color = VERDICT_COLORS.get(row["verdict"], _GREY)
@@ -103,7 +104,7 @@ def _caption() -> str:
     return (
         f"{len(made['cards'])} optimizers at their libraries' defaults, with SGD, Adam and AMSGrad of this suite: verdict and end "
         f"point (first coordinate, mean over seeds) after {made['steps']:,} steps lr/sqrt(t), with lr such that the mean |step| "
-        "near x_1 is 0.3. The optima are -1, -2, -2, -1 and 0. It says nothing of other step sizes, hyperparameters or horizons. "
+        "near x_1 is 0.3 (*: steps that are not proportional to lr). The optima are -1, -2, -2, -1 and 0. It says nothing of other step sizes, hyperparameters or horizons. "
         f"Kept from {made['date']}: {made['command']} with {versions}."
     )
 

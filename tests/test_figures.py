@@ -10,7 +10,7 @@ from theory_sim.app.runs import Runs
 from theory_sim.nouns.figure import Figure
 
 FIGURES = catalogue.figures()
-BARS = {"message-bits"}  # no curves
+BARS = {"message-bits", "audits"}  # no curves
 
 
 def drawable(name: str) -> Figure:

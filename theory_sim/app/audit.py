@@ -16,7 +16,7 @@ import numpy as np
 from theory_sim import checks
 from theory_sim.app import catalogue, explanations
 from theory_sim.app.contenders import contender
-from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native, Report
+from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native
 from theory_sim.evidence.probes import Probe, probe
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
@@ -192,7 +192,7 @@ def audit(
         beside = {name: pool.submit(_run, Native(make(), name), bouts, lr) for name, make in CONTROLS.items()}
         found = probe(tried)
         ours = explanations.twin(tried, found)
-        ran = _run(tried, bouts, lr, lambda share: progress(f"audit {tried.name}", share))
+        ran = _run(tried, bouts, lr, progress)
         others = {name: one.result() for name, one in beside.items()}
     rows = _rows(ran, ours)
     controls = {name: _rows(one, CONTROLS[name]()) for name, one in others.items()}
@@ -265,12 +265,17 @@ _Ran = tuple[Bout, Ends, float, str]
 
 
 def _run(
-    tried: Contender, bouts: Sequence[Bout], lr: float | str, report: Report | None = None
+    tried: Contender, bouts: Sequence[Bout], lr: float | str, progress: Progress = lambda text, share: None
 ) -> list[_Ran]:
     """Run every bout with its step size: the bout, its end, its mean |step|, and a remark."""
-    set_up = [calibrated(tried, bout, lr) for bout in bouts]
+    set_up = []
+    for bout in bouts:
+        progress(f"step size of {tried.name} on {bout.name}", 0.0)
+        set_up.append(calibrated(tried, bout, lr))
     running = [bout for bout, _, note in set_up if bout.lr > 0.0]
-    ended = iter(tried.run(running, report) if running else [])
+    ended = iter(
+        tried.run(running, lambda share: progress(f"audit of {tried.name}", share)) if running else []
+    )
     return [
         (bout, next(ended) if bout.lr > 0.0 else Ends(None), mean_step, note)
         for bout, mean_step, note in set_up
@@ -300,11 +305,31 @@ def calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, flo
         return replace(bout, lr=0.0), math.nan, f"{reason}; not run"
     if not isinstance(lr, str):
         return replace(bout, lr=lr), tried.rate(bout, lr), ""
-    # Newton's method on logarithms: one round where steps are proportional to lr.
+    notes = [] if abs(growth - 2.0) < 0.02 else [f"steps grow {growth:.3g}-fold, not 2-fold, when lr doubles"]
+    size, reached = _solved(partial(tried.rate, bout), one)
+    if abs(reached / STEP - 1.0) > 0.05:  # weight decay, for instance, ends the walk of a large step size
+        notes.append("mean |step| with every step from x_1")
+        held = partial(tried.rate, bout, held=True)
+        size, reached = _solved(held, held(_PROBE))
+    if not abs(reached / STEP - 1.0) <= 0.05:
+        note = (
+            f"no lr was found with a mean |step| of {STEP:g}, so it is not comparable; not run, give it an lr"
+        )
+        return replace(bout, lr=0.0), reached, note
+    return replace(bout, lr=size), reached, "; ".join(notes)
+
+
+def _solved(rate: Callable[[float], float], one: float) -> tuple[float, float]:
+    """Return a step size with the wanted mean |step|, and what that is, from that of the first step size.
+
+    Newton's method on logarithms: one round where steps are proportional to lr.
+    """
+    if not (math.isfinite(one) and one > 0.0):
+        return _PROBE, math.nan
     size, reached, power = _PROBE, one, 1.0
     following = size * STEP / reached
     for _ in range(_ROUNDS):
-        found = tried.rate(bout, following)
+        found = rate(following)
         if not (math.isfinite(found) and found > 0.0):
             following = math.sqrt(following * size)
             continue
@@ -314,13 +339,7 @@ def calibrated(tried: Contender, bout: Bout, lr: float | str) -> tuple[Bout, flo
         if abs(reached / STEP - 1.0) < 1e-6:
             break
         following = size * (STEP / reached) ** (1.0 / power)
-    if abs(reached / STEP - 1.0) > 0.05:
-        note = (
-            f"no lr was found with a mean |step| of {STEP:g}, so it is not comparable; not run, give it an lr"
-        )
-        return replace(bout, lr=0.0), reached, note
-    note = "" if abs(growth - 2.0) < 0.02 else f"steps grow {growth:.3g}-fold, not 2-fold, when lr doubles"
-    return replace(bout, lr=size), reached, note
+    return size, reached
 
 
 def _row(bout: Bout, ends: Ends, mean_step: float, note: str, ours: Optimizer | None) -> Row:

@@ -50,6 +50,9 @@ def svg(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = SIZ
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r"#(000000|262626)\b", "currentColor", text)
     text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 role="img">', text, count=1)
+    mark = re.sub(r"\W+", "-", name)  # ids are of the page
+    text = re.sub(r'\bid="', f'id="{mark}-', text)
+    text = re.sub(r'(url\(|href=")#', rf"\1#{mark}-", text)
     head, _, rest = text.partition(">")
     return Markup(f"{head} aria-label='{escape(name)}'>{rest}")
 

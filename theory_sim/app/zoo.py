@@ -25,11 +25,10 @@ SPECS = (
     *("torch.optim:Adadelta", "torch.optim:Adafactor"),
     *("optax:adabelief", "optax:adan", "optax:amsgrad", "optax:yogi", "optax:lion", "optax:novograd"),
     *("optax:optimistic_gradient_descent", "optax.contrib:ademamix", "optax.contrib:acprop"),
-    "optax.contrib:schedule_free_sgd",
+    *("optax.contrib:schedule_free_sgd", "optax:sign_sgd", "optax:sm3"),
     *("pytorch_optimizer:AdaBound", "pytorch_optimizer:ADOPT", "pytorch_optimizer:DiffGrad"),
-    *("pytorch_optimizer:LaProp", "pytorch_optimizer:MADGRAD", "pytorch_optimizer:MARS"),
-    *("pytorch_optimizer:QHAdam", "pytorch_optimizer:StableAdamW", "pytorch_optimizer:SWATS"),
-    "pytorch_optimizer:Tiger",
+    *("pytorch_optimizer:LaProp", "pytorch_optimizer:MADGRAD", "pytorch_optimizer:QHAdam"),
+    *("pytorch_optimizer:SWATS", "pytorch_optimizer:Tiger"),
 )
 """Thirty optimizers of three libraries, at the libraries' defaults."""
 

@@ -35,12 +35,12 @@ _PERIODS = 2
 
 @contextmanager
 def blamed(name: str, what: str) -> Iterator[None]:
-    """Turn whatever the optimizer of this name raises into one sentence."""
+    """Turn whatever the optimizer of this name raises into one sentence, also if it wants to end the process."""
     try:
         yield
-    except (KeyboardInterrupt, MemoryError):
+    except MemoryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"{name} cannot be put on trial: {what} raised {type(error).__name__}: {checks.sentence(error)}"
         ) from error
@@ -177,8 +177,11 @@ class Contender(Protocol):
     def note(self) -> str:
         """How its lanes were run."""
 
-    def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
+    def rate(self, bout: Bout, lr: float, held: bool = False) -> float:
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
+
+        Held, every step starts at x_1, so that one that depends on x itself stays what it is there.
+        """
 
     def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout, and report the finished share."""
@@ -303,10 +306,10 @@ class Native:
         """Hyperparameters and variant by name."""
         return {**self.optimizer.hyper, **self.optimizer.variant}
 
-    def rate(self, bout: Bout, lr: float) -> float:
+    def rate(self, bout: Bout, lr: float, held: bool = True) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
 
-        It is that of tiny steps, which see no other gradients, times what lr is to them.
+        It is that of tiny steps, which stay at x_1 and see no other gradients, times what lr is to them.
         """
         near = bout.near()
         run = Sweep(
@@ -324,6 +327,8 @@ class Native:
             if report is not None:
                 report((len(ended) + share) / len(bouts))
 
+        for axis in {axis for bout in bouts for axis in bout.axes}:
+            checks.known(f"hyperparameter of {self.name}", axis, self.optimizer.hyper)
         for bout in bouts:
             try:
                 ended.append(Ends(bout.sweep(self.optimizer).run(progress=told)))

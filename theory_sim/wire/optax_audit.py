@@ -181,12 +181,15 @@ class OptaxContender:
         """The library with its version, and jax's."""
         return f"optax {metadata.version('optax')}, jax {metadata.version('jax')}"
 
-    def rate(self, bout: Bout, lr: float) -> float:
-        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1."""
-        key = (str(bout.problem), bout.order, bout.entropy)
+    def rate(self, bout: Bout, lr: float, held: bool = False) -> float:
+        """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
+
+        Held, every step starts at x_1.
+        """
+        key = (str(bout.problem), bout.order, bout.entropy, held)
         with _quiet(), blamed(self.name, "its steps"):
             if key not in self._probes:  # each is compiled once
-                self._probes[key] = _Course(self._built, [bout.near()], still=True)
+                self._probes[key] = _Course(self._built, [bout.near()], still=True, held=held)
             course = self._probes[key]
             course.lr = jnp.full(1, lr)
             course.advance()
@@ -229,11 +232,13 @@ def _shape(bout: Bout) -> tuple[Any, ...]:
 class _Course:
     """The lanes of bouts of one dimension and one horizon, side by side.
 
-    Still, steps have size lr and see the gradients of x_1.
+    Still, steps have size lr and see the gradients of x_1; held, they start there too.
     """
 
-    def __init__(self, build: Callable[..., Any], bouts: Sequence[Bout], still: bool = False) -> None:
-        self.bouts, self.still = bouts, still
+    def __init__(
+        self, build: Callable[..., Any], bouts: Sequence[Bout], still: bool = False, held: bool = False
+    ) -> None:
+        self.bouts, self.still, self.held = bouts, still, held
         self.steps, self.steady = bouts[0].steps, still or bouts[0].steady
         self.lowered = [lowered(bout) for bout in bouts]
         self.widths = [bout.stream.lanes for bout in bouts]
@@ -288,6 +293,7 @@ class _Course:
             (stopped > 0)[:, None], self.start, jnp.clip(new, self.low[:, None], self.high[:, None])
         )
         path = path + jnp.abs(new - x).mean(axis=1)
+        new = self.start if self.held else new
         return (new, lr, state, stopped, escaped, sums, path, kept.at[:, place].set(new)), None
 
     def advance(self, report: Callable[[int], None] | None = None) -> None:

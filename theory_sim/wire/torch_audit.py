@@ -111,9 +111,10 @@ class _Course:
         self.scale = scale if layout == "together" and (scale != 1.0).any() else None
         self.y = self.x if self.scale is None else self.x / self.scale
         self.mode: Any = nullcontext
+        self.own: list[tuple[Any, Any, Any]] = []  # each parameter, with its memory and that of its gradient
         lanes = [
             (self._parameter(cut, one.shape, lane), bout.lr, cell)
-            for bout, cut, one in zip(bouts, cuts, starts, strict=True)
+            for bout, cut, one in (zip(bouts, cuts, starts, strict=True) if layout != "together" else ())
             for lane, cell in enumerate(bout.cells)
         ]
         if layout == "together":
@@ -150,9 +151,20 @@ class _Course:
     def _parameter(self, cut: slice, shape: tuple[int, ...], lane: Any) -> Any:
         """Return a part of y as a parameter whose gradient is that part of g; they share memory."""
         y, g = (array[cut].reshape(shape)[..., lane] for array in (self.y, self.g))
+        memory, slope = torch.from_numpy(y), torch.from_numpy(g)
         parameter = torch.from_numpy(y).requires_grad_(True)
-        parameter.grad = torch.from_numpy(g)
+        parameter.grad = slope
+        self.own.append((parameter, memory, slope))
         return parameter
+
+    def _take_back(self) -> None:
+        """Undo that a step has given a parameter other memory, or taken its gradient away."""
+        for parameter, memory, slope in self.own:
+            if parameter.data_ptr() != memory.data_ptr():
+                memory.copy_(parameter.data)
+                parameter.data = memory
+            if parameter.grad is not slope:
+                parameter.grad = slope
 
     def advance(
         self, first: int, last: int, still: bool = False, report: Callable[[int], None] | None = None
@@ -176,6 +188,7 @@ class _Course:
                     group["lr"] = lr * factor
                 for optimizer in self.optimizers:
                     optimizer.step()
+                self._take_back()
                 self._settle(t)
                 for record, x in zip(self.records, self.at, strict=True):
                     record.keep(x, t)
@@ -272,10 +285,10 @@ class TorchContender:
         torchs = f"torch {torch.__version__}"
         return torchs if package in ("", "torch") or not own else f"{own}, {torchs}"
 
-    def rate(self, bout: Bout, lr: float) -> float:
+    def rate(self, bout: Bout, lr: float, held: bool = False) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
 
-        The step size is set after the construction, as a schedule does.
+        The step size is set after the construction, as a schedule does; held, every step starts at x_1.
         """
         near, total = replace(bout.near(), lr=_FIRST), 0.0
         with _quiet(), blamed(self.name, "its steps"):
@@ -285,6 +298,8 @@ class TorchContender:
                 before = course.x.copy()
                 course.advance(t, t, still=True)
                 total += float(np.abs(course.x - before).mean())
+                if held:
+                    course.x[...] = course.start
         return total / PROBED if course.alive.all() else math.nan
 
     def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
@@ -301,7 +316,7 @@ class TorchContender:
                     course.advance(
                         done + 1, end, report=None if report is None else lambda t: report(t / last)
                     )
-                except Exception as error:  # noqa: BLE001  whatever somebody else's step raises ends the run
+                except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a step raises ends the run
                     said = checks.sentence(error).rstrip(".")
                     broken = f"step {course.t} raised {type(error).__name__}: {said}"
                     break
