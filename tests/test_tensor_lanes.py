@@ -20,7 +20,7 @@ from counterexamples import quantized, reddi, separable, sign, zhang, zoo
 from theory_sim import compressors, random
 from theory_sim.app import catalogue
 from theory_sim.app.cli import main
-from theory_sim.engine import tensors
+from theory_sim.engine import tensor_tile, tensors
 from theory_sim.engine.target import Target
 from theory_sim.nouns.order import ORDERS
 from theory_sim.optimizers import OPTIMIZERS
@@ -314,7 +314,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 )
 def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 3 of the 35 steps are compiled; the two that are left over run by themselves."""
-    monkeypatch.setattr(tensors, "_STEPS", 3)
+    monkeypatch.setattr(tensor_tile, "STEPS", 3)
     sweep = ts.Sweep(sign.linear(), ts.adam(0.1), {"beta1": np.linspace(0.0, 0.9, 40)}, 35, checkpoints=[35])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch about itself
@@ -323,7 +323,7 @@ def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_compiler_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensors, "_STEPS", 3)
+    monkeypatch.setattr(tensor_tile, "STEPS", 3)
     sweep = ts.Sweep(zhang.piecewise(n=10, a=1.0), ts.sgd(0.1), {"lr": np.linspace(0.01, 0.9, 30)}, 36)
     broken = {"cpp.cxx": (None, "/nowhere/g++"), "fx_graph_cache": False}
     with (

@@ -27,7 +27,7 @@ import numpy as np
 from theory_sim.app.catalogue import build_problem
 from theory_sim.engine.target import Target, target_of
 from theory_sim.engine.tensor_loop import Loop
-from theory_sim.engine.tensors import block_steps
+from theory_sim.engine.tensor_tile import block_steps
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adam import adam
