@@ -29,6 +29,7 @@ def block_steps(loop: Loop) -> int:
 
 
 def notice(text: str) -> None:
+    """Warn of something that changes how lanes run, not what they give."""
     warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
