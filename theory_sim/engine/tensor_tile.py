@@ -59,6 +59,7 @@ def _compiled(block: Callable[[Block], Block], inputs: Block, key: Any) -> Calla
     What is compiled is the list of operations that the block does, so that nothing but tensors is left.
     """
     import torch
+    import torch._inductor.config
     from torch.fx.experimental.proxy_tensor import make_fx
 
     leaves = _leaves(inputs)
@@ -70,7 +71,9 @@ def _compiled(block: Callable[[Block], Block], inputs: Block, key: Any) -> Calla
         graph.recompile()
         made = torch.compile(graph, fullgraph=True, dynamic=False)
         try:
-            made(*leaves)
+            # There is little but one kernel to compile: a pool of processes would cost more than it saves.
+            with torch._inductor.config.patch(compile_threads=1):
+                made(*leaves)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001  compilers fail in ways of their own
