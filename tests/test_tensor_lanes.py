@@ -16,11 +16,11 @@ import xarray as xr
 from click.testing import CliRunner
 
 import theory_sim as ts
-from counterexamples import quantized, reddi, separable, sign, zhang, zoo
+from counterexamples import quantized, reddi, separable, zhang, zoo
 from theory_sim import compressors, random
 from theory_sim.app import catalogue
 from theory_sim.app.cli import main
-from theory_sim.engine import tensors
+from theory_sim.engine import tensor_tile, tensors
 from theory_sim.engine.target import Target
 from theory_sim.nouns.order import ORDERS
 from theory_sim.optimizers import OPTIMIZERS
@@ -157,8 +157,27 @@ def test_workers_and_messages_as_axes() -> None:
         ts.comp_ams(0.1, up=compressors.qsgd(2), error_feedback=False),
         ts.ef_sgd(0.1, up=signs, down=compressors.uniform(3)),
     ):
-        sweep = ts.Sweep(problem, method, {"workers": [1, 3], "lr": [0.1, 0.01]}, 40, 2, checkpoints=4)
+        sweep = ts.Sweep(problem, method, {"lr": [0.1, 0.01], "workers": [1, 3]}, 40, 2, checkpoints=4)
         agree(on_tensors(sweep), sweep.run(threads=1))
+
+
+def descent(g: float, lr: float, x: float) -> float:
+    return x - lr * g
+
+
+def clock(lr: float, t: int) -> tuple[float, float]:
+    return lr, float(t)
+
+
+def test_measures_of_an_optimizer_see_the_step_ahead() -> None:
+    method = ts.Optimizer(
+        "clock", descent, 0.1, schedule=ts.power(1.0), measure=clock, measures=("rate", "number")
+    )
+    sweep = ts.Sweep(quantized.quadratic(sigma=0.0, d=1), method, steps=20, checkpoints=[4, 20], running=True)
+    found = on_tensors(sweep)
+    agree(found, sweep.run(threads=1))
+    assert found.number.values.ravel().tolist() == [5.0, 21.0]
+    np.testing.assert_allclose(found.rate.values.ravel(), [0.1 / 5.0, 0.1 / 21.0], rtol=1e-15)
 
 
 def test_verdicts_of_a_map() -> None:
@@ -313,17 +332,20 @@ def test_the_command_line(tmp_path: Path) -> None:
     shutil.which("g++") is None, reason="torch compiles tensors of the CPU with g++, which is not here"
 )
 def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 3 of the 35 steps are compiled; the two that are left over run by themselves."""
-    monkeypatch.setattr(tensors, "_STEPS", 3)
-    sweep = ts.Sweep(sign.linear(), ts.adam(0.1), {"beta1": np.linspace(0.0, 0.9, 40)}, 35, checkpoints=[35])
-    with warnings.catch_warnings():
+    """Blocks of 2 of the 35 steps are compiled; the one that is left over runs by itself."""
+    monkeypatch.setattr(tensor_tile, "STEPS", 2)
+    problem, axes = quantized.quadratic(sigma=1.0, p=0.3, d=1), {"beta1": np.linspace(0.0, 0.9, 20)}
+    sweep = ts.Sweep(problem, ts.adam(0.1), axes, 35, seeds=2, checkpoints=[35], running=True)
+    # Headers that are compiled first pay from the second kernel on.
+    alone = torch._inductor.config.patch(cpp_cache_precompile_headers=False)
+    with warnings.catch_warnings(), alone:
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch about itself
         found = sweep.job.run(threads=1, target=Target(compiled=True))
     agree(found, sweep.run(threads=1))
 
 
 def test_without_a_compiler_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensors, "_STEPS", 3)
+    monkeypatch.setattr(tensor_tile, "STEPS", 3)
     sweep = ts.Sweep(zhang.piecewise(n=10, a=1.0), ts.sgd(0.1), {"lr": np.linspace(0.01, 0.9, 30)}, 36)
     broken = {"cpp.cxx": (None, "/nowhere/g++"), "fx_graph_cache": False}
     with (

@@ -299,3 +299,39 @@ def test_what_is_no_arithmetic_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             trace.elementwise(rule)
+
+
+def coded(p: float, size: float) -> float:
+    short = float(np.float32(p)) if (p > 0.0) | (size > 2.0) else np.rint(p)
+    return short if (p != 0.5) & (size != 0.0) else -1.0
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_words_and_whole_levels(library: str) -> None:
+    """What compressors do: 32-bit words, ties to even, and conditions joined without a branch."""
+    made, rng = LIBRARIES[library], np.random.default_rng(0)
+    p, size = rng.choice([0.5, 0.1, 1e300, -1.5, -2.5, -0.3], 60), rng.choice([0.0, 1.0, 3.0], 60)
+    with np.errstate(over="ignore"):
+        (found,) = trace.elementwise(coded, made)(made.asarray(p), made.asarray(size))
+        expected = [coded(*one) for one in zip(p.tolist(), size.tolist(), strict=True)]
+        assert np.asarray(found).tolist() == expected
+        assert [
+            trace.elementwise(coded)(*one)[0] for one in zip(p.tolist(), size.tolist(), strict=True)
+        ] == expected
+    assert {math.inf, -2.0, 0.0, -1.0, float(np.float32(0.1))} <= {*expected}
+
+
+def quotient(x: float, y: float) -> float:
+    return x / (y if y != 0.0 else math.inf)
+
+
+def power(x: float, y: float) -> float:
+    return x**2 if y != 0.0 else x**3
+
+
+def test_what_both_sides_of_a_choice_share_is_computed_once() -> None:
+    (node,) = trace.expressions(quotient)
+    assert node.operation == "/"
+    assert node.parts[1].operation == "where"
+    # An exponent stays a number, whose size is known.
+    assert trace.expressions(power)[0].operation == "where"

@@ -5,7 +5,17 @@ Lanes with equal keys and sizes meet the same numbers, so a block of steps draws
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theory_sim.nouns.order import order
+
+if TYPE_CHECKING:
+    from theory_sim.engine.tensor_loop import Loop
+
+Array = np.ndarray[Any, Any]
+Block = dict[str, Any]
 
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # 64-bit words of a tensor have a sign
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64)
@@ -72,3 +82,58 @@ def _entry(table: Any, place: Any, base: Any) -> Any:
 
 
 ORDERS = {"cyclic": cyclic, "replacement": replacement, "reshuffled": reshuffled}
+
+
+class Streams:
+    """The streams of some lanes, and what they draw.
+
+    Parameters
+    ----------
+    loop : Loop
+    cut : ndarray of int
+        The lanes.
+    """
+
+    def __init__(self, loop: Loop, cut: Array) -> None:
+        torch, lanes, device = loop.torch, loop.lanes, loop.target.device
+        self.loop = loop
+        uses = any(count for _, count in loop.slots.values())
+        keys = lanes.key[cut].view(np.int64) if uses else np.zeros(len(cut), np.int64)
+        pairs, which = np.unique(np.stack([keys, lanes.size[cut]]), axis=1, return_inverse=True)
+        identity = len(which) == pairs.shape[1]
+        self.key, self.size = (
+            torch.asarray(np.ascontiguousarray(one)).to(device)
+            for one in ((keys, lanes.size[cut]) if identity else pairs)
+        )
+        shared = identity or pairs.shape[1] == 1
+        self.which = [] if shared else [torch.asarray(which.ravel()).to(device)]
+        permuted = order(lanes.order).permutes and loop.sampled
+        depth = int(lanes.size.max()) if permuted else 0
+        self.table = torch.zeros((depth, loop.w, len(self.key)), dtype=torch.int64, device=device)
+
+    def uniforms(self, t: Any, name: str) -> Any:
+        """Return the uniforms of some kind at some steps, (K, q, S)."""
+        torch, (first, count) = self.loop.torch, self.loop.slots[name]
+        if count == 0:
+            return torch.zeros((len(t), 0, 1), dtype=torch.float64, device=t.device)
+        slots = torch.arange(count, device=t.device)[:, None]
+        return uniforms(t[:, None, None], first, slots, self.key)
+
+    def noises(self, t: Any) -> Block:
+        """Return all uniforms but those that order the components."""
+        found = {name: self.uniforms(t, name) for name in ("noise", "own", "up", "down")}
+        if self.loop.real is not self.loop.torch.float64:
+            # The leading bits that the shorter type has, since rounding could give 1.
+            found = {name: (one * 2.0**24).floor() * 2.0**-24 for name, one in found.items()}
+        return {name: one.to(self.loop.real) for name, one in found.items()}
+
+    def draw(self, t: Any) -> Block:
+        """Return all numbers of the steps t, (K, q, S); every step is asked for once, in order."""
+        loop, torch = self.loop, self.loop.torch
+        if loop.sampled:
+            u = self.uniforms(t, "u")
+            follow = ORDERS[loop.lanes.order]
+            idx = follow(t[:, None, None], self.size, u, self.table)
+        else:
+            idx = torch.zeros((len(t), loop.w, 1), device=t.device)
+        return {"idx": idx.to(loop.real), **self.noises(t)}

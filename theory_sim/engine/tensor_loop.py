@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.engine import draws
 from theory_sim.engine.lanes import Lanes
 from theory_sim.engine.target import Target
 from theory_sim.nouns.order import order
@@ -307,58 +306,3 @@ class Loop:
         if len(values) == 1:
             return values[0]
         return values[which[0]] if which else values
-
-
-class Streams:
-    """The streams of some lanes, and what they draw.
-
-    Parameters
-    ----------
-    loop : Loop
-    cut : ndarray of int
-        The lanes.
-    """
-
-    def __init__(self, loop: Loop, cut: Array) -> None:
-        torch, lanes, device = loop.torch, loop.lanes, loop.target.device
-        self.loop = loop
-        uses = any(count for _, count in loop.slots.values())
-        keys = lanes.key[cut].view(np.int64) if uses else np.zeros(len(cut), np.int64)
-        pairs, which = np.unique(np.stack([keys, lanes.size[cut]]), axis=1, return_inverse=True)
-        identity = len(which) == pairs.shape[1]
-        self.key, self.size = (
-            torch.asarray(np.ascontiguousarray(one)).to(device)
-            for one in ((keys, lanes.size[cut]) if identity else pairs)
-        )
-        shared = identity or pairs.shape[1] == 1
-        self.which = [] if shared else [torch.asarray(which.ravel()).to(device)]
-        permuted = order(lanes.order).permutes and loop.sampled
-        depth = int(lanes.size.max()) if permuted else 0
-        self.table = torch.zeros((depth, loop.w, len(self.key)), dtype=torch.int64, device=device)
-
-    def uniforms(self, t: Any, name: str) -> Any:
-        """Return the uniforms of some kind at some steps, (K, q, S)."""
-        torch, (first, count) = self.loop.torch, self.loop.slots[name]
-        if count == 0:
-            return torch.zeros((len(t), 0, 1), dtype=torch.float64, device=t.device)
-        slots = torch.arange(count, device=t.device)[:, None]
-        return draws.uniforms(t[:, None, None], first, slots, self.key)
-
-    def noises(self, t: Any) -> Block:
-        """Return all uniforms but those that order the components."""
-        found = {name: self.uniforms(t, name) for name in ("noise", "own", "up", "down")}
-        if self.loop.real is not self.loop.torch.float64:
-            # The leading bits that the shorter type has, since rounding could give 1.
-            found = {name: (one * 2.0**24).floor() * 2.0**-24 for name, one in found.items()}
-        return {name: one.to(self.loop.real) for name, one in found.items()}
-
-    def draw(self, t: Any) -> Block:
-        """Return all numbers of the steps t, (K, q, S); every step is asked for once, in order."""
-        loop, torch = self.loop, self.loop.torch
-        if loop.sampled:
-            u = self.uniforms(t, "u")
-            follow = draws.ORDERS[loop.lanes.order]
-            idx = follow(t[:, None, None], self.size, u, self.table)
-        else:
-            idx = torch.zeros((len(t), loop.w, 1), device=t.device)
-        return {"idx": idx.to(loop.real), **self.noises(t)}

@@ -1,7 +1,7 @@
 """Optimizers of the suite as optimizers of torch, for models instead of problems; needs the extra ``theory-sim[torch]``.
 
-The rules are those of the lanes, called on tensors by `theory_sim.rules.trace.elementwise`; a reduction over
-coordinates is one over the coordinates of a tensor.
+The rules are those of the lanes, called on tensors by `theory_sim.rules.trace.elementwise` on the device of each
+parameter (tested on the CPU; no test has seen a GPU); a reduction over coordinates is one over the coordinates of a tensor.
 """
 
 from __future__ import annotations
