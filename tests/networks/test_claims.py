@@ -140,6 +140,23 @@ def test_a_tuned_step_at_an_edge_decides_nothing() -> None:
     assert check([grid, grid], "full").status is Outcome.UNDECIDED
 
 
+def sharpness_of(path: np.ndarray, beta1: list[float]) -> xr.Dataset:
+    """The same path of preconditioned sharpness for each beta1 at lr = 0.1."""
+    values = np.broadcast_to(path, (1, len(beta1), 1, len(path)))
+    dims = ("lr", "beta1", "seed", "checkpoint")
+    return xr.Dataset({"preconditioned": (dims, values)}, {"lr": [0.1], "beta1": beta1})
+
+
+def test_the_edge_by_hand() -> None:
+    # (2 + 2 beta1)/((1 - beta1) lr): 2/0.1 = 20, 3/(0.5 0.1) = 60, 3.8/(0.1 0.1) = 380.
+    grid = sharpness_of(np.ones(20), [0.0, 0.5, 0.9])
+    np.testing.assert_allclose(curvature.threshold(grid).values.ravel(), [20.0, 60.0, 380.0], rtol=1e-12)
+    rising = sharpness_of(np.minimum(np.arange(20.0) * 4.0, 21.0), [0.0, 0.5])
+    assert curvature.plateaus(rising) == {(0.1, 0.0): pytest.approx(1.05)}
+    # One value of beta1 is not enough, as a constant would do for it.
+    assert curvature.preconditioned_sharpness_stays_at_the_edge.check([rising], "full").status is Outcome.FAIL
+
+
 def test_the_cost_is_a_geometric_mean() -> None:
     whole = grid_of(np.array([[1.0, 4.0]]), lr=[0.1])
     quantized = grid_of(np.array([[2.0, 2.0]]), lr=[0.1])
