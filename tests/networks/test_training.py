@@ -170,7 +170,7 @@ def as_module(parameters: dict[str, Any]) -> Any:
 
 def test_a_batch_of_cnns_is_each_of_them() -> None:
     model, given = models.cnn(3), data.digits()
-    x = torch.tensor(np.stack([model.start(0, seed) for seed in range(3)]))
+    x = torch.tensor(0.1 * np.random.default_rng(0).normal(size=(3, sum(model.sizes))))
     inputs, targets = torch.tensor(given.inputs[:20]), torch.tensor(given.targets[:20])
     many = torch.func.vmap(model.of_vector, (0, None, None))(x, inputs, targets)
     for i in range(3):
@@ -184,7 +184,7 @@ def test_the_transformer_is_that_of_torch() -> None:
     from torch.nn import functional
 
     model = models.transformer(**TEXT, heads=2)
-    p = model.named(torch.tensor(model.start(3, 0)))
+    p = model.named(torch.tensor(0.5 * np.random.default_rng(0).normal(size=sum(model.sizes))))
     tokens, targets = (
         torch.tensor(one[100:108])[None] for one in (model.data().inputs, model.data().targets)
     )
