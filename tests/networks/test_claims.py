@@ -95,6 +95,15 @@ def test_the_interval_is_students() -> None:
     assert half_width(np.array([1.0])) == np.inf
 
 
+def test_the_line_by_hand() -> None:
+    # 0.9 / sqrt(0.81) = 1, 0.6 / sqrt(0.09) = 2; at beta2 = 0 every beta1 > 0 is beyond.
+    grid = xr.Dataset(coords={"beta1": [0.0, 0.6, 0.9], "beta2": [0.0, 0.09, 0.81]})
+    found = phase.ratio(grid)
+    assert float(found.sel(beta1=0.9, beta2=0.81)) == pytest.approx(1.0)
+    assert float(found.sel(beta1=0.6, beta2=0.09)) == pytest.approx(2.0)
+    assert found.sel(beta2=0.0).values.tolist() == [0.0, 1e300, 1e300]
+
+
 def batches(power: float, noise: float) -> list[xr.Dataset]:
     """Losses 1 + (1 - beta2) / (0.01 batch^power): a quarter more at 1 - beta2 = 0.0025 batch^power."""
     away, generator = np.geomspace(0.5, 1e-3, 40), np.random.default_rng(0)
