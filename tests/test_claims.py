@@ -13,7 +13,6 @@ UNDECIDED = {
     "reddi2018.R8b": "AMSGrad on random slopes has not reached -1 within 1e6 steps.",
     "reddi2018.R9b": "Adam at beta2 = .9999 has not reached -1 within 1e6 steps.",
     "taniguchi2024.X2d": "At k = 50 ADOPT needs 3e6 steps and more to its corner; the quick tier has 1e6.",
-    "zhang2022.N4": "Two seeds and one epoch do not bound the exponent away from 0.",
     "zhang2022.N5": "Two seeds and one epoch do not tell the best beta2 of different batches apart.",
     "zhang2024transformers.N2": "One seed shows no spread.",
     "zhang2020clipping.N1": "On 240 steps the gradient norm of the Transformer hardly varies.",

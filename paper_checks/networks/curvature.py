@@ -156,7 +156,7 @@ def plateaus(grid: xr.Dataset) -> dict[tuple[float, float], float]:
 
 @claim("cohen2022.N1", "section 3, equation 3", "tight", EDGE, constants="recalled")
 def preconditioned_sharpness_stays_at_the_edge(grid: xr.Dataset) -> Evidence:
-    """Full-batch Adam on an MLP: once the largest eigenvalue of D^(-1) H has come near (2 + 2 beta1)/((1 - beta1) lr), its median is within 10% of it."""
+    """Full-batch Adam on an MLP: for two values of beta1 at least, the largest eigenvalue of D^(-1) H rises to (2 + 2 beta1)/((1 - beta1) lr), and from then on its median is within 10% of that."""
     if not np.isfinite(grid.preconditioned.values).all():
         return at_least(math.nan, 0.0, "a sharpness is lost")
     found = plateaus(grid)
@@ -166,7 +166,7 @@ def preconditioned_sharpness_stays_at_the_edge(grid: xr.Dataset) -> Evidence:
     ]
     weights = len({beta1 for _, beta1 in found})
     if weights < 2:
-        parts.append(undecided(weights, ">= 2", "values of beta1 that reached their threshold; more steps"))
+        parts.append(at_least(weights, 2, "values of beta1 whose sharpness rises to the threshold"))
     return all_of(parts)
 
 

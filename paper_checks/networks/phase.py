@@ -76,7 +76,11 @@ def edges(grid: xr.Dataset) -> dict[float, float]:
 @claim("zhang2022.N3", "experiments on networks", "region", PHASE)
 def the_region_of_bad_beta2_follows_the_line(grid: xr.Dataset) -> Evidence:
     """For beta1 >= 0.8 the region of bad beta2 ends between beta1^2/1.7 and beta1^2: a line beta1 = c sqrt(beta2), 1 <= c <= 1.3."""
-    found = {b: b / math.sqrt(edge) if edge > 0.0 else math.nan for b, edge in edges(grid).items()}
+    line = ratio(grid)
+    found = {
+        b: math.nan if math.isnan(edge) else float(line.sel(beta1=b, beta2=edge))
+        for b, edge in edges(grid).items()
+    }
     note = ", ".join(f"beta1 = {b:.3g}: c = {c:.3g}" for b, c in list(found.items())[:8])
     return all_of(
         [
@@ -120,7 +124,7 @@ _WORSE = 1.25
 def admissible(grid: xr.Dataset) -> Array:
     """Return, for each seed, the largest 1 - beta2 whose tuned loss is at most 1.25 times the best.
 
-    Interpolated in logarithms; the largest of the grid where that is good enough already.
+    Interpolated in logarithms; the largest of the grid where that is good enough already, which flattens the law.
     """
     away, found = np.log(1.0 - grid.beta2.values), []
     for loss in np.log(tuned(grid).transpose("seed", "beta2").values):

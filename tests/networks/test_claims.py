@@ -95,6 +95,15 @@ def test_the_interval_is_students() -> None:
     assert half_width(np.array([1.0])) == np.inf
 
 
+def test_the_line_by_hand() -> None:
+    # 0.9 / sqrt(0.81) = 1, 0.6 / sqrt(0.09) = 2; at beta2 = 0 every beta1 > 0 is beyond.
+    grid = xr.Dataset(coords={"beta1": [0.0, 0.6, 0.9], "beta2": [0.0, 0.09, 0.81]})
+    found = phase.ratio(grid)
+    assert float(found.sel(beta1=0.9, beta2=0.81)) == pytest.approx(1.0)
+    assert float(found.sel(beta1=0.6, beta2=0.09)) == pytest.approx(2.0)
+    assert found.sel(beta2=0.0).values.tolist() == [0.0, 1e300, 1e300]
+
+
 def batches(power: float, noise: float) -> list[xr.Dataset]:
     """Losses 1 + (1 - beta2) / (0.01 batch^power): a quarter more at 1 - beta2 = 0.0025 batch^power."""
     away, generator = np.geomspace(0.5, 1e-3, 40), np.random.default_rng(0)
@@ -138,6 +147,23 @@ def test_a_tuned_step_at_an_edge_decides_nothing() -> None:
     grid = grid_of(worse, lr=[0.1, 1.0, 10.0])
     check = transformers.adam_beats_sgdm_on_a_transformer.check
     assert check([grid, grid], "full").status is Outcome.UNDECIDED
+
+
+def sharpness_of(path: np.ndarray, beta1: list[float]) -> xr.Dataset:
+    """The same path of preconditioned sharpness for each beta1 at lr = 0.1."""
+    values = np.broadcast_to(path, (1, len(beta1), 1, len(path)))
+    dims = ("lr", "beta1", "seed", "checkpoint")
+    return xr.Dataset({"preconditioned": (dims, values)}, {"lr": [0.1], "beta1": beta1})
+
+
+def test_the_edge_by_hand() -> None:
+    # (2 + 2 beta1)/((1 - beta1) lr): 2/0.1 = 20, 3/(0.5 0.1) = 60, 3.8/(0.1 0.1) = 380.
+    grid = sharpness_of(np.ones(20), [0.0, 0.5, 0.9])
+    np.testing.assert_allclose(curvature.threshold(grid).values.ravel(), [20.0, 60.0, 380.0], rtol=1e-12)
+    rising = sharpness_of(np.minimum(np.arange(20.0) * 4.0, 21.0), [0.0, 0.5])
+    assert curvature.plateaus(rising) == {(0.1, 0.0): pytest.approx(1.05)}
+    # One value of beta1 is not enough, as a constant would do for it.
+    assert curvature.preconditioned_sharpness_stays_at_the_edge.check([rising], "full").status is Outcome.FAIL
 
 
 def test_the_cost_is_a_geometric_mean() -> None:

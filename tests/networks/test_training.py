@@ -15,7 +15,7 @@ from theory_sim.nouns.training import Training
 torch = pytest.importorskip("torch", reason='networks need torch: pip install "theory-sim[networks]"')
 pytest.importorskip("sklearn", reason='networks need scikit-learn: pip install "theory-sim[networks]"')
 
-from theory_sim.networks import data, loop, models, update
+from theory_sim.networks import data, loop, models, timing, update
 from theory_sim.wire.torch_bridge import torch_optimizer
 
 TEXT = {"width": 8, "depth": 1, "context": 8}
@@ -170,7 +170,7 @@ def as_module(parameters: dict[str, Any]) -> Any:
 
 def test_a_batch_of_cnns_is_each_of_them() -> None:
     model, given = models.cnn(3), data.digits()
-    x = torch.tensor(np.stack([model.start(0, seed) for seed in range(3)]))
+    x = torch.tensor(0.1 * np.random.default_rng(0).normal(size=(3, sum(model.sizes))))
     inputs, targets = torch.tensor(given.inputs[:20]), torch.tensor(given.targets[:20])
     many = torch.func.vmap(model.of_vector, (0, None, None))(x, inputs, targets)
     for i in range(3):
@@ -184,7 +184,7 @@ def test_the_transformer_is_that_of_torch() -> None:
     from torch.nn import functional
 
     model = models.transformer(**TEXT, heads=2)
-    p = model.named(torch.tensor(model.start(3, 0)))
+    p = model.named(torch.tensor(0.5 * np.random.default_rng(0).normal(size=sum(model.sizes))))
     tokens, targets = (
         torch.tensor(one[100:108])[None] for one in (model.data().inputs, model.data().targets)
     )
@@ -253,3 +253,15 @@ def test_the_text_is_long_and_its_tokens_are_its_characters() -> None:
     assert 0 <= given.inputs.min() <= given.inputs.max() < data.CHARACTERS
     said = "".join("\n" if token == 0 else chr(token + 31) for token in given.inputs[:4000])
     assert "statement" in said
+
+
+def test_what_is_timed_apart_is_what_is_timed_together() -> None:
+    grid = Training("mlp", ts.adam(), {"lr": (0.01, 0.03)}, 10, 8, evaluated=256).run()
+    model = models.mlp()
+    for i, lr in enumerate((0.01, 0.03)):
+        x = timing.alone(lr, 10, 8).double()
+        loss = loss_of(replace(Training("mlp", ts.adam()), evaluated=256), model, model.named(x))
+        # Ten steps of float32, whose sums have another order.
+        assert grid.loss.values[i, 0, -1] == pytest.approx(loss, rel=1e-4)
+    found = timing.compare(2, apart=2, steps=2, batch=2)
+    assert found["runs"] == pytest.approx(2 * found["together"] / found["apart"])

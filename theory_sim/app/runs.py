@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,6 @@ from theory_sim.nouns.training import Source, Training
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from theory_sim.engine.job import Job
-    from theory_sim.networks.job import Job as Trained
 
 Progress = Callable[[str, float], None]
 
@@ -61,20 +59,17 @@ class Runs:
         # The same object again: its lanes and its digest are made once.
         actual = self._at.setdefault(sweep, sweep.at(self.tier))
         # The digest covers what is run; the rest decides how it is labelled and judged.
-        job: Job | Trained
-        labels: tuple[object, ...]
-        more: dict[str, Any]
+        key: tuple[object, ...]
+        run: Callable[..., xr.Dataset]
         if isinstance(actual, Training):  # on one thread, so that no sum depends on their number
-            job, labels, more = actual.on(self.device), (), {}
+            key, run = (actual.on(self.device).digest, actual.name), partial(actual.run, device=self.device)
         else:
-            job, labels = actual.job, (actual.judged, bool(np.any(actual.checkpoints)))
-            more = {"threads": self.threads}
-        key = (job.digest, actual.name, *labels)
+            key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+            run = partial(actual.run, threads=self.threads)
         if key not in self._grids:
             report = self._progress
-            self._grids[key] = job.run(
+            self._grids[key] = run(
                 self.store,
-                **more,
                 progress=None if report is None else lambda share: report(actual.name, share),
             )
         return self._grids[key]

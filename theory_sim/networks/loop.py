@@ -23,19 +23,20 @@ _SLICE = 512  # samples that are evaluated at once
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """Let torch use a number of threads, and products of float32 have all their bits."""
+    """Let torch use a number of threads, products of float32 have all their bits, and sums one order on a GPU."""
     before, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    convolutions = torch.backends.cudnn.allow_tf32
+    cudnn = torch.backends.cudnn
+    convolutions = cudnn.allow_tf32, cudnn.deterministic
     try:
         torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
+        cudnn.allow_tf32, cudnn.deterministic = False, True
         if count is not None:
             torch.set_num_threads(count)
         yield
     finally:
         torch.set_num_threads(before)
         torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.allow_tf32 = convolutions
+        cudnn.allow_tf32, cudnn.deterministic = convolutions
 
 
 class _Samples:
