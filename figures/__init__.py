@@ -11,6 +11,7 @@ from figures import (
     generic_adam,
     heavy_tails,
     heterogeneity,
+    hunter,
     lion,
     message_bits,
     minibatch,
@@ -56,6 +57,7 @@ _MODULES = (
     consensus,
     eight_bit,
     quantized_bounds,
+    hunter,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]
