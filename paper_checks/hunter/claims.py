@@ -242,7 +242,8 @@ def a_strong_example_shows_in_a_run(adam: xr.Dataset, sgd: xr.Dataset) -> Eviden
     return all_of(
         [
             at_least(float(adam.x_final.min()), 0.9, "x_T of Adam; the worst point is 1"),
-            at_most(float(sgd.x_final.max()), -0.99, "x_T of SGD; the best point is -1"),
+            # the negative gradients sum to less than 320 and begin at step 12: they lift x by 0.32/sqrt(12) at most
+            at_most(float(sgd.x_final.max()), -0.9, "x_T of SGD; the best point is -1"),
         ]
     )
 
