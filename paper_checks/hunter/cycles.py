@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from paper_checks.hunter import data
-from theory_sim.hunter import cycle_check, gram, line
+from theory_sim.hunter import cycle_check, gram, line, sign
 from theory_sim.hunter.linear import Momentum, polyak, standard
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 
@@ -171,7 +171,34 @@ def it_cycles_on_well_conditioned_functions() -> Evidence:
     return all_of(parts)
 
 
+_SWEEPS = {  # (beta1, beta2): amplitude in units of lr, smallest condition number
+    ("0.9", "0.9"): (("7/2", 1.0), ("10", 181.0), ("15", 1287.5), ("20", 6359.9)),
+    ("0.99", "0.99"): (("12", 1.0), ("30", 171.33), ("100", 19801.0)),
+    ("0.9", "0.99"): (("1", 1.0), ("10", 195.38), ("30", 1017.3)),
+}
+
+
+@claim("hunter.sweeps", "sign methods", "tight")
+def sign_methods_sweep_far_beyond_their_step(tier: str) -> Evidence:
+    """With a constant step size lr Signum(0.9) sweeps over [-3.5 lr, 3.5 lr] on quadratics, and over 10, 15 and 20 lr from
+    condition numbers 181, 1288 and 6360 on; Signum(0.99) over 12, 30 and 100 lr from 1, 171 and 19801; Lion(0.9, 0.99)
+    over 1, 10 and 30 lr from 1, 195 and 1017: each certified in rationals 1 % above.  Other orbits are not searched."""
+    parts = []
+    for (beta1, beta2), rows in _SWEEPS.items():
+        for amplitude, kappa in rows:
+            if amplitude == "100" and tier != "full":
+                continue
+            found = sign.smallest(beta1, beta2, amplitude).kappa
+            case = f"A = {amplitude}, betas {beta1} and {beta2}"
+            # values are given to a tenth of a per mille; the programme is solved to 1e-7
+            parts.append(within(found, kappa, 1e-4 * kappa, f"smallest condition number, {case}"))
+            proof = sign.certified(beta1, beta2, amplitude)
+            parts.append(at_least(float(proof is not None), 1.0, f"certified, {case}"))
+    return all_of(parts)
+
+
 CLAIMS = [
+    sign_methods_sweep_far_beyond_their_step,
     the_heavy_ball_cycles_at_condition_number_25,
     roots_of_unity_are_the_first_mode,
     cycles_fill_the_fast_corner,
