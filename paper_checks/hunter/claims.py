@@ -17,7 +17,7 @@ import numpy as np
 
 import theory_sim as ts
 from paper_checks.hunter import data
-from theory_sim.hunter import certificate, orbit
+from theory_sim.hunter import certificate, iid, orbit
 from theory_sim.hunter.candidates import Candidates
 from theory_sim.hunter.sequence import periodic
 from theory_sim.hunter.steady import steady
@@ -328,7 +328,35 @@ def one_spike_is_not_the_best() -> Evidence:
     return all_of(parts)
 
 
+@claim("hunter.iid", "with replacement", "exact")
+def proofs_with_replacement() -> Evidence:
+    """Drawn with replacement from ten slopes 10, -1, ..., -1, whose mean is positive, Adam drifts the wrong way at
+    stationarity with (beta1, beta2) = (0.9, 0.9) and (0.9, 0.95), and the right way with (0.9, 0.99): proved by two-sided
+    operators with rounding outwards."""
+    parts = []
+    for beta2, wrong in ((0.9, True), (0.95, True), (0.99, False)):
+        found = iid.bracket((10, -1), (1, 9), 0.9, beta2, grid=4000 if beta2 < 0.99 else 16_000)
+        note = f"mean drift at beta2 = {beta2} in [{found.low:.4f}, {found.high:.4f}]"
+        parts.append(at_most(found.high, 0.0, note) if wrong else at_least(found.low, 0.0, note))
+    return all_of(parts)
+
+
+@claim("hunter.cyclic", "with replacement", "order")
+def cyclic_order_protects_momentum() -> Evidence:
+    """On slopes n, -1, ..., -1 Adam(0.9, 0.9) first drifts the wrong way at n = 7 with replacement, and is right for 3 to
+    6, but only at n = 14 in cyclic order, and is right for 3 to 13; all proved."""
+    adam, wrong = ts.adam(beta2=0.9), []
+    for n in range(3, 8):
+        found = iid.bracket((n, -1), (1, n - 1), 0.9, 0.9, grid=8000)
+        if not (found.high < 0.0 if n == 7 else found.low > 0.0):
+            wrong.append(f"with replacement, n = {n}: [{found.low:.4f}, {found.high:.4f}]")
+    wrong += [f"cyclic, n = {n}" for n in range(3, 15) if _wrong(adam, (n, *[-1] * (n - 1))) is not (n == 14)]
+    return at_most(len(wrong), 0, f"exceptions: {wrong or 'none'}")
+
+
 CLAIMS = [
+    proofs_with_replacement,
+    cyclic_order_protects_momentum,
     period_two_never_fails_adam,
     period_three_always_suffices,
     heights_grow_like_one_over_one_minus_beta2,

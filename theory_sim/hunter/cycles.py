@@ -9,12 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim.hunter import gram, line, sign
+from theory_sim.hunter import gram, iid, line, sign
 from theory_sim.hunter.certificate import Refused, decimal
 from theory_sim.hunter.linear import momentum
 from theory_sim.nouns.optimizer import Optimizer
 
-CHECKERS = {"line": "cycle_check.py", "gram": "cycle_check.py", "sign": "sweep_check.py"}
+CHECKERS = {
+    "line": "cycle_check.py",
+    "gram": "cycle_check.py",
+    "sign": "sweep_check.py",
+    "iid": "iid_check.py",
+}
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,9 @@ class Cycles:
     Parameters
     ----------
     optimizer : Optimizer
-    cls : {"line", "gram", "sign"}
+    cls : {"line", "gram", "sign", "iid"}
     front : tuple of mapping
-        Certificates: of the shortest cycle, or of the widest sweep.
+        Certificates: of the shortest cycle, the widest sweep, or the law with the fewest components.
     searched : tuple of str
     why_none : str
         Always empty: that a linear programme in floats finds no cycle is no proof.
@@ -95,6 +100,24 @@ def hunt(
         else:
             return Cycles(optimizer, cls, (found,), (*searched, f"period {period}: margin {best.margin:.3g}"))
     return Cycles(optimizer, cls, (), tuple(searched))
+
+
+def draws(optimizer: Optimizer, most: int) -> Cycles:
+    """Look for the law of fewest components on which Adam drifts the wrong way, drawn with replacement.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer is not Adam or RMSProp with eps outside the root, or beta2 is above 0.995.
+    """
+    name = optimizer.family.__name__ if optimizer.family is not None else ""
+    if name not in ("adam", "rmsprop") or optimizer.hyper["eps_inside"]:
+        raise ValueError(
+            f"{optimizer.name} is not of the class iid, which takes adam and rmsprop with eps outside the root."
+        )
+    hyper = [decimal(optimizer.hyper.get(one, 0.0)) for one in ("beta1", "beta2", "eps_outside")]
+    found, said = iid.hunt(hyper[0], hyper[1], hyper[2], most)
+    return Cycles(optimizer, "iid", (found,) if found is not None else (), tuple(said))
 
 
 def _sweep(optimizer: Optimizer, kappa: Fraction) -> Cycles:

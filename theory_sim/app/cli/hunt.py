@@ -16,13 +16,16 @@ CLASSES = {
     "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
     "line": "cycles on mu-strongly convex, L-smooth functions of one variable",
     "sign": "sweeps over [-A lr, A lr] on mu-strongly convex, L-smooth functions of one variable",
+    "iid": "slopes n, -1, ..., -1 drawn with replacement, vanishing steps; the mean drift at stationarity",
     "gram": "cycles on mu-strongly convex, L-smooth functions of any dimension",
 }
 
 
 @main.command()
 @click.argument("spec", required=False)
-@click.option("--class", "cls", default="periodic", show_default=True, help="periodic, line, gram or sign.")
+@click.option(
+    "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign or iid."
+)
 @click.option(
     "--minimise", default="period,height", show_default=True, help="Or strength: only the most visible one."
 )
@@ -65,7 +68,7 @@ def hunt(
     SPEC is one of ours       adam:beta1=0.9,beta2=0.999
     or one of your own        path/to/file.py:name
     of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
-    of the class sign one of signsgd, signum and lion
+    of the class sign one of signsgd, signum and lion, of the class iid adam or rmsprop
 
     Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
     """
@@ -112,6 +115,11 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":
         for record in found.front:
+            if "grid" in record:
+                click.echo(
+                    f"a law of {record['gradients'][0]} components: {record['gradients'][0]}, and else -1"
+                )
+                continue
             shown = record.get("points") or record.get("weights") or record["gradients"]
             what = (
                 f"a sweep of amplitude {record['amplitude']} lr, gradients at"
