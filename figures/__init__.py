@@ -12,6 +12,7 @@ from figures import (
     generic_adam,
     heavy_tails,
     heterogeneity,
+    hunter,
     lion,
     message_bits,
     minibatch,
@@ -68,6 +69,7 @@ _MODULES = (
     network_smoothness,
     network_edge,
     network_messages,
+    hunter,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

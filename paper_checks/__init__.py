@@ -29,6 +29,8 @@ from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
 from paper_checks.efficientadam2023 import quantizers, speed
 from paper_checks.networks import curvature, messages, phase, transformers
+from paper_checks.hunter import claims as hunter
+from paper_checks.hunter import cycles
 from paper_checks.qadam2021 import bias, constants, feedback
 from paper_checks.reddi2018 import experiment, theory
 from paper_checks.reddi2018 import theorems as of_reddi2018
@@ -47,7 +49,7 @@ _CLAIMS = (
     *(wang2022divergence, dereich2024, taniguchi2024, orvieto2025, zhang2020clipping, wang2022),
     *(deterministic, variations, stochastic, bernstein2018, karimireddy2019, sun2023, crawshaw2022),
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
-    *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022),
+    *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
 )
 _THEOREMS = (

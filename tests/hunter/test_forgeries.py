@@ -3,10 +3,12 @@
 The checker of the standard library and `verify`, which share no code, have to agree on every one.
 """
 
+import ast
 import copy
 import json
 import os
 import random
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -154,3 +156,25 @@ def test_a_changed_gradient_decides_by_arithmetic() -> None:
     for gradients, fails in (((37996, -18653, -19341), False), ((37995, -18653, -19341), False)):
         changed = {**record, "gradients": list(gradients)}
         assert (verified(changed), checked(changed)) == (fails, fails)
+
+
+def test_a_sign_of_zero_is_refused() -> None:
+    # beta = 1/2: 15 m_k = 8 g_k + 4 g_(k-1) + 2 g_(k-2) + g_(k-3) = -15, -15, 0, 45: were sign(0) = 0, D would be -1
+    record = {**genuine("signum"), "gradients": [-5, -1, 1, 6]}
+    record["hyper"] = {**record["hyper"], "beta": "0.5"}
+    assert (verified(record), checked(record)) == (False, False)
+    with pytest.raises(ValueError, match="may vanish"):
+        check.check(record)
+
+
+def test_other_formulas_with_their_own_digest_are_refused() -> None:
+    record = genuine("adam")
+    record["formulas"]["m"] = "beta1 * m + 2 * (1 - beta1) * g"  # the same signs, another method
+    record["digest"] = certificate._digest(record)
+    with pytest.raises(certificate.Refused, match="not those of the optimizer's rule"):
+        certificate.verify(record, build)
+
+
+def test_the_checker_divides_by_no_box_around_zero() -> None:
+    with pytest.raises(ValueError, match="division by what may be 0"):
+        check.apply(ast.Div, (Fraction(1), Fraction(1)), (Fraction(-1), Fraction(1)))

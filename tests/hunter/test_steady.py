@@ -143,11 +143,12 @@ def test_the_drift_of_adam_is_odd_and_scales(g: list[int], beta1: str, beta2: st
 
 
 def test_the_argument_of_a_sign_must_not_vanish() -> None:
-    # beta = 1/2 and (2, -1, ...): m = 0 exactly after a period of (1, 1, -1)?  m_3 = (2 m_0 ...)/... is not 0;
-    # for (2, -1) the orbit is m = (2, 1/2 - 1/2 + ...): solved below by hand.
-    # m = A: m1 = (m2 + 2)/2, m2 = (m1 - 1)/2  =>  m1 = 1, m2 = 0.
+    # beta = 1/2 and (2, -1): m1 = (m2 + 2)/2 and m2 = (m1 - 1)/2, so m1 = 1 and m2 = 0
     system = steady(ts.signum(beta=0.5))
     assert orbit.wrong(system, exact(system), (2, -1)) is None
+    # a drift of 0 is not wrong: 2 clipped at 1, and -1
+    clipped = steady(ts.clipped_gd(threshold=1.0))
+    assert orbit.wrong(clipped, exact(clipped), (2, -1)) is False
     # g = 0 gives a mask m g that is 0 at every state: nothing is undecided
     masked = steady(ts.cautious_sgdm())
     assert orbit.wrong(masked, exact(masked), (22, 0, -21)) is True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from theory_sim.hunter.cycles import Cycles
     from theory_sim.hunter.periodic import Hunt
 
-CLASSES = ("periodic", "line", "gram")
+CLASSES = ("periodic", "line", "gram", "sign", "iid")
 MINIMISE = ("period,height", "strength")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -47,9 +47,12 @@ def hunt(
     optimizer : str or Optimizer
         ``"adam:beta2=0.99"`` of this suite, ``"path/to/file.py:name"`` of an Optimizer or of a function that
         returns one, or an Optimizer.
-    cls : {"periodic", "line", "gram"}
+    cls : {"periodic", "line", "gram", "sign", "iid"}
         line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
-        mu-strongly convex, L-smooth functions, of one variable or of any number.
+        mu-strongly convex, L-smooth functions, of one variable or of any number.  sign: the widest sweep to and fro of
+        a sign method (signsgd, signum, lion) on such functions of one variable, in units of its step size.  iid: the
+        fewest components n of slopes n, -1, ..., -1, drawn with replacement, on which adam or rmsprop with beta2 <=
+        0.995 drifts the wrong way; `max_period` bounds n.
     minimise : {"period,height", "strength"}
         The Pareto front of the smallest ones, or only the one that moves x fastest.
     max_period, max_height : int
@@ -61,7 +64,7 @@ def hunt(
     seed : int
         Of the relaxation and of annealing.
     mu, L : exact number
-        Of the classes line and gram, where only `max_period` of the other bounds applies.
+        Of the classes line, gram and sign, where only `max_period` of the other bounds applies.
     progress : callable
         Called with a line of text now and then.
 
@@ -90,6 +93,8 @@ def hunt(
     checks.count("max_height", max_height, 1, 10**12)
     checks.number("seconds", seconds, 0.0, open_low=True)
     checks.number("strength", strength, 0.0)
+    if cls == "iid":
+        return cycles.draws(_optimizer(optimizer)[0], max_period)
     if cls != "periodic":
         if L is None:
             raise ValueError(
@@ -162,7 +167,7 @@ def verify(path: Path) -> str:
     """
     import json
 
-    from theory_sim.hunter import certificate, gram, line
+    from theory_sim.hunter import certificate, gram, iid, line, sign
 
     try:
         record = json.loads(path.read_text())
@@ -171,4 +176,8 @@ def verify(path: Path) -> str:
     kind = record.get("class") if isinstance(record, dict) else None
     if kind == "line":
         return line.verify(record)
+    if kind == "sign":
+        return sign.verify(record)
+    if kind == "iid":
+        return iid.verify(record)
     return gram.verify(record) if kind == "gram" else certificate.verify(record, build)

@@ -79,6 +79,26 @@ def kills() -> dict[str, Any]:
     }
 
 
+def smallest() -> list[dict[str, str]]:
+    """Return the smallest counterexamples of every optimizer, from the data of the hunter's claims."""
+    kept = resources.files("paper_checks").joinpath("hunter/data.json")
+    rows = []
+    for name, found in json.loads(kept.read_text())["fronts"].items():
+        front = [
+            f"{max(map(abs, one['gradients']))} at {len(one['gradients'])}" for one in found.get("front", [])
+        ]
+        first = next(iter(found.get("front", [])), None)
+        rows.append(
+            {
+                "name": name,
+                "front": ", ".join(front) or ("none" if "identity" in found else "not searched"),
+                "first": ", ".join(map(str, first["gradients"])) if first else "",
+                "known": first["how"] if first else found.get("identity") or found.get("reason", ""),
+            }
+        )
+    return rows
+
+
 def write_json(results: Sequence[Result], tier: str, path: Path) -> None:
     """Write `document` to a file, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +143,7 @@ def write_html(
     page = template("report.html.j2").render(
         data=data,
         kills=kills(),
+        smallest=smallest(),
         papers=[
             {
                 "paper": PAPERS[key],

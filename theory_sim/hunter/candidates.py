@@ -168,9 +168,8 @@ def _loop(row: Row, before: Sequence[str], system: Steady) -> list[str]:
     head = ["    for _k in range(_n):", "        g = _g[_k]", *load]
     a, b = f"        _a = {row.a}", f"        _b = {row.b}"
     if row.kind == "maximum":
-        turn = ["        _s = max(_a * _s, _b)"]
-        twice = ["    for _ in range(2):", *(f"    {line}" for line in (*head, a, b, *turn))]
-        return ["    _s = 0.0", *twice, *head, a, b, f"        _w[{at}, _k] = _s", *turn]
+        turn = ["        _s = max(_a * _s, _b)"]  # on its orbit after one period from 0
+        return ["    _s = 0.0", *head, a, b, *turn, *head, a, b, f"        _w[{at}, _k] = _s", *turn]
     solve = ["    _p, _q = 1.0, 0.0", *head, a, b, "        _p *= _a", "        _q = _a * _q + _b"]
     return [
         *solve,

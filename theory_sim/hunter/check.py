@@ -69,7 +69,7 @@ def drift(formulas: dict[str, str], hyper: dict[str, F], gradients: list[int]) -
         zero, one, large = (turn(tree, row, (F(q), F(q)), steps)[-1] for q in (0, 1, 10**60))
         a, top = apply(ast.Sub, one, zero), formulas[row].startswith("max(")
         need(large[1] < 10**60 if top else max(abs(a[0]), abs(a[1])) < 1, "a row that forgets nothing")
-        low, high = turn(tree, row, zero, steps)[-1] if top else apply(ast.Div, zero, (1 - a[1], 1 - a[0]))
+        low, high = zero if top else apply(ast.Div, zero, (1 - a[1], 1 - a[0]))
         path = turn(tree, row, (low - F(1, 2**150), high + F(1, 2**150)), steps)
         need(path[-1][0] <= high and low <= path[-1][1], "a row that is no average and no maximum")
         for at, state in zip(steps, path, strict=False):

@@ -1,4 +1,4 @@
-"""Hunts in the classes *line* and *gram*: the shortest cycle of a momentum method."""
+"""Hunts in the classes *line*, *gram* and *sign*: cycles with a constant step size on strongly convex functions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim.hunter import gram, line
-from theory_sim.hunter.certificate import Refused
+from theory_sim.hunter import gram, iid, line, sign
+from theory_sim.hunter.certificate import Refused, decimal
 from theory_sim.hunter.linear import momentum
 from theory_sim.nouns.optimizer import Optimizer
 
-CHECKER = Path(__file__).with_name("cycle_check.py")
+CHECKERS = {
+    "line": "cycle_check.py",
+    "gram": "cycle_check.py",
+    "sign": "sweep_check.py",
+    "iid": "iid_check.py",
+}
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,9 @@ class Cycles:
     Parameters
     ----------
     optimizer : Optimizer
-    cls : {"line", "gram"}
+    cls : {"line", "gram", "sign", "iid"}
     front : tuple of mapping
-        Certificates; the shortest cycle.
+        Certificates: of the shortest cycle, the widest sweep, or the law with the fewest components.
     searched : tuple of str
     why_none : str
         Always empty: that a linear programme in floats finds no cycle is no proof.
@@ -48,7 +53,7 @@ class Cycles:
         folder.mkdir(parents=True, exist_ok=True)
         files = {
             "certificate.json": json.dumps(self.front[0], indent=1) + "\n",
-            "check.py": CHECKER.read_text(),
+            "check.py": Path(__file__).with_name(CHECKERS[self.cls]).read_text(),
         }
         for name, text in files.items():
             (folder / name).write_text(text)
@@ -58,15 +63,17 @@ class Cycles:
 def hunt(
     optimizer: Optimizer, cls: str, mu: Fraction, L: Fraction, longest: int, progress: Callable[[str], None]
 ) -> Cycles:
-    """Look for the shortest cycle on mu-strongly convex, L-smooth functions.
+    """Look for the shortest cycle, or the widest sweep, on mu-strongly convex, L-smooth functions.
 
     Raises
     ------
     ValueError
-        If the optimizer is no momentum method, or not 0 < mu < L.
+        If the optimizer is none of the class, or not 0 < mu < L.
     """
     if not 0 < mu < L:
         raise ValueError(f"mu = {mu} and L = {L} must satisfy 0 < mu < L.")
+    if cls == "sign":
+        return _sweep(optimizer, L / mu)
     method = momentum(optimizer)
     best: line.Cycle | gram.Cycle
     if cls == "line" and longest > line.LONGEST:
@@ -93,3 +100,40 @@ def hunt(
         else:
             return Cycles(optimizer, cls, (found,), (*searched, f"period {period}: margin {best.margin:.3g}"))
     return Cycles(optimizer, cls, (), tuple(searched))
+
+
+def draws(optimizer: Optimizer, most: int) -> Cycles:
+    """Look for the law of fewest components on which Adam drifts the wrong way, drawn with replacement.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer is not Adam or RMSProp with eps outside the root, or beta2 is above 0.995.
+    """
+    name = optimizer.family.__name__ if optimizer.family is not None else ""
+    if name not in ("adam", "rmsprop") or optimizer.hyper["eps_inside"]:
+        raise ValueError(
+            f"{optimizer.name} is not of the class iid, which takes adam and rmsprop with eps outside the root."
+        )
+    hyper = [decimal(optimizer.hyper.get(one, 0.0)) for one in ("beta1", "beta2", "eps_outside")]
+    found, said = iid.hunt(hyper[0], hyper[1], hyper[2], most)
+    return Cycles(optimizer, "iid", (found,) if found is not None else (), tuple(said))
+
+
+def _sweep(optimizer: Optimizer, kappa: Fraction) -> Cycles:
+    """Look for the widest sweep of a sign method."""
+    name = optimizer.family.__name__ if optimizer.family is not None else ""
+    if name not in ("signsgd", "signum", "lion") or optimizer.hyper.get("weight_decay"):
+        raise ValueError(
+            f"{optimizer.name} is no sign method of the class sign, which takes signsgd, signum and lion without weight decay."
+        )
+    method = "lion" if name == "lion" else "signum"
+    hyper = {one: decimal(optimizer.hyper[one]) for one in sign.METHODS[method]}
+    A = sign.largest(method, hyper, kappa)
+    said = f"amplitude {A + Fraction(1, 2)} and the next two need a larger L/mu than {float(kappa):g}; other orbits are not searched"
+    if not A:
+        return Cycles(optimizer, "sign", (), (said,))
+    try:
+        return Cycles(optimizer, "sign", (sign.certificate(method, hyper, A, kappa),), (said,))
+    except Refused as error:
+        return Cycles(optimizer, "sign", (), (said, f"amplitude {A} is not certified: {error}"))

@@ -65,7 +65,7 @@ def drift(system: Steady, hyper: Mapping[str, Fraction], gradients: Sequence[int
         for row in system.rows:
             pairs = [(value(row.a, at), value(row.b, at)) for at in steps]
             product, state = arithmetic.number(1), arithmetic.number(0)
-            for a, b in pairs * (2 if row.kind == "maximum" else 1):
+            for a, b in pairs:  # a maximum that began at 0 is on its orbit after one period
                 product, state = product * a, _after(row.kind, a, b, state, arithmetic)
             if not abs(product) < 1:
                 raise Undecidable(f"{row.name} forgets nothing over a period.")

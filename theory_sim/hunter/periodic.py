@@ -285,15 +285,11 @@ class _Search:
 
     def strongest(self, n: int, height: int) -> Counterexample | None:
         """Return the most visible counterexample with sum 1 that annealing finds."""
-        start = np.full(n, (1 - height) // (n - 1), dtype=float)
-        start[0] = height
-        for k in range(1, 1 + int(1 - start.sum())):
-            start[k] += 1.0
         heat = 0.1 * (height if grows(self.system) else 1)
         best: tuple[float, list[int]] = (0.0, [])
-        for restart in range(3):
-            found = self.candidates.anneal(start, height, _MOVES, heat, self.seed + restart)
-            best = min(best, found)
+        for restart, large in itertools.product(range(2), dict.fromkeys((1, max(1, n // 10)))):
+            start = burst(n, height, large)
+            best = min(best, self.candidates.anneal(start, height, _MOVES, heat, self.seed + restart))
         return self.certified(best[1]) if best[0] < 0.0 else None
 
     def strong(self) -> Counterexample | None:
@@ -309,6 +305,15 @@ class _Search:
             if best is not None and best.strength >= self.limits.strength:
                 break
         return best
+
+
+def burst(n: int, height: int, large: int) -> Array:
+    """Return `large` gradients of a height and then evenly spread negative ones, with sum 1."""
+    rest, need = n - large, large * height - 1
+    if not 0 < need <= rest * height:
+        raise ValueError(f"{large} gradients of height {height} leave no sum of 1 at period {n}; use fewer.")
+    low = -(need // rest) - (np.arange(rest) >= rest - need % rest)
+    return np.concatenate([np.full(large, height), low]).astype(float)
 
 
 def _open(count: int) -> str:

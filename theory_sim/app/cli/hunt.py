@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from theory_sim.app.cli.group import folder_option, main
 CLASSES = {
     "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
     "line": "cycles on mu-strongly convex, L-smooth functions of one variable",
+    "sign": "sweeps over [-A lr, A lr] on mu-strongly convex, L-smooth functions of one variable",
+    "iid": "slopes n, -1, ..., -1 drawn with replacement, vanishing steps; the mean drift at stationarity",
     "gram": "cycles on mu-strongly convex, L-smooth functions of any dimension",
 }
 
 
 @main.command()
 @click.argument("spec", required=False)
-@click.option("--class", "cls", default="periodic", show_default=True, help="periodic, line or gram.")
+@click.option(
+    "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign or iid."
+)
 @click.option(
     "--minimise", default="period,height", show_default=True, help="Or strength: only the most visible one."
 )
@@ -34,8 +39,8 @@ CLASSES = {
     help="Steps, in units of lr, that the strong example loses per step.",
 )
 @click.option("--seed", default=0, show_default=True)
-@click.option("--mu", default="1", show_default=True, help="Strong convexity, of the classes line and gram.")
-@click.option("--L", "smooth", help="Smoothness, of the classes line and gram; exact, such as 25 or 289/16.")
+@click.option("--mu", default="1", show_default=True, help="Strong convexity, of the other classes.")
+@click.option("--L", "smooth", help="Smoothness, of the other classes; exact, such as 25 or 289/16.")
 @click.option(
     "--verify",
     "file",
@@ -62,7 +67,8 @@ def hunt(
     \b
     SPEC is one of ours       adam:beta1=0.9,beta2=0.999
     or one of your own        path/to/file.py:name
-    of the class line or gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444
+    of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
+    of the class sign one of signsgd, signum and lion, of the class iid adam or rmsprop
 
     Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
     """
@@ -109,8 +115,18 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":
         for record in found.front:
-            shown = record.get("points") or record["weights"]
-            click.echo(f"a cycle of {record.get('period', len(shown))}: {', '.join(shown)}")
+            if "grid" in record:
+                click.echo(
+                    f"a law of {record['gradients'][0]} components: {record['gradients'][0]}, and else -1"
+                )
+                continue
+            shown = record.get("points") or record.get("weights") or record["gradients"]
+            what = (
+                f"a sweep of amplitude {record['amplitude']} lr, gradients at"
+                if "amplitude" in record
+                else "a cycle of"
+            )
+            click.echo(f"{what} {record.get('period', len(shown))} points: {', '.join(map(_number, shown))}")
         for text in found.searched:
             click.echo(f"searched: {text}")
         for path in found.write(out) if found.front and out is not None else []:
@@ -141,6 +157,11 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
         for path in counterexample.write(out, found.front, found.strong):
             click.echo(f"written {path}")
     return int(found.status)
+
+
+def _number(text: str) -> str:
+    """Return a rational as it is, or as a decimal where it is long."""
+    return text if len(text) <= 12 else f"{float(Fraction(text)):.6g}"
 
 
 def _short(gradients: tuple[int, ...]) -> str:

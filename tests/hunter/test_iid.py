@@ -1,0 +1,90 @@
+"""Independent gradients: brackets of the mean drift against a long run, hunts, and certificates."""
+
+import copy
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import theory_sim as ts
+from theory_sim.app.cli import main
+from theory_sim.hunter import iid, iid_check
+
+
+@pytest.mark.parametrize(("beta1", "beta2", "n"), [(0.0, 0.5, 3), (0.9, 0.9, 10), (0.5, 0.9, 4)])
+def test_a_long_run_is_inside_the_bracket(beta1: float, beta2: float, n: int) -> None:
+    found = iid.bracket((n, -1), (1, n - 1), beta1, beta2, grid=2000)
+    rng, lanes, steps = np.random.default_rng(4), 4000, 600
+    m, v, total = np.zeros(lanes), np.ones(lanes), np.zeros(lanes)
+    for t in range(steps):
+        g = np.where(rng.random(lanes) < 1.0 / n, float(n), -1.0)
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        if t >= 200:
+            total += m / np.sqrt(v) / 400
+    error = 4.0 * total.std() / np.sqrt(lanes)
+    assert found.low - error <= total.mean() <= found.high + error
+    # a narrower bracket is inside a wider one, as each of them holds the same number
+    finer = iid.bracket((n, -1), (1, n - 1), beta1, beta2, grid=8000)
+    assert max(finer.low, found.low) <= min(finer.high, found.high)
+    assert finer.high - finer.low < found.high - found.low
+
+
+def test_a_chain_of_two_values_by_hand() -> None:
+    # beta1 = beta2 = 0: v = g^2, so the drift is E sign(g) = 1/3 - 2/3; v is rounded by a cell of log 9/1999 at most
+    found = iid.bracket((3, -1), (1, 2), 0.0, 0.0, grid=2000)
+    assert found.low <= -1.0 / 3.0 <= found.high
+    assert found.high - found.low < 2.2 / 1999
+
+
+def test_the_hunt_and_its_certificate(tmp_path: Path) -> None:
+    out = tmp_path / "law"
+    words = [
+        "hunt",
+        "adam:beta1=0.9,beta2=0.9,eps=0",
+        "--class",
+        "iid",
+        "--max-period",
+        "8",
+        "--out",
+        str(out),
+    ]
+    ran = CliRunner().invoke(main, words)
+    assert ran.exit_code == 0, ran.output
+    assert "a law of 7 components" in ran.output
+    assert ran.output.count("right") == 5  # 2 to 6 components, each proved
+    record = json.loads((out / "certificate.json").read_text())
+    assert CliRunner().invoke(main, ["hunt", "--verify", str(out / "certificate.json")]).exit_code == 0
+    assert iid_check.check(record)
+    with pytest.raises(ValueError, match="takes adam and rmsprop"):
+        ts.hunt("lion", "iid")
+
+
+def test_forgeries_are_refused_by_both() -> None:
+    record = iid.certificate((3, -1), (1, 2), {"beta1": "0", "beta2": "0.5", "eps": "0"}, 200)
+    rng, passed = random.Random(2), 0
+    for _ in range(60):
+        forged = copy.deepcopy(record)
+        field = rng.choice(["gradients", "weights", "grid", "hyper", "proves"])
+        if field in ("gradients", "weights"):
+            forged[field][rng.randrange(2)] += rng.choice([-1, 1, 2])
+        elif field == "hyper":
+            forged[field][rng.choice(["beta1", "beta2", "eps"])] = rng.choice(
+                ["0.1", "0.9", "1", "-0.1", "x", "0.4"]
+            )
+        else:
+            forged[field] = rng.choice([5, 20, 100, "x"])
+        if forged == record:
+            continue
+        found = []
+        for check in (iid_check.check, iid.verify):
+            try:
+                check(forged)
+                found.append(True)
+            except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
+                found.append(False)
+        assert found[0] == found[1], forged
+        passed += found[0]
+    assert 0 < passed < 40
