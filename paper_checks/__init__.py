@@ -28,9 +28,9 @@ from paper_checks import (
 from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
 from paper_checks.efficientadam2023 import quantizers, speed
-from paper_checks.networks import curvature, messages, phase, transformers
 from paper_checks.hunter import claims as hunter
 from paper_checks.hunter import cycles
+from paper_checks.networks import curvature, messages, phase, transformers
 from paper_checks.qadam2021 import bias, constants, feedback
 from paper_checks.reddi2018 import experiment, theory
 from paper_checks.reddi2018 import theorems as of_reddi2018

@@ -10,9 +10,9 @@ import numpy as np
 
 import theory_sim as ts
 from paper_checks.networks.ends import EDGE, Array, at_an_edge, ending, half_width, lost, tuned
-from theory_sim.networks.spectra import densities, jensen_shannon
 from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, undecided
 from theory_sim.nouns.training import Training
+from theory_sim.wire.networks.spectra import densities, jensen_shannon
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from theory_sim.networks.spectra import densities, jensen_shannon
 from theory_sim.nouns.training import Training
+from theory_sim.wire.networks.spectra import densities, jensen_shannon
 
 torch = pytest.importorskip("torch", reason='networks need torch: pip install "theory-sim[networks]"')
 pytest.importorskip("sklearn", reason='networks need scikit-learn: pip install "theory-sim[networks]"')
 
-from theory_sim.networks import models, probes, update
-from theory_sim.networks.curvature import hessian, lanczos, preconditioned
+from theory_sim.wire.networks import models, probes, update
+from theory_sim.wire.networks.curvature import hessian, lanczos, preconditioned
 
 TINY = {"width": 1}  # 64 + 1 + 10 + 10 = 85 parameters
 

@@ -15,7 +15,7 @@ from theory_sim.nouns.training import Training
 torch = pytest.importorskip("torch", reason='networks need torch: pip install "theory-sim[networks]"')
 pytest.importorskip("sklearn", reason='networks need scikit-learn: pip install "theory-sim[networks]"')
 
-from theory_sim.networks import data, loop, models, timing, update
+from theory_sim.wire.networks import data, loop, models, timing, update
 from theory_sim.wire.torch_bridge import torch_optimizer
 
 TEXT = {"width": 8, "depth": 1, "context": 8}

@@ -19,7 +19,7 @@ from theory_sim.nouns.sweep import Axis, Sweep
 if TYPE_CHECKING:
     import xarray as xr
 
-    from theory_sim.networks.job import Job
+    from theory_sim.wire.networks.job import Job
 
 NETWORKS = ("mlp", "cnn", "transformer")
 PROBES = ("sharpness", "smoothness", "spectrum")
@@ -34,7 +34,7 @@ class Training:
     Parameters
     ----------
     network : {"mlp", "cnn", "transformer"}
-        See `theory_sim.networks.models`: the first two learn digits, the last the characters of a text.
+        See `theory_sim.wire.networks.models`: the first two learn digits, the last the characters of a text.
     optimizer : Optimizer
         A rule; messages, if it has some, are those of one worker, one for each parameter of the network.
     axes : mapping of str to sequence of float
@@ -48,7 +48,7 @@ class Training:
     checkpoints : sequence of int
         Numbers of updates, from 0, after which the loss is recorded; T always is.
     probe : {"sharpness", "smoothness", "spectrum"}, optional
-        What is measured beside the loss at checkpoints; see `theory_sim.networks.probes`.
+        What is measured beside the loss at checkpoints; see `theory_sim.wire.networks.probes`.
     sizes : mapping of str to int
         Arguments of the constructor of the network.
     samples : int
@@ -158,7 +158,7 @@ class Training:
 
     def on(self, device: str) -> Job:
         """Return what is run on a device of torch; a run elsewhere has another digest."""
-        from theory_sim.networks.job import Job
+        from theory_sim.wire.networks.job import Job
 
         return Job(self, device)
 

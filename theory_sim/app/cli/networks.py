@@ -41,7 +41,7 @@ def networks(names: tuple[str, ...], tier: str, device: str, cells: int | None, 
     Training("mlp", catalogue.build_optimizer("adam")).require()
     _require_device(device)
     if cells is not None:
-        from theory_sim.networks.timing import compare
+        from theory_sim.wire.networks.timing import compare
 
         found = compare(cells, device=device)
         click.echo(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.networks.data import CHARACTERS, Array, Data, digits, normals, text
+from theory_sim.wire.networks.data import CHARACTERS, Array, Data, digits, normals, text
 
 Tensors = Mapping[str, Any]
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 import theory_sim as ts
-from theory_sim.networks.data import Sampler
-from theory_sim.networks.loop import train
-from theory_sim.networks.models import mlp
 from theory_sim.nouns.training import Training
+from theory_sim.wire.networks.data import Sampler
+from theory_sim.wire.networks.loop import train
+from theory_sim.wire.networks.models import mlp
 
 _LR = (1e-4, 1e-1)
 

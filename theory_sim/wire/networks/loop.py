@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.func import vmap
 
-from theory_sim.networks.data import Array, Data, Sampler
-from theory_sim.networks.models import MODELS
-from theory_sim.networks.probes import PROBES, State
-from theory_sim.networks.update import Mover, stacked
+from theory_sim.wire.networks.data import Array, Data, Sampler
+from theory_sim.wire.networks.models import MODELS
+from theory_sim.wire.networks.probes import PROBES, State
+from theory_sim.wire.networks.update import Mover, stacked
 
 if TYPE_CHECKING:
     from theory_sim.nouns.training import Training

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.engine.store import Store
-from theory_sim.networks.data import text
 from theory_sim.rules.digest import digest
+from theory_sim.wire.networks.data import text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,7 +88,7 @@ class Job:
         records = None if kept is None else kept.read(0, 0, 1)
         if records is None:
             self.training.require()
-            from theory_sim.networks.loop import train
+            from theory_sim.wire.networks.loop import train
 
             records = train(self.training, self.device, threads, progress)
             if kept is not None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from theory_sim.networks.curvature import Array, Losses, hessian, lanczos, preconditioned
-from theory_sim.networks.data import normals
-from theory_sim.networks.models import Model
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.wire.networks.curvature import Array, Losses, hessian, lanczos, preconditioned
+from theory_sim.wire.networks.data import normals
+from theory_sim.wire.networks.models import Model
 
 _NODES = {"sharpness": 24, "spectrum": 32}  # products with the Hessian
 _DRAWS = 4  # start vectors of a block, whose quadratures are averaged
