@@ -524,7 +524,7 @@ def test_one_coordinate_is_kept_whole_or_not_at_all() -> None:
 
 def test_tensors_are_rescaled_as_lanes_are() -> None:
     pytest.importorskip("torch")
-    from theory_sim.wire.torch_bridge import torch_optimizer
+    from theory_sim.torch_bridge import torch_optimizer
 
     for constructor in cautious.OPTIMIZERS:
         method = constructor(0.02, rescale=True)

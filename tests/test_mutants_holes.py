@@ -165,7 +165,7 @@ def test_what_may_be_zero_is_not_negative() -> None:
 
 def test_two_messages_of_a_step_have_numbers_of_their_own() -> None:
     torch = pytest.importorskip("torch")
-    bridge = importlib.import_module("theory_sim.wire.torch_bridge")
+    bridge = importlib.import_module("theory_sim.torch_bridge")
     twins = [torch.linspace(0.1, 1.0, 32, requires_grad=True) for _ in range(2)]
     optimizer = bridge.QuantizedAdam(twins, 0.01, (0.0, 0.0), 1.0, compressor=qsgd(2))
     for tensor in twins:

@@ -17,7 +17,7 @@ import torch
 import theory_sim as ts
 from counterexamples import quantized
 from theory_sim import compressors
-from theory_sim.wire.torch_bridge import QuantizedAdam
+from theory_sim.torch_bridge import QuantizedAdam
 
 SHAPES = ((3, 4), (5,), ())
 
@@ -180,6 +180,6 @@ def test_betas_are_two_numbers() -> None:
 
 
 def test_without_torch_the_extra_is_named() -> None:
-    code = "import sys; sys.modules['torch'] = None; import theory_sim.wire.torch_bridge"
+    code = "import sys; sys.modules['torch'] = None; import theory_sim.torch_bridge"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert 'install it with pip install "theory-sim[torch]".' in done.stderr.splitlines()[-1]

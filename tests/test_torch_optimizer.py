@@ -22,7 +22,7 @@ from theory_sim.engine import evaluate
 from theory_sim.nouns import noise
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules.language import largest, norm, total
-from theory_sim.wire.torch_bridge import QuantizedAdam, torch_optimizer
+from theory_sim.torch_bridge import QuantizedAdam, torch_optimizer
 
 STEPS = 200
 

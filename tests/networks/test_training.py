@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason='networks need torch: pip install "t
 pytest.importorskip("sklearn", reason='networks need scikit-learn: pip install "theory-sim[networks]"')
 
 from theory_sim.wire.networks import data, loop, models, timing, update
-from theory_sim.wire.torch_bridge import torch_optimizer
+from theory_sim.torch_bridge import torch_optimizer
 
 TEXT = {"width": 8, "depth": 1, "context": 8}
 

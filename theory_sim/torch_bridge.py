@@ -26,7 +26,7 @@ try:
     import torch
 except ImportError as error:
     raise ImportError(
-        'theory_sim.wire.torch_bridge needs torch; install it with pip install "theory-sim[torch]".'
+        'theory_sim.torch_bridge needs torch; install it with pip install "theory-sim[torch]".'
     ) from error
 
 _names = cache(names)
