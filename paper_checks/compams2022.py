@@ -152,7 +152,8 @@ TWO_SERVER, TWO_SIGN, TWO_LOCAL = (
         ("local", efficient_adam(0.1, up=identity(), **_ADAM)),
     )
 )
-_THREE = {**_HALVES, "axes": {"sigma": (0.1, 1.0, 10.0)}, "workers": 3}
+# The mean of half a run at sigma = 10 has a standard deviation of some .012 over seeds: .01 is four standard errors.
+_THREE = {**_HALVES, "axes": {"sigma": (0.1, 1.0, 10.0)}, "seeds": 21, "workers": 3}
 _EQUAL = different_workers((1.0, 1.0, 1.0), (0.0, 0.0, 3.0))
 THREE = Sweep(
     _EQUAL, comp_ams(0.1, up=identity(), amsgrad=False, **_ADAM), name="compams2022.three_server", **_THREE
@@ -296,7 +297,8 @@ DEVIATIONS = ledger(
         "With different objectives local moments settle where sum f_j'/sqrt(f_j'^2 + sigma_j^2) = 0: with "
         "curvatures 10 and 1 and centers 1 and -1 at (10 r - 1)/(10 r + 1), r the ratio of the noises, "
         "correct at equal noise by coincidence. Server moments stay at 9/11. With little noise the balance "
-        "of signs is flat and a run does not settle in 60,000 steps, so the first worker has sigma = 10.",
+        "of signs is flat and a run does not settle in 60,000 steps, so the first worker has sigma = 10. Three "
+        "workers run 21 seeds: with 4, one of seven fresh entropies was .011 off where .01 is allowed.",
         "QC23",
     ),
     (
