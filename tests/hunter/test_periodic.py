@@ -161,14 +161,14 @@ def test_exit_statuses(tmp_path: Path) -> None:
 
     assert status("amsgrad") == 3
     assert status("adam", "--max-period", "2", "--max-height", "50") == 2
-    assert status("adam", "--class", "orbits") == 1
+    assert status("adam", "--class", "heavy") == 1
     assert status("nothing") == 1
     assert status() == 1
     forged = tmp_path / "forged.json"
     forged.write_text("{}")
     assert status("--verify", str(forged)) == 1
-    said = CliRunner().invoke(main, ["hunt", "adam", "--class", "orbits"]).output
-    assert "Unknown class 'orbits'" in said
+    said = CliRunner().invoke(main, ["hunt", "adam", "--class", "heavy"]).output
+    assert "Unknown class 'heavy'" in said
 
 
 def test_the_sequence_is_a_problem_of_the_catalogue() -> None:
