@@ -248,8 +248,21 @@ CLAIMS = [
     it_cycles_on_well_conditioned_functions,
 ]
 
-DEVIATIONS = ledger(
-    "goujaud2023",
-    ("cycles", "A semidefinite programme decides about a cycle.", "Averaged over the rotations of the cycle, its Gram "
-     "matrix is circulant, and a linear programme in Fourier weights decides.", "region"),
-)  # fmt: skip
+DEVIATIONS = [
+    *ledger(
+        "goujaud2023",
+        ("cycles", "A semidefinite programme decides about a cycle.", "Averaged over the rotations of the cycle, its Gram "
+         "matrix is circulant, and a linear programme in Fourier weights decides.", "region"),
+    ),
+    *ledger(
+        "lessard2016",
+        ("Section 4.6", "The paper runs the method from starts near the cycle.", "The three points, recalled, are mapped "
+         "exactly in rationals.", "cycle"),
+    ),
+    *ledger(
+        "bock2022",
+        ("2-cycles", "The paper treats Adam's 2-cycles on quadratics for all hyperparameters; its text was not at hand.",
+         "Existence and multipliers are derived here from the rule, without bias correction and with eps = 0.", "cycle",
+         "stability"),
+    ),
+]  # fmt: skip
