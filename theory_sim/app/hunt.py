@@ -61,7 +61,7 @@ def hunt(
     seconds : float
         After which nothing new is begun.
     strength : float
-        Steps in units of lr that the strong example should move x the wrong way per step.
+        Steps in units of lr that the strong example should move x the wrong way per step; 0: none is looked for.
     seed : int
         Of the relaxation and of annealing.
     mu, L : exact number
