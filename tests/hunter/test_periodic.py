@@ -32,6 +32,7 @@ def test_the_smallest_of_reddi_is_found() -> None:
     found = ts.hunt("adam:beta1=0,beta2=0.1", max_period=3)
     assert (found.status, found.front[0].gradients) == (0, (3, -1, -1))
     assert "enumeration" in found.front[0].how
+    assert found.front[0].verify().startswith("S = 1 > 0 > D")
     assert found.strong is not None
     assert found.strong.strength >= 0.01
 
@@ -174,6 +175,8 @@ def test_exit_statuses(tmp_path: Path) -> None:
     assert status("adam", "--class", "heavy") == 1
     assert status("nothing") == 1
     assert status() == 1
+    assert status("adam", "--max-period", "three") == 1
+    assert status("adam", "--out", "/dev/null/hit") == 1
     forged = tmp_path / "forged.json"
     forged.write_text("{}")
     assert status("--verify", str(forged)) == 1

@@ -22,7 +22,20 @@ CLASSES = {
 }
 
 
-@main.command()
+class _Hunt(click.Command):
+    """Has exit status 1 for wrong options too: 2 means that nothing was found."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **extra)
+        except click.UsageError as error:
+            error.exit_code = 1
+            raise
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@main.command(cls=_Hunt)
 @click.argument("spec", required=False)
 @click.option(
     "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign, iid or orbits."
@@ -89,8 +102,8 @@ def hunt(
                 )  # fmt: skip
             bounds = f"period <= {max_period}, height <= {max_height} and {seconds:g} s"
             status = _told(found, bounds, out)
-    except (ValueError, ImportError) as error:
-        raise click.ClickException(str(error)) from error  # exit status 1: 2 means that nothing was found
+    except (ValueError, ImportError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     sys.exit(status)
 
 
