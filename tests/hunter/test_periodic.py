@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import theory_sim as ts
 from theory_sim.app.cli import main
 from theory_sim.app.hunt import build
-from theory_sim.hunter import blackbox, certificate, reduction
+from theory_sim.hunter import blackbox, certificate, check, reduction
 from theory_sim.hunter.candidates import Candidates
 from theory_sim.hunter.steady import steady
 from theory_sim.nouns.optimizer import Optimizer
@@ -198,6 +198,19 @@ def test_the_sequence_is_a_problem_of_the_audit() -> None:
 
     name = "sequences.periodic:gradients=(22,-6,-15),x0=-1"
     assert _names(f"{name},shi.periodic") == [name, "shi.periodic"]
+
+
+def test_powers_of_a_user_rule_reach_the_checker() -> None:
+    def belief(
+        g: float, lr: float, beta1: float, beta2: float, x: float, m: float, s: float
+    ) -> tuple[float, ...]:
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * (g - m) ** 2
+        return x - lr * m / s**0.5, m, s
+
+    mine = Optimizer("mine", belief, hyper={"beta1": 0.9, "beta2": 0.99}, rows=("m", "s"))
+    record = certificate.make(mine, "mine.py:mine", steady(mine), (3782, -1785, -1996))
+    assert check.check(record).startswith("S = 1 > 0 > D")
 
 
 def test_a_user_optimizer_is_named_by_its_file_only() -> None:

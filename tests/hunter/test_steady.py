@@ -160,6 +160,7 @@ def test_algebra() -> None:
     assert make("+", a, make("-", b, a)) is b
     assert make("*", a, ZERO) is ZERO
     assert make("/", a, a) is ONE
+    assert make("**", a, number(2.0)) is make("*", a, a)
     assert affine(make("+", make("*", a, b), b), "a") == (b, b)
     assert affine(make("*", a, a), "a") is None
     with pytest.raises(ValueError, match="no limit"):

@@ -27,12 +27,12 @@ class _Hunt(click.Command):
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         try:
-            return super().make_context(*arguments, **extra)
+            made: click.Context = super().make_context(*arguments, **extra)
         except click.UsageError as error:
-            error.exit_code = 1
-            raise
+            raise click.ClickException(error.format_message()) from error
         except ValueError as error:
             raise click.ClickException(str(error)) from error
+        return made
 
 
 @main.command(cls=_Hunt)
