@@ -335,7 +335,7 @@ def proofs_with_replacement() -> Evidence:
     operators with rounding outwards."""
     parts = []
     for beta2, wrong in ((0.9, True), (0.95, True), (0.99, False)):
-        found = iid.bracket((10, -1), (1, 9), 0.9, beta2, grid=4000 if beta2 < 0.99 else 16_000)
+        found = iid.bracket((10, -1), (1, 9), 0.9, beta2, grid=4000 if beta2 < 0.99 else 6000)
         note = f"mean drift at beta2 = {beta2} in [{found.low:.4f}, {found.high:.4f}]"
         parts.append(at_most(found.high, 0.0, note) if wrong else at_least(found.low, 0.0, note))
     return all_of(parts)

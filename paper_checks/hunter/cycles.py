@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from paper_checks.hunter import data
-from theory_sim.hunter import cycle_check, gram, line, sign
+from theory_sim.hunter import cycle_check, gram, line, orbits, sign
 from theory_sim.hunter.linear import Momentum, polyak, standard
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 
@@ -197,7 +197,47 @@ def sign_methods_sweep_far_beyond_their_step(tier: str) -> Evidence:
     return all_of(parts)
 
 
+@claim("bock2022.cycle", "2-cycles", "exact", constants="derived")
+def adam_has_a_two_cycle_on_every_quadratic() -> Evidence:
+    """Without bias correction, with eps = 0 and a constant step size lr Adam has on c x^2/2 a 2-cycle between +A lr and
+    -A lr, A = (1 - beta1)/(2 (1 + beta1)), for every c > 0, beta1 and beta2: its own rule in symbols."""
+    import sympy
+
+    q1, q2, c = sympy.symbols("q1 q2 c", positive=True)  # beta = q/(1 + q) is any number in (0, 1)
+    beta1, beta2 = q1 / (1 + q1), q2 / (1 + q2)
+    general = orbits.missed(beta1, beta2, (1 - beta1) / (2 * (1 + beta1)), c)
+    wider = orbits.missed(Fraction(1, 2), Fraction(9, 10), Fraction(1, 5))
+    return all_of(
+        [
+            at_most(float(sum(one != 0 for one in general)), 0.0, "of x, m, v, how many do not come back"),
+            at_least(
+                float(sum(one != 0 for one in wider)), 1.0, "the same at another amplitude, 1/5 for 1/6"
+            ),
+        ]
+    )
+
+
+@claim("bock2022.stability", "2-cycles", "exact", constants="derived")
+def the_cycle_attracts_for_small_momentum_only() -> Evidence:
+    """The 2-cycle attracts for beta1 = 0, where its largest multiplier is beta2, and for (0.1, 0.999), and repels for
+    (0.9, 0.999), (0.9, 0.99) and (0.5, 0.9): eigenvalues of the two-step map in balls."""
+    parts = []
+    for beta1, beta2, attracts in (
+        ("0", "0.9", True), ("0", "0.999", True), ("0.1", "0.999", True),
+        ("0.9", "0.999", False), ("0.9", "0.99", False), ("0.5", "0.9", False),
+    ):  # fmt: skip
+        found = orbits.multipliers(beta1, beta2)
+        low, high = found.sizes[-1]
+        note = f"largest multiplier at ({beta1}, {beta2})"
+        parts.append(at_most(high, 1.0, note) if attracts else at_least(low, 1.0, note))
+        if beta1 == "0":
+            parts.append(within(high, float(beta2), 1e-12, f"{note}, which is beta2"))
+    return all_of(parts)
+
+
 CLAIMS = [
+    adam_has_a_two_cycle_on_every_quadratic,
+    the_cycle_attracts_for_small_momentum_only,
     sign_methods_sweep_far_beyond_their_step,
     the_heavy_ball_cycles_at_condition_number_25,
     roots_of_unity_are_the_first_mode,
@@ -208,8 +248,21 @@ CLAIMS = [
     it_cycles_on_well_conditioned_functions,
 ]
 
-DEVIATIONS = ledger(
-    "goujaud2023",
-    ("cycles", "A semidefinite programme decides about a cycle.", "Averaged over the rotations of the cycle, its Gram "
-     "matrix is circulant, and a linear programme in Fourier weights decides.", "region"),
-)  # fmt: skip
+DEVIATIONS = [
+    *ledger(
+        "goujaud2023",
+        ("cycles", "A semidefinite programme decides about a cycle.", "Averaged over the rotations of the cycle, its Gram "
+         "matrix is circulant, and a linear programme in Fourier weights decides.", "region"),
+    ),
+    *ledger(
+        "lessard2016",
+        ("Section 4.6", "The paper runs the method from starts near the cycle.", "The three points, recalled, are mapped "
+         "exactly in rationals.", "cycle"),
+    ),
+    *ledger(
+        "bock2022",
+        ("2-cycles", "The paper treats Adam's 2-cycles on quadratics for all hyperparameters; its text was not at hand.",
+         "Existence and multipliers are derived here from the rule, without bias correction and with eps = 0.", "cycle",
+         "stability"),
+    ),
+]  # fmt: skip

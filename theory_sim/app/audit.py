@@ -253,7 +253,7 @@ def _bouts(problems: str | Iterable[Any]) -> list[Bout]:
 def _names(text: str) -> list[str]:
     """Split names at commas, but not the arguments of one: a part ``name=value`` belongs to what precedes it."""
     found: list[str] = []
-    for part in filter(None, text.split(",")):
+    for part in filter(None, catalogue.COMMA.split(text)):
         if found and "=" in part.partition(":")[0]:
             found[-1] += f",{part}"
         else:

@@ -96,7 +96,7 @@ def select_claims(names: tuple[str, ...]) -> list[Claim]:
     return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
 
 
-_COMMA = re.compile(r",(?![^(\[]*[)\]])")  # outside of brackets
+COMMA = re.compile(r",(?![^(\[]*[)\]])")  # outside of brackets
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
 
 
@@ -128,7 +128,7 @@ def arguments(text: str, owner: str = "", names: Sequence[str] = ()) -> dict[str
         For a part that is not ``name=value``.
     """
     out: dict[str, Any] = {}
-    for part in filter(None, _COMMA.split(text)):
+    for part in filter(None, COMMA.split(text)):
         name, equals, value = part.partition("=")
         if not (name.strip() and equals and value.strip()):
             bare = names and not equals and name.strip() not in names

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from theory_sim.hunter.cycles import Cycles
     from theory_sim.hunter.periodic import Hunt
 
-CLASSES = ("periodic", "line", "gram", "sign", "iid")
+CLASSES = ("periodic", "line", "gram", "sign", "iid", "orbits")
 MINIMISE = ("period,height", "strength")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -47,12 +47,13 @@ def hunt(
     optimizer : str or Optimizer
         ``"adam:beta2=0.99"`` of this suite, ``"path/to/file.py:name"`` of an Optimizer or of a function that
         returns one, or an Optimizer.
-    cls : {"periodic", "line", "gram", "sign", "iid"}
+    cls : {"periodic", "line", "gram", "sign", "iid", "orbits"}
         line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
         mu-strongly convex, L-smooth functions, of one variable or of any number.  sign: the widest sweep to and fro of
         a sign method (signsgd, signum, lion) on such functions of one variable, in units of its step size.  iid: the
         fewest components n of slopes n, -1, ..., -1, drawn with replacement, on which adam or rmsprop with beta2 <=
-        0.995 drifts the wrong way; `max_period` bounds n.
+        0.995 drifts the wrong way; `max_period` bounds n.  orbits: the 2-cycle of uncorrected adam or rmsprop with
+        eps = 0 and a constant step size on every quadratic, and whether it attracts.
     minimise : {"period,height", "strength"}
         The Pareto front of the smallest ones, or only the one that moves x fastest.
     max_period, max_height : int
@@ -60,7 +61,7 @@ def hunt(
     seconds : float
         After which nothing new is begun.
     strength : float
-        Steps in units of lr that the strong example should move x the wrong way per step.
+        Steps in units of lr that the strong example should move x the wrong way per step; 0: none is looked for.
     seed : int
         Of the relaxation and of annealing.
     mu, L : exact number
@@ -93,6 +94,8 @@ def hunt(
     checks.count("max_height", max_height, 1, 10**12)
     checks.number("seconds", seconds, 0.0, open_low=True)
     checks.number("strength", strength, 0.0)
+    if cls == "orbits":
+        return cycles.two_cycle(_optimizer(optimizer)[0])
     if cls == "iid":
         return cycles.draws(_optimizer(optimizer)[0], max_period)
     if cls != "periodic":
@@ -167,7 +170,7 @@ def verify(path: Path) -> str:
     """
     import json
 
-    from theory_sim.hunter import certificate, gram, iid, line, sign
+    from theory_sim.hunter import certificate, gram, iid, line, orbits, sign
 
     try:
         record = json.loads(path.read_text())
@@ -180,4 +183,6 @@ def verify(path: Path) -> str:
         return sign.verify(record)
     if kind == "iid":
         return iid.verify(record)
+    if kind == "orbits":
+        return orbits.verify(record)
     return gram.verify(record) if kind == "gram" else certificate.verify(record, build)

@@ -91,6 +91,16 @@ class Counterexample:
         whole = min(max(needed, 1000.0), float(_LONGEST))
         return self.period * math.ceil(whole / self.period)
 
+    def verify(self) -> str:
+        """Recompute the certificate with the optimizer's own rule and say in one line what was found.
+
+        Raises
+        ------
+        Refused
+            If it does not hold.
+        """
+        return certificate.verify(dict(self.certificate), lambda name, words: self.optimizer)
+
     def code(self) -> str:
         """Return a program of numpy that runs the limit system from the best point and prints where x ends."""
         system, g = self.system, list(self.gradients)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim.hunter import gram, iid, line, sign
+from theory_sim.hunter import gram, iid, line, orbits, sign
 from theory_sim.hunter.certificate import Refused, decimal
 from theory_sim.hunter.linear import momentum
 from theory_sim.nouns.optimizer import Optimizer
@@ -19,6 +19,7 @@ CHECKERS = {
     "gram": "cycle_check.py",
     "sign": "sweep_check.py",
     "iid": "iid_check.py",
+    "orbits": "orbit_check.py",
 }
 
 
@@ -29,7 +30,7 @@ class Cycles:
     Parameters
     ----------
     optimizer : Optimizer
-    cls : {"line", "gram", "sign", "iid"}
+    cls : {"line", "gram", "sign", "iid", "orbits"}
     front : tuple of mapping
         Certificates: of the shortest cycle, the widest sweep, or the law with the fewest components.
     searched : tuple of str
@@ -118,6 +119,30 @@ def draws(optimizer: Optimizer, most: int) -> Cycles:
     hyper = [decimal(optimizer.hyper.get(one, 0.0)) for one in ("beta1", "beta2", "eps_outside")]
     found, said = iid.hunt(hyper[0], hyper[1], hyper[2], most)
     return Cycles(optimizer, "iid", (found,) if found is not None else (), tuple(said))
+
+
+def two_cycle(optimizer: Optimizer) -> Cycles:
+    """Return the 2-cycle on quadratics, with its multipliers.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer is not Adam without bias correction, or RMSProp, with eps = 0.
+    """
+    name = optimizer.family.__name__ if optimizer.family is not None else ""
+    hyper, corrected = optimizer.hyper, optimizer.variant.get("bias_correction") == "true"
+    if name not in ("adam", "rmsprop") or hyper["eps_inside"] or hyper["eps_outside"] or corrected:
+        raise ValueError(
+            f"{optimizer.name} is not of the class orbits, which takes rmsprop and adam:bias_correction=false with eps=0."
+        )
+    betas = decimal(hyper.get("beta1", 0.0)), decimal(hyper["beta2"])
+    record, found = orbits.certificate(*betas), orbits.multipliers(*betas)
+    orbits.verify(record)
+    words = {True: "attracts", False: "repels", None: "neither provably attracts nor repels"}
+    sizes = ", ".join(f"{high:.6g}" for _, high in found.sizes)
+    return Cycles(
+        optimizer, "orbits", (record,), (f"it {words[found.attracts]}: multipliers of size {sizes}",)
+    )
 
 
 def _sweep(optimizer: Optimizer, kappa: Fraction) -> Cycles:

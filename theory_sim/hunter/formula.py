@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from theory_sim.rules.trace import Expression
@@ -115,6 +116,11 @@ def _simple(operation: str, parts: tuple[Formula, ...]) -> Formula | None:
                 if a is ZERO and _finite(b)
                 else None
             )
+        case "**":
+            if b.value == 0.5:
+                return make("sqrt", a)
+            if b.value in (1.0, 2.0, 3.0, 4.0):  # so that squares are seen as such
+                return reduce(lambda one, other: make("*", one, other), [a] * int(b.value))
         case "neg":
             if a.operation == "where":
                 return make("where", a.parts[0], make("neg", a.parts[1]), make("neg", a.parts[2]))

@@ -45,7 +45,7 @@ class Limits:
     seconds : float
         After which nothing new is begun.
     strength : float
-        What the strong example should have.
+        What the strong example should have; 0: none is looked for.
     """
 
     period: int = 6
@@ -337,9 +337,8 @@ def hunt(
     name : str
         How certificates name it.
     limits : Limits
-    minimise : {"period,height", "strength", "margin"}
-        The Pareto front of the smallest; only the strongest; or of each period the one with the largest
-        S / max|g|, which is the lowest one where sums are 1.
+    minimise : {"period,height", "strength"}
+        The Pareto front of the smallest, or only the strongest.
     seed : int
         Of the relaxation and of annealing.
     progress : callable
@@ -369,7 +368,8 @@ def hunt(
                 below = found.height
             if below <= 1:
                 break
-    strong = search.strong() if front or minimise == "strength" else None
+    wanted = minimise == "strength" or (front and limits.strength > 0.0)
+    strong = search.strong() if wanted else None
     if minimise == "strength" and strong is not None:
         front = [strong]
     return Hunt(

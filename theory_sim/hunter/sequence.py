@@ -25,13 +25,13 @@ def distance_to_corner(x: float, optimum: float) -> float:
 
 
 @family
-def periodic(gradients: tuple[float, ...], *, x0: float = 0.0) -> Problem:
+def periodic(gradients: tuple[float, ...] = (3.0, -1.0, -1.0), *, x0: float = 0.0) -> Problem:
     """f_t(x) = g_t x on [-1, 1] with a periodic sequence g, for instance gradients=(3,-1,-1).
 
     Parameters
     ----------
     gradients : tuple of float
-        One period; their sum is not 0.
+        One period; their sum is not 0.  Default: the sequence of Reddi et al. 2018, Theorem 1, with C = 3.
     x0 : float
         Start x_1.
     """

@@ -141,6 +141,8 @@ _TABLE = [
     Paper("lessard2016", "Lessard, L. and Recht, B. and Packard, A.",
           "Analysis and Design of Optimization Algorithms via Integral Quadratic Constraints",
           "SIAM Journal on Optimization 26", 2016, "1408.3595"),
+    Paper("bock2022", "Bock, S. and Wei{\\ss}, M. G.", "Non-Convergence and Limit Cycles in the Adam Optimizer",
+          "arXiv", 2022, "2210.02070"),
     Paper("goujaud2023", "Goujaud, B. and Taylor, A. and Dieuleveut, A.",
           "Provable Non-Accelerations of the Heavy-Ball Method", "arXiv", 2023, "2307.11291"),
     Paper("bernstein2018", "Bernstein, J. and Wang, Y.-X. and Azizzadenesheli, K. and Anandkumar, A.",

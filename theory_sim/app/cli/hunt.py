@@ -16,15 +16,29 @@ CLASSES = {
     "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
     "line": "cycles on mu-strongly convex, L-smooth functions of one variable",
     "sign": "sweeps over [-A lr, A lr] on mu-strongly convex, L-smooth functions of one variable",
+    "orbits": "2-cycles on c x^2/2 for every c > 0, with a constant step size",
     "iid": "slopes n, -1, ..., -1 drawn with replacement, vanishing steps; the mean drift at stationarity",
     "gram": "cycles on mu-strongly convex, L-smooth functions of any dimension",
 }
 
 
-@main.command()
+class _Hunt(click.Command):
+    """Has exit status 1 for wrong options too: 2 means that nothing was found."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        try:
+            made: click.Context = super().make_context(*arguments, **extra)
+        except click.UsageError as error:
+            raise click.ClickException(error.format_message()) from error
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+        return made
+
+
+@main.command(cls=_Hunt)
 @click.argument("spec", required=False)
 @click.option(
-    "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign or iid."
+    "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign, iid or orbits."
 )
 @click.option(
     "--minimise", default="period,height", show_default=True, help="Or strength: only the most visible one."
@@ -68,7 +82,8 @@ def hunt(
     SPEC is one of ours       adam:beta1=0.9,beta2=0.999
     or one of your own        path/to/file.py:name
     of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
-    of the class sign one of signsgd, signum and lion, of the class iid adam or rmsprop
+    of the class sign one of signsgd, signum and lion, of the classes iid
+    and orbits adam or rmsprop
 
     Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
     """
@@ -87,8 +102,8 @@ def hunt(
                 )  # fmt: skip
             bounds = f"period <= {max_period}, height <= {max_height} and {seconds:g} s"
             status = _told(found, bounds, out)
-    except (ValueError, ImportError) as error:
-        raise click.ClickException(str(error)) from error  # exit status 1: 2 means that nothing was found
+    except (ValueError, ImportError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     sys.exit(status)
 
 
@@ -115,6 +130,9 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":
         for record in found.front:
+            if record["class"] == "orbits":
+                click.echo(f"a cycle between {record['amplitude']} lr and -{record['amplitude']} lr")
+                continue
             if "grid" in record:
                 click.echo(
                     f"a law of {record['gradients'][0]} components: {record['gradients'][0]}, and else -1"
