@@ -15,8 +15,8 @@ from theory_sim.nouns.training import Training
 torch = pytest.importorskip("torch", reason='networks need torch: pip install "theory-sim[networks]"')
 pytest.importorskip("sklearn", reason='networks need scikit-learn: pip install "theory-sim[networks]"')
 
-from theory_sim.wire.networks import data, loop, models, timing, update
 from theory_sim.torch_bridge import torch_optimizer
+from theory_sim.wire.networks import data, loop, models, timing, update
 
 TEXT = {"width": 8, "depth": 1, "context": 8}
 
