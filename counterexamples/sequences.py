@@ -7,7 +7,7 @@ differences of consecutive checkpoints.
 from __future__ import annotations
 
 from theory_sim import checks
-from theory_sim.hunter.sequence import periodic
+from theory_sim.evidence.hunter.sequence import periodic
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem

@@ -84,7 +84,7 @@ def draw_cycles(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.
     """The shortest cycle of the heavy ball over step size and momentum."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    from theory_sim.hunter.linear import polyak
+    from theory_sim.evidence.hunter.linear import polyak
 
     (ax,) = axes
     periods = np.array(data.data()["cycles"], dtype=float)

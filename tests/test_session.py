@@ -25,10 +25,10 @@ def test_a_sweep_is_run_once_and_read_by_the_others(tmp_path: Path, monkeypatch:
     count = 0
     original = execute.run_chunk
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **options: Any) -> Any:
         nonlocal count
         count += 1
-        return original(*args)
+        return original(*args, **options)
 
     monkeypatch.setattr(execute, "run_chunk", counted)
     # The lock belongs to an open file, so threads exclude each other as processes do.

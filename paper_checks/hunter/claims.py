@@ -17,10 +17,10 @@ import numpy as np
 
 import theory_sim as ts
 from paper_checks.hunter import data
-from theory_sim.hunter import certificate, iid, orbit
-from theory_sim.hunter.candidates import Candidates
-from theory_sim.hunter.sequence import periodic
-from theory_sim.hunter.steady import steady
+from theory_sim.evidence.hunter import certificate, iid, orbit
+from theory_sim.evidence.hunter.candidates import Candidates
+from theory_sim.evidence.hunter.sequence import periodic
+from theory_sim.evidence.hunter.steady import steady
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.sweep import Sweep

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from paper_checks.hunter import data
-from theory_sim.hunter import cycle_check, gram, line, orbits, sign
-from theory_sim.hunter.linear import Momentum, polyak, standard
+from theory_sim.evidence.hunter import cycle_check, gram, line, orbits, sign
+from theory_sim.evidence.hunter.linear import Momentum, polyak, standard
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 
 EDGE = 9.0 + 4.0 * math.sqrt(5.0)  # (2 + sqrt 5)^2

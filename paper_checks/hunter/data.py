@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 import theory_sim as ts
-from theory_sim.hunter import certificate, gram, orbit
-from theory_sim.hunter.candidates import Array, Candidates
-from theory_sim.hunter.linear import Momentum
-from theory_sim.hunter.periodic import Limits, burst, hunt
-from theory_sim.hunter.steady import NoFormula, steady
+from theory_sim.evidence.hunter import certificate, gram, orbit
+from theory_sim.evidence.hunter.candidates import Array, Candidates
+from theory_sim.evidence.hunter.linear import Momentum
+from theory_sim.evidence.hunter.periodic import Limits, burst, hunt
+from theory_sim.evidence.hunter.steady import NoFormula, steady
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
 

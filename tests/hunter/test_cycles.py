@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 import theory_sim as ts
 from theory_sim.app.cli import main
-from theory_sim.hunter import cycle_check, gram, line
-from theory_sim.hunter.certificate import Refused
-from theory_sim.hunter.linear import Momentum, momentum, polyak, standard
+from theory_sim.evidence.hunter import cycle_check, gram, line
+from theory_sim.evidence.hunter.certificate import Refused
+from theory_sim.evidence.hunter.linear import Momentum, momentum, polyak, standard
 
 pytest.importorskip("flint")
 

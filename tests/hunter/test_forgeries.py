@@ -15,8 +15,8 @@ import pytest
 
 import theory_sim as ts
 from theory_sim.app.hunt import build
-from theory_sim.hunter import certificate, check
-from theory_sim.hunter.steady import steady
+from theory_sim.evidence.hunter import certificate, check
+from theory_sim.evidence.hunter.steady import steady
 
 pytest.importorskip("flint")
 

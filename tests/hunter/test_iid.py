@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import theory_sim as ts
 from theory_sim.app.cli import main
-from theory_sim.hunter import iid, iid_check
+from theory_sim.evidence.hunter import iid, iid_check
 
 
 @pytest.mark.parametrize(("beta1", "beta2", "n"), [(0.0, 0.5, 3), (0.9, 0.9, 10), (0.5, 0.9, 4)])

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import theory_sim as ts
 from theory_sim.app.cli import main
-from theory_sim.hunter import orbit_check, orbits
-from theory_sim.hunter.certificate import Refused
+from theory_sim.evidence.hunter import orbit_check, orbits
+from theory_sim.evidence.hunter.certificate import Refused
 
 pytest.importorskip("flint")
 

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 import theory_sim as ts
 from theory_sim.app.cli import main
 from theory_sim.app.hunt import build
-from theory_sim.hunter import blackbox, certificate, check, reduction
-from theory_sim.hunter.candidates import Candidates
-from theory_sim.hunter.steady import steady
+from theory_sim.evidence.hunter import blackbox, certificate, check, reduction
+from theory_sim.evidence.hunter.candidates import Candidates
+from theory_sim.evidence.hunter.steady import steady
 from theory_sim.nouns.optimizer import Optimizer
 
 pytest.importorskip("flint")

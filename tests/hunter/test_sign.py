@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import theory_sim as ts
 from theory_sim.app.cli import main
-from theory_sim.hunter import sign, sweep_check
+from theory_sim.evidence.hunter import sign, sweep_check
 
 
 @pytest.mark.parametrize(

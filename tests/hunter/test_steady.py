@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import theory_sim as ts
-from theory_sim.hunter import blackbox, orbit
-from theory_sim.hunter.candidates import Candidates
-from theory_sim.hunter.certificate import exact
-from theory_sim.hunter.formula import ONE, ZERO, affine, make, name, number
-from theory_sim.hunter.steady import NoFormula, steady
+from theory_sim.evidence.hunter import blackbox, orbit
+from theory_sim.evidence.hunter.candidates import Candidates
+from theory_sim.evidence.hunter.certificate import exact
+from theory_sim.evidence.hunter.formula import ONE, ZERO, affine, make, name, number
+from theory_sim.evidence.hunter.steady import NoFormula, steady
 from theory_sim.nouns.optimizer import Optimizer
 
 pytest.importorskip("flint")

@@ -10,8 +10,8 @@ import pytest
 import theory_sim as ts
 from paper_checks.hunter import claims, cycles, data
 from tests.tampering import fails_on_tampered_grids, nan
-from theory_sim.hunter import gram
-from theory_sim.hunter.linear import Momentum
+from theory_sim.evidence.hunter import gram
+from theory_sim.evidence.hunter.linear import Momentum
 from theory_sim.nouns.claim import Outcome
 
 pytest.importorskip("flint")

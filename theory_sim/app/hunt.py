@@ -13,8 +13,8 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from theory_sim.hunter.cycles import Cycles
-    from theory_sim.hunter.periodic import Hunt
+    from theory_sim.evidence.hunter.cycles import Cycles
+    from theory_sim.evidence.hunter.periodic import Hunt
 
 CLASSES = ("periodic", "line", "gram", "sign", "iid", "orbits")
 MINIMISE = ("period,height", "strength")
@@ -85,8 +85,8 @@ def hunt(
     >>> ts.hunt("adam:beta1=0,beta2=0.1", max_period=3).front[0].gradients  # doctest: +SKIP
     (3, -1, -1)
     """
-    from theory_sim.hunter import blackbox, cycles, periodic, reduction
-    from theory_sim.hunter.steady import NoFormula
+    from theory_sim.evidence.hunter import blackbox, cycles, periodic, reduction
+    from theory_sim.evidence.hunter.steady import NoFormula
 
     checks.known("class", cls, CLASSES)
     checks.known("minimise", minimise, MINIMISE)
@@ -170,7 +170,7 @@ def verify(path: Path) -> str:
     """
     import json
 
-    from theory_sim.hunter import certificate, gram, iid, line, orbits, sign
+    from theory_sim.evidence.hunter import certificate, gram, iid, line, orbits, sign
 
     try:
         record = json.loads(path.read_text())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,13 +128,15 @@ def assemble(
 
 
 @cache
-def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba")}
+def _versions(*more: str) -> dict[str, str]:
+    from importlib import metadata
+
+    return {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba", *more)}
 
 
 def provenance(sweep: Sweep, target: Target | None = None) -> dict[str, str]:
     """Return where a result comes from: versions, digest, objects, order, seeds and tensors, as strings."""
-    versions = _versions() if target is None else {**_versions(), "torch": metadata.version("torch")}
+    versions = _versions() if target is None else _versions("torch")
     return {
         "title": sweep.name or f"{sweep.optimizer.name} on {sweep.problem.name}",
         "source": ", ".join(f"{name} {version}" for name, version in versions.items()),

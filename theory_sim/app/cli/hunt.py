@@ -109,7 +109,7 @@ def hunt(
 
 def _verified(file: Path, spec: str | None) -> int:
     from theory_sim.app.hunt import verify
-    from theory_sim.hunter.certificate import Refused
+    from theory_sim.evidence.hunter.certificate import Refused
 
     if spec is not None:
         raise ValueError(
@@ -125,7 +125,7 @@ def _verified(file: Path, spec: str | None) -> int:
 
 def _told(found: Any, bounds: str, out: Path | None) -> int:
     """Print a result, write its files, and return the exit status."""
-    from theory_sim.hunter import counterexample
+    from theory_sim.evidence.hunter import counterexample
 
     click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":

@@ -15,10 +15,10 @@ from fractions import Fraction
 from typing import Any
 
 from theory_sim import checks
+from theory_sim.evidence.hunter.certificate import Refused
+from theory_sim.evidence.hunter.orbit_check import PROVES
 from theory_sim.exact import balls, rebind, symbols
 from theory_sim.exact.arithmetic import module
-from theory_sim.hunter.certificate import Refused
-from theory_sim.hunter.orbit_check import PROVES
 from theory_sim.optimizers.adam import adam_rule
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from theory_sim import checks
-from theory_sim.hunter.certificate import Refused
-from theory_sim.hunter.cycle_check import PROVES
-from theory_sim.hunter.linear import METHODS, Momentum
+from theory_sim.evidence.hunter.certificate import Refused
+from theory_sim.evidence.hunter.cycle_check import PROVES
+from theory_sim.evidence.hunter.linear import METHODS, Momentum
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim.hunter import gram, iid, line, orbits, sign
-from theory_sim.hunter.certificate import Refused, decimal
-from theory_sim.hunter.linear import momentum
+from theory_sim.evidence.hunter import gram, iid, line, orbits, sign
+from theory_sim.evidence.hunter.certificate import Refused, decimal
+from theory_sim.evidence.hunter.linear import momentum
 from theory_sim.nouns.optimizer import Optimizer
 
 CHECKERS = {

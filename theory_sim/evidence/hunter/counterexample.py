@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.hunter import certificate
-from theory_sim.hunter.candidates import Candidates
-from theory_sim.hunter.sequence import periodic
-from theory_sim.hunter.steady import Steady
+from theory_sim.evidence.hunter import certificate
+from theory_sim.evidence.hunter.candidates import Candidates
+from theory_sim.evidence.hunter.sequence import periodic
+from theory_sim.evidence.hunter.steady import Steady
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import power
@@ -37,7 +37,7 @@ class Counterexample:
     system : Steady
         Its limit system.
     certificate : dict
-        What `theory_sim.hunter.certificate.verify` confirms.
+        What `theory_sim.evidence.hunter.certificate.verify` confirms.
     how : str
         What is known of smaller ones.
     """

@@ -56,7 +56,7 @@ def momentum(optimizer: Optimizer) -> Momentum:
     ValueError
         If it is no stationary momentum method.
     """
-    from theory_sim.hunter.certificate import decimal
+    from theory_sim.evidence.hunter.certificate import decimal
 
     name = optimizer.family.__name__ if optimizer.family is not None else ""
     if name not in ("gd", "sgd", "sgdm", "nesterov"):

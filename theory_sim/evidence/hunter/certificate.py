@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from theory_sim import checks
-from theory_sim.hunter import orbit
-from theory_sim.hunter.check import PROVES
-from theory_sim.hunter.steady import NoFormula, Steady, steady
+from theory_sim.evidence.hunter import orbit
+from theory_sim.evidence.hunter.check import PROVES
+from theory_sim.evidence.hunter.steady import NoFormula, Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
 
 FORMAT = 1

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.hunter import certificate, orbit
-from theory_sim.hunter.blackbox import Hit
-from theory_sim.hunter.candidates import Array, Candidates
-from theory_sim.hunter.certificate import Refused
-from theory_sim.hunter.counterexample import Counterexample, grows
-from theory_sim.hunter.steady import Steady, steady
+from theory_sim.evidence.hunter import certificate, orbit
+from theory_sim.evidence.hunter.blackbox import Hit
+from theory_sim.evidence.hunter.candidates import Array, Candidates
+from theory_sim.evidence.hunter.certificate import Refused
+from theory_sim.evidence.hunter.counterexample import Counterexample, grows
+from theory_sim.evidence.hunter.steady import Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
 
 Progress = Callable[[str], None]
@@ -347,7 +347,7 @@ def hunt(
     Raises
     ------
     NoFormula
-        If the rule has no limit system: use `theory_sim.hunter.blackbox`.
+        If the rule has no limit system: use `theory_sim.evidence.hunter.blackbox`.
     """
     system = steady(optimizer)
     began = time.monotonic()

@@ -12,10 +12,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from theory_sim.evidence.hunter.formula import Formula
+from theory_sim.evidence.hunter.steady import Steady
 from theory_sim.exact import Undecidable, balls
 from theory_sim.exact.arithmetic import Arithmetic, Number, module
-from theory_sim.hunter.formula import Formula
-from theory_sim.hunter.steady import Steady
 
 MAX_BITS = 1024
 

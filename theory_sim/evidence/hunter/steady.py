@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from theory_sim.hunter.formula import (
+from theory_sim.evidence.hunter.formula import (
     ONE,
     ZERO,
     Formula,
@@ -26,7 +26,7 @@ from theory_sim.hunter.formula import (
     replaced,
     traced,
 )
-from theory_sim.hunter.formula import name as named
+from theory_sim.evidence.hunter.formula import name as named
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.rules import language
 from theory_sim.rules.language import Round, Rule

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from theory_sim.engine.tiles import run_tile
-from theory_sim.hunter.sequence import periodic
+from theory_sim.evidence.hunter.sequence import periodic
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import constant
 from theory_sim.nouns.sweep import Sweep
