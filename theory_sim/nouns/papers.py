@@ -21,6 +21,7 @@ class Paper:
     arxiv : str
         Identifier, empty if the paper is not on arXiv; then `url` is given.
     url : str
+        Empty for what was found here.
     """
 
     key: str
@@ -48,7 +49,7 @@ class Paper:
 
     def __str__(self) -> str:
         source = f"arXiv:{self.arxiv}" if self.arxiv else self.url
-        return f"{self.authors.replace(' and ', ', ').rstrip('.')}. {self.title}. {self.venue} {self.year}. {source}"
+        return f"{self.authors.replace(' and ', ', ').rstrip('.')}. {self.title}. {self.venue} {self.year}. {source}".rstrip()
 
 
 _TABLE = [
@@ -136,8 +137,7 @@ _TABLE = [
           "On the Convergence of Adam under Non-uniform Smoothness: Separability from SGDM and Beyond", "arXiv",
           2024, "2403.15146"),
     Paper("hunter", "{The theory-sim developers}",
-          "The Smallest Periodic Gradients on Which an Optimizer Provably Fails", "theory-sim", 2026,
-          url="https://pypi.org/project/theory-sim"),
+          "The Smallest Periodic Gradients on Which an Optimizer Provably Fails", "theory-sim", 2026),
     Paper("lessard2016", "Lessard, L. and Recht, B. and Packard, A.",
           "Analysis and Design of Optimization Algorithms via Integral Quadratic Constraints",
           "SIAM Journal on Optimization 26", 2016, "1408.3595"),
