@@ -1,1 +1,1 @@
-"""What a claim may call: rates, smoothness, worst cases, sequences, theorems on trial."""
+"""What a claim may call: rates, smoothness, worst cases, counterexamples, sequences, theorems on trial."""

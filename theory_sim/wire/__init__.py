@@ -1,1 +1,1 @@
-"""Messages between processes, and the way into torch; needs the extra ``theory-sim[torch]``."""
+"""What lies beyond one process and its lanes: messages, other people's optimizers, networks; needs extras."""
