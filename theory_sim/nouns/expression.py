@@ -50,6 +50,8 @@ def _tree(text: str) -> tuple[ast.expr, str]:
     try:
         if "#" in source:
             raise SyntaxError("a comment would be dropped in silence")
+        if "\0" in source:
+            raise SyntaxError("Python 3.11.2 raises something else")
         tree = ast.parse(source, mode="eval").body
         _refuse(tree, source, text)
     except (SyntaxError, MemoryError, RecursionError):
