@@ -18,6 +18,8 @@ _TITLES = ("Transformer on text, clipped SGD", "CNN on digits, SGD")
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
     """A scatter for each network, darker with time, with the power law of the claim."""
+    from matplotlib.ticker import LogLocator
+
     for ax, grid, title in zip(axes, grids, _TITLES, strict=True):
         gradient, smoothness = grid.gradient_norm.values, grid.smoothness.values
         time = np.broadcast_to(grid.checkpoint.values, gradient.shape)
@@ -27,6 +29,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         through = np.exp(np.log(smoothness).mean() + exponent * (np.log(line) - np.log(gradient).mean()))
         ax.loglog(line, through, color=PALETTE[1], label=f"exponent {exponent:.2f}")
         ax.set(xlabel=r"$\|\nabla f\|$", ylabel="local smoothness", title=title)
+        ax.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # more labels of less than a decade collide
+        ax.xaxis.set_minor_formatter("{x:g}")
         ax.legend(loc="upper left")
         ax.figure.colorbar(shown, ax=ax, label="step")
 
