@@ -8,6 +8,7 @@ PEPit with CLARABEL.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.optimizers.momentum import gd, sgdm
 
+FULL = os.environ.get("THEORY_SIM_TIER") == "full"  # longer searches
 SOLVER = 1e-6  # CLARABEL stops at a relative gap of 1e-8; some programs are badly scaled
 TIGHT = {momentum.GD_CONVEX, momentum.GD_NONCONVEX, momentum.GD_STRONGLY_CONVEX}
 
@@ -108,12 +110,18 @@ FAMILIES = [
     (momentum.GD_CONVEX, gd(1.0), "gap over L R^2", 0.0, (1, 2, 4)),
     (momentum.GD_CONVEX, gd(0.5), "gap over L R^2", 0.0, (3,)),
     (momentum.GD_CONJECTURE, gd(1.5), "gap over L R^2", 0.0, (1, 3)),
-    (momentum.GD_NONCONVEX, gd(1.0), "least square over L delta", -1.0, (1, 2, 3)),
+    (momentum.GD_NONCONVEX, gd(1.0), "least square over L delta", -1.0, (1, 2, 3) if FULL else (1, 2)),
     (momentum.GD_NONCONVEX, gd(0.6), "least square over L delta", -1.0, (2,)),
     (momentum.GD_STRONGLY_CONVEX, gd(1.5), "distance over R", 0.1, (3,)),
     (momentum.HEAVY_BALL_CONVEX, sgdm(0.5, 0.5), "mean gap over L R^2", 0.0, (1, 3)),
     (momentum.HEAVY_BALL_STRONGLY_CONVEX, sgdm(0.5, 0.6), "gap over delta", 0.1, (1, 3)),
-    (momentum.HEAVY_BALL_NONCONVEX, sgdm(0.5, 0.7), "mean square over L delta", -1.0, (1, 2)),
+    (
+        momentum.HEAVY_BALL_NONCONVEX,
+        sgdm(0.5, 0.7),
+        "mean square over L delta",
+        -1.0,
+        (1, 2) if FULL else (2,),
+    ),
 ]
 CASES = [Case(*family, T) for *family, horizons in FAMILIES for T in horizons]
 
