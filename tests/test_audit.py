@@ -65,6 +65,7 @@ def agree(spec: str, ours: ts.Optimizer) -> None:
             assert a.grid.attrs[name] == same.attrs[name], name
         assert a.grid.verdict.values.tolist() == same.verdict.values.tolist()
         assert bout.name == a.grid.attrs["title"]
+    assert getattr(theirs, "layout", "together") == "together"  # in boxes and at several lr too
 
 
 @needs_torch
@@ -212,6 +213,20 @@ def test_a_horizon_too_short_for_the_rule_decides_nothing() -> None:
     row = ts.audit("sgd", "reddi.periodic", steps=2000).rows[0]
     assert row.verdict == "UNDECIDED"
     assert "2000 steps are too few" in row.note
+
+
+def test_a_control_is_named_where_it_converged_on_every_problem_that_is_meant() -> None:
+    def rows(*verdicts: str) -> list[audits.Row]:
+        return [
+            audits.Row(name, one, 0.0, 10, 0.1, 0.3, "") for name, one in zip("abc", verdicts, strict=True)
+        ]
+
+    controls = {
+        "SGD": rows("CONVERGED", "UNDECIDED", "CONVERGED"),
+        "AMSGrad": rows("CONVERGED", "CONVERGED", "DIVERGED"),
+    }
+    said = audits._conclusion("tried", rows("DIVERGED", "DIVERGED", "CONVERGED"), controls, 0.1)
+    assert "CONVERGED on c; DIVERGED on a, b (where AMSGrad CONVERGED);" in said
 
 
 def test_what_is_refused_where_it_runs_has_taken_no_steps() -> None:
@@ -391,6 +406,18 @@ def test_a_class_without_a_step_is_refused() -> None:
 )
 def test_refusals_with_optax(spec: str, message: str) -> None:
     test_refusals([spec], message)
+
+
+@needs_optax
+def test_steps_of_optax_go_on_after_a_block() -> None:
+    """A scan has 10,000 steps; the next one must not begin at step 1 again."""
+    bout = replace(audits._bouts("zhang.piecewise")[1], steps=10_500, seeds=2, lr=0.1, checkpoints=20)
+    (theirs,), (ours,) = (
+        one.run([bout]) for one in (audits.contender("optax:sgd"), Native(ts.sgd(), "ours"))
+    )
+    assert theirs.grid is not None
+    assert ours.grid is not None
+    xr.testing.assert_allclose(theirs.grid.x, ours.grid.x, rtol=1e-9, atol=1e-9)  # both round
 
 
 @needs_optax
