@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import theory_sim as ts
 from theory_sim.app import audit as audits
 from theory_sim.app.cli import main
 from theory_sim.evidence.bout import Bout, Native
+from theory_sim.nouns.noise import Noise
 from theory_sim.optimizers import OPTIMIZERS
 
 TORCH = {
@@ -32,6 +34,7 @@ OPTAX = {
     "optax:sgd:momentum=0.9": ts.sgdm(),
     "optax:lion:weight_decay=0.0": ts.lion(),
 }
+ON = "shi.periodic"
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
 needs_optax = pytest.mark.skipif(importlib.util.find_spec("optax") is None, reason="needs optax")
@@ -62,6 +65,7 @@ def agree(spec: str, ours: ts.Optimizer) -> None:
             assert a.grid.attrs[name] == same.attrs[name], name
         assert a.grid.verdict.values.tolist() == same.verdict.values.tolist()
         assert bout.name == a.grid.attrs["title"]
+    assert getattr(theirs, "layout", "together") == "together"  # in boxes and at several lr too
 
 
 @needs_torch
@@ -211,6 +215,38 @@ def test_a_horizon_too_short_for_the_rule_decides_nothing() -> None:
     assert "2000 steps are too few" in row.note
 
 
+def test_a_control_is_named_where_it_converged_on_every_problem_that_is_meant() -> None:
+    def rows(*verdicts: str) -> list[audits.Row]:
+        return [
+            audits.Row(name, one, 0.0, 10, 0.1, 0.3, "") for name, one in zip("abc", verdicts, strict=True)
+        ]
+
+    controls = {
+        "SGD": rows("CONVERGED", "UNDECIDED", "CONVERGED"),
+        "AMSGrad": rows("CONVERGED", "CONVERGED", "DIVERGED"),
+    }
+    said = audits._conclusion("tried", rows("DIVERGED", "DIVERGED", "CONVERGED"), controls, 0.1)
+    assert "CONVERGED on c; DIVERGED on a, b (where AMSGrad CONVERGED);" in said
+
+
+def test_what_is_refused_where_it_runs_has_taken_no_steps() -> None:
+    card = ts.audit("schedule_free_sgd", "shi.periodic", steps=1000)
+    (row,) = card.rows
+    assert (row.verdict, row.steps, row.lr, row.mean_step) == ("UNJUDGED", 0, None, None)
+    assert "outside the box" in row.note
+    assert "1000 steps" not in card.conclusion
+
+
+def test_bounds_that_do_not_shrink_with_lr_are_measured() -> None:
+    """Slope 1: m is 1 - 0.5^t, and gamma so large that the rate is final_lr, whatever lr."""
+    problem = ts.Problem("slope", lambda c: c, {"c": 1.0})
+    method = ts.adabound(beta1=0.5, final_lr=0.05, gamma=1e14)
+    bout = Bout("slope", problem)
+    mean = 0.05 * (1.0 - (1.0 - 0.5**1000) / 1000)
+    assert Native(method, "ours").rate(bout, 0.01) == pytest.approx(mean, rel=1e-6)
+    assert Native(method, "ours").rate(bout, 3.0) == pytest.approx(mean, rel=1e-6)
+
+
 def test_a_step_size_can_be_given() -> None:
     card = ts.audit("sgd", ["smooth.quadratic"], steps=1000, lr=0.5)
     assert (card.lr, card.rows[0].lr) == (0.5, 0.5)
@@ -246,6 +282,49 @@ def test_the_command_writes_the_card(tmp_path: Path) -> None:
     assert {"problem", "verdict", "x_final", "steps", "note"} <= card["rows"][0].keys()
     assert card["rows"][0]["x_final"] == pytest.approx(-1.0, abs=0.1)
     assert card["controls"].keys() == {"SGD", "Adam", "AMSGrad"}
+
+
+def kicked(t: int, x: float, noise: float) -> float:
+    """Two wells, at -1 and 1, and the first step decides between them."""
+    return noise if t == 1 else x * x * x - x
+
+
+def test_seeds_that_disagree_decide_nothing() -> None:
+    problem = ts.Problem(
+        "two wells", kicked, noise=Noise("sides", lambda u: -1.0 if u < 0.5 else 1.0), optimum=1.0,
+        measure=lambda x: abs(x - 1.0), measures=("distance",), rule=ts.Rule("distance", 0.1, 1.5),
+    )  # fmt: skip
+    card = ts.audit("sgd", [problem], steps=2000, seeds=8, lr=0.5)
+    (grid,) = card.grids.values()
+    ends = grid.verdict.values.tolist()
+    assert {*ends} == {"CONVERGED", "DIVERGED"}
+    assert card.rows[0].verdict == "UNDECIDED"
+    assert (
+        f"seeds: {ends.count('CONVERGED')} CONVERGED, {ends.count('DIVERGED')} DIVERGED" in card.rows[0].note
+    )
+
+
+def test_an_optimizer_of_ours_is_named_without_its_lr() -> None:
+    """The audit sets lr, so a card that shows another one would say what was not run."""
+    card = ts.audit(ts.sgd(lr=0.123), "shi.periodic", steps=500)
+    assert "0.123" not in str(card.record())
+    assert card.optimizer.startswith("sgd(")
+
+
+@needs_torch
+def test_files_with_dataclasses_and_partial_factories(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nimport torch\n\n"
+        "@dataclass\nclass Settings:\n    momentum: float = 0.9\n\n"
+        "def make(params, lr): return torch.optim.SGD(params, lr=lr, momentum=Settings().momentum)\n"
+    )
+    steps = {"steps": 2000, "problems": "shi.periodic"}
+    of_file, of_partial = (
+        ts.audit(one, **steps) for one in (f"{file}:make", functools.partial(torch.optim.SGD, momentum=0.9))
+    )
+    assert of_file.rows == of_partial.rows
+    assert of_partial.optimizer == "SGD(momentum=0.9)"
 
 
 @pytest.mark.parametrize(
@@ -327,6 +406,53 @@ def test_a_class_without_a_step_is_refused() -> None:
 )
 def test_refusals_with_optax(spec: str, message: str) -> None:
     test_refusals([spec], message)
+
+
+@needs_optax
+def test_steps_of_optax_go_on_after_a_block() -> None:
+    """A scan has 10,000 steps; the next one must not begin at step 1 again."""
+    bout = replace(audits._bouts("zhang.piecewise")[1], steps=10_500, seeds=2, lr=0.1, checkpoints=20)
+    (theirs,), (ours,) = (
+        one.run([bout]) for one in (audits.contender("optax:sgd"), Native(ts.sgd(), "ours"))
+    )
+    assert theirs.grid is not None
+    assert ours.grid is not None
+    xr.testing.assert_allclose(theirs.grid.x, ours.grid.x, rtol=1e-9, atol=1e-9)  # both round
+
+
+@needs_optax
+def test_a_transformation_of_optax_is_scaled() -> None:
+    import optax
+
+    made, factory = ts.audit(optax.adam(0.01), ON, steps=2000), ts.audit("optax:adam", ON, steps=2000)
+    assert made.rows[0].verdict == factory.rows[0].verdict
+    assert made.rows[0].lr * 0.01 == pytest.approx(factory.rows[0].lr)
+    assert made.rows[0].x_final == pytest.approx(factory.rows[0].x_final, abs=1e-6)
+    assert made.settings == "made already: lr multiplies its steps"
+    with pytest.raises(ValueError, match=r"lead upward; chain it with optax.scale\(-1.0\)"):
+        ts.audit(optax.scale_by_adam(), ON, steps=2000)
+
+
+@needs_optax
+def test_a_state_of_optax_that_overflows_shows_nothing() -> None:
+    """Steps become 0 where v is infinite, wherever x is then."""
+    import jax.numpy as jnp
+    import optax
+
+    def signs(learning_rate: Any, after: float = math.inf) -> Any:
+        def update(g: Any, state: Any, x: Any = None) -> Any:
+            t, v = state[0] + 1.0, jnp.where(state[0] >= after, jnp.inf, g * g)
+            return -learning_rate * g / jnp.sqrt(v), (t, v)
+
+        return optax.GradientTransformation(lambda x: (jnp.zeros(()), 0.0 * x), update)
+
+    row, lost = (
+        ts.audit(functools.partial(signs, after=after), "shi.periodic", steps=6000).rows[0]
+        for after in (math.inf, 5000.0)
+    )
+    assert (row.verdict, row.note) == ("DIVERGED", "")
+    assert (lost.verdict, lost.x_final) == ("UNDECIDED", None)
+    assert "its state is not finite at the end" in lost.note
 
 
 @needs_optax

@@ -171,6 +171,18 @@ def test_a_saved_state_continues_the_run(name: str, tmp_path: Any) -> None:
     assert (copy.deepcopy(x) == y).all()
 
 
+def test_a_state_of_another_optimizer_is_refused() -> None:
+    first, second = (torch_optimizer(one)([start()]) for one in (ts.lion(0.1), ts.adam(0.1)))
+    with pytest.raises(ValueError, match=r"The state has no eps.*: it is of another optimizer"):
+        second.load_state_dict(first.state_dict())
+
+
+@pytest.mark.parametrize("given", ["adam", ts.adam], ids=["a name", "a constructor"])
+def test_what_is_no_optimizer_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match="must be an Optimizer, such as"):
+        torch_optimizer(given)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
 def test_a_copy_goes_its_own_way(copied: Callable[[Any], Any]) -> None:
     for made in (

@@ -116,6 +116,16 @@ class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # A
         self.of(group)
         super().add_param_group(param_group)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned, after a check that it is of an optimizer with these values."""
+        for group in state_dict["param_groups"]:
+            missing = [name for name in self._names if name not in group]
+            if missing:
+                raise ValueError(
+                    f"The state has no {' and no '.join(missing)}: it is of another optimizer; load it into that one."
+                )
+        super().load_state_dict(state_dict)
+
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Take one step and return the loss of the closure, if there is one."""
         loss = None
@@ -222,6 +232,8 @@ def torch_optimizer(optimizer: Optimizer) -> Callable[[Any], TorchOptimizer]:
 
     Raises
     ------
+    TypeError
+        If it is no Optimizer.
     ValueError
         If the optimizer sends messages, sees workers, or is a kernel.
 
@@ -230,6 +242,7 @@ def torch_optimizer(optimizer: Optimizer) -> Callable[[Any], TorchOptimizer]:
     ``torch_optimizer(theory_sim.lion(1e-4))(model.parameters())``; and with groups
     ``torch_optimizer(theory_sim.adam(1e-3))([{"params": body}, {"params": head, "lr": 1e-4, "beta2": 0.99}])``.
     """
+    checks.instance("optimizer", optimizer, Optimizer, "an Optimizer, such as theory_sim.lion(1e-4)")
     _require_rule(optimizer)
     return partial(TorchOptimizer, optimizer=optimizer)
 

@@ -164,7 +164,7 @@ def audit(
         ``"adam:beta2=0.99"`` of this suite, ``"torch.optim:NAdam:betas=(0.9,0.999)"``,
         ``"pytorch_optimizer:AdaBelief"``, ``"optax:adan"``, ``"path/to/file.py:make"``; or what these names mean:
         an `Optimizer`, a class or factory of torch that takes ``params`` and ``lr``, a factory of optax that
-        takes ``learning_rate``.
+        takes ``learning_rate``; or a transformation of optax, whose steps lr multiplies.
     problems : str or iterable
         ``"battery"``, or names with commas between: of the battery, or of the catalogue with arguments and an
         order, such as ``reddi.periodic:C=10@reshuffled``.  Or a list of names and Problems.
@@ -178,6 +178,11 @@ def audit(
         Root of all seeds.
     progress : callable, optional
         Called with what is being done and the finished share of it.
+
+    Returns
+    -------
+    Card
+        Its `grids` are the Datasets of the runs.
 
     Raises
     ------
@@ -365,13 +370,14 @@ def _row(bout: Bout, ends: Ends, mean_step: float, note: str, ours: Optimizer | 
             notes.append(f"still moving; about {about:.2g} steps would decide it")
         x = np.atleast_1d(grid.x_final.values.mean(axis=0))
         final = (x.tolist() if len(x) > 1 else float(x[0])) if np.isfinite(x).all() else None
+    began = bout.lr > 0.0 and not (grid is None and verdict == Verdict.UNJUDGED.value)
     return Row(
         problem=bout.name,
         verdict=verdict,
         x_final=final,
-        steps=bout.steps if bout.lr > 0.0 else 0,
-        lr=bout.lr or None,
-        mean_step=mean_step if bout.lr else None,
+        steps=bout.steps if began else 0,
+        lr=bout.lr if began else None,
+        mean_step=mean_step if began else None,
         note="; ".join(filter(None, notes)),
         theorem=explanations.explanation(ours, bout, verdict) if grid is not None else "",
     )

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from theory_sim.optimizers import OPTIMIZERS
 _EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
 _MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")
 _FILE = re.compile(r"(.+\.py):([A-Za-z_]\w*)(?::(.*))?")
-_WAY = "an optimizer is a torch.optim class or factory (params, lr), or an optax factory (learning_rate)"
+_WAY = "an optimizer is a torch.optim class or factory (params, lr), or a transformation of optax or its factory (learning_rate)"
 
 
 def contender(optimizer: Any) -> Contender:
@@ -32,7 +33,7 @@ def contender(optimizer: Any) -> Contender:
         If it is no optimizer.
     """
     if not isinstance(optimizer, str):
-        return _made(optimizer, getattr(optimizer, "__name__", "") or str(optimizer))
+        return _made(optimizer, _called(optimizer))
     in_file, in_module = _FILE.fullmatch(optimizer), _MODULE.fullmatch(optimizer)
     first = optimizer.partition(":")[0]
     if first in OPTIMIZERS or not (in_file or in_module):
@@ -58,6 +59,16 @@ def contender(optimizer: Any) -> Contender:
     return _made(made, optimizer, given)
 
 
+def _called(made: Any) -> str:
+    """Return what a card calls an object: one of ours without its lr, which the audit sets."""
+    if isinstance(made, Optimizer):
+        return Native(made, made.name).settings
+    if isinstance(made, partial):
+        given = [*map(repr, made.args), *(f"{name}={value!r}" for name, value in made.keywords.items())]
+        return f"{_called(made.func)}({', '.join(given)})"
+    return getattr(made, "__name__", "") or type(made).__name__
+
+
 def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
@@ -74,10 +85,11 @@ def _module(name: str) -> Any:
 def _file(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"There is no file {path}; give path/to/file.py:make.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"_file_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up; the name shadows no other module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -90,10 +102,16 @@ def _made(made: Any, name: str, given: Mapping[str, Any] | None = None) -> Conte
     given = given or {}
     if isinstance(made, Optimizer):
         return Native(made.replace(**given) if given else made, name)
-    done = hasattr(made, "update") and hasattr(made, "init") and not inspect.isclass(made)
-    if not callable(made) or done:
-        already = "a transformation with its step size already in it" if done else ""
-        raise ValueError(f"{name} is {already or checks.article(type(made).__name__)}, no optimizer: {_WAY}.")
+    if hasattr(made, "update") and hasattr(made, "init") and type(made).__module__.startswith("optax"):
+        from theory_sim.wire.optax_audit import OptaxContender, multiplied
+
+        if given:
+            raise ValueError(
+                f"{name} is made already, so it takes no arguments; give the factory that makes it."
+            )
+        return OptaxContender(multiplied(made, name), name, "made already: lr multiplies its steps")
+    if not callable(made):
+        raise ValueError(f"{name} is {checks.article(type(made).__name__)}, no optimizer: {_WAY}.")
     try:
         parameters = inspect.signature(made).parameters
     except (TypeError, ValueError):

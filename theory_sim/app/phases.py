@@ -214,6 +214,10 @@ def phases(
     axes : mapping of str to sequence of float
         Two hyperparameters: beta1 and beta2 whatever the library calls them, others by their own names.
 
+    Returns
+    -------
+    Phases
+
     Raises
     ------
     ValueError

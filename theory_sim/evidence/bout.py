@@ -46,6 +46,13 @@ def blamed(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
+def _share() -> float:
+    return _TINY
+
+
+_TINY_STEPS = Schedule("tiny", _share)
+
+
 def _elsewhere(x: float) -> float:
     """Stand for a step that this suite does not take."""
     return x
@@ -309,11 +316,12 @@ class Native:
     def rate(self, bout: Bout, lr: float, held: bool = True) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
 
-        It is that of tiny steps, which stay at x_1 and see no other gradients, times what lr is to them.
+        It is that of steps which a schedule makes tiny, which stay at x_1 and see no other gradients, over that of
+        the schedule.  A tiny lr would not do: bounds on the rates, AdaBound's, do not shrink with it.
         """
         near = bout.near()
         run = Sweep(
-            near.problem, self.optimizer.replace(lr=_TINY * lr), steps=PROBED, order=near.order,
+            near.problem, self.optimizer.replace(lr=lr, schedule=_TINY_STEPS), steps=PROBED, order=near.order,
             checkpoints=range(1, PROBED + 1), workers=near.stream.workers,
         ).run()  # fmt: skip
         path = np.concatenate([near.stream.start, run.x.values.reshape(PROBED, -1)])

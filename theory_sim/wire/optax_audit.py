@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from theory_sim.nouns.problem import Problem
 
 Array = np.ndarray[Any, Any]
+_TRIED = 10
 _BLOCK = 10_000  # steps per call of a compiled scan
+_UNDECIDED = Verdict.UNDECIDED.value
 _SAID = "each lane has a state of its own, by vmap"
 _CALLED = "gradients or measures of {} come from its compiled kernel, by a call between the steps"
 
@@ -128,6 +130,31 @@ def _call(rule: Callable[..., Any], known: dict[str, Any]) -> tuple[Any, ...]:
     return elementwise(rule, jnp)(**{name: known[name] for name in names(rule) if name in known})
 
 
+def multiplied(made: Any, name: str) -> Callable[..., Any]:
+    """Return a factory for a transformation that has its step size already: learning_rate multiplies its steps.
+
+    Raises
+    ------
+    ValueError
+        If its first ten steps at a gradient of 1 lead upward.
+    """
+    x = jnp.ones(1)
+    with _quiet(), blamed(name, "its first update"):
+        state, path = made.init(x), jnp.zeros(1)
+        for _ in range(_TRIED):
+            step, state = made.update(x, state, x)
+            path = path + step
+    if float(path[0]) > 0.0:
+        raise ValueError(
+            f"{name} makes steps along the gradient, which lead upward; chain it with optax.scale(-1.0)."
+        )
+
+    def make(learning_rate: Any) -> Any:
+        return optax.chain(made, optax.scale(learning_rate))
+
+    return make
+
+
 class OptaxContender:
     """An optimizer of optax on trial.
 
@@ -136,6 +163,8 @@ class OptaxContender:
     make : callable
         Factory; ``make(learning_rate=...)`` returns a ``GradientTransformation``.
     name : str
+    settings : str, optional
+        Default: what its arguments default to.
 
     Raises
     ------
@@ -143,7 +172,7 @@ class OptaxContender:
         If it cannot be built, is no transformation, or its first update fails.
     """
 
-    def __init__(self, make: Callable[..., Any], name: str) -> None:
+    def __init__(self, make: Callable[..., Any], name: str, settings: str = "") -> None:
         self._make, self.name, self.note = make, name, _SAID
         self._probes: dict[Any, _Course] = {}
         self._parameters = inspect.signature(make).parameters
@@ -156,7 +185,7 @@ class OptaxContender:
         self.hyper: Mapping[str, Any] = {
             key: value for key, value in given.items() if isinstance(value, int | float | str)
         }
-        self.settings = ", ".join(f"{key}={value!r}" for key, value in self.hyper.items())
+        self.settings = settings or ", ".join(f"{key}={value!r}" for key, value in self.hyper.items())
         with _quiet(), blamed(self.name, "its first update"):
             x = jnp.ones(1)
             made = self._built(0.01)
@@ -218,8 +247,11 @@ class OptaxContender:
                     course.advance(partial(told, course))
                     found = course.datasets(self.name, self.source, self.settings)
                 ended.update(zip(group, map(Ends, found), strict=True))
+                lost = dict(zip(group, course.split(course.lost), strict=True))
+                frozen = Ends(None, "its state is not finite at the end, so this shows nothing", _UNDECIDED)
+                ended.update({i: frozen for i in group if lost[i].any()})
             except ValueError as error:
-                ended.update(dict.fromkeys(group, Ends(None, str(error), Verdict.UNDECIDED.value)))
+                ended.update(dict.fromkeys(group, Ends(None, str(error), _UNDECIDED)))
             done += len(group) * bouts[group[0]].steps
         return [ended[i] for i in range(len(bouts))]
 
@@ -227,6 +259,17 @@ class OptaxContender:
 def _shape(bout: Bout) -> tuple[Any, ...]:
     """What bouts of one scan have in common."""
     return bout.problem.dim, bout.steps, bout.steady, bout.checkpoints
+
+
+def _overflowed(first: Any, last: Any) -> Array:
+    """Return which lanes have a number in their state that is not finite any more."""
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(last), strict=True)
+    lost = [~np.isfinite(after) & np.isfinite(before) for before, after in pairs if _real(after)]
+    return np.asarray(np.any([one.reshape(len(one), -1).any(axis=1) for one in lost] or [False], axis=0))
+
+
+def _real(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jnp.floating))
 
 
 class _Course:
@@ -261,10 +304,14 @@ class _Course:
         self._init: Any = jax.vmap(lambda x, lr, hyper: build(lr, **hyper).init(x))
         self._update: Any = jax.vmap(lambda g, state, x, lr, hyper: build(lr, **hyper).update(g, state, x))
         self.path = np.zeros(sum(self.widths))
+        self.lost = np.zeros(
+            sum(self.widths), bool
+        )  # lanes whose state is not finite at the end, though x is
         self.carry: Any = None
         self._scan = jax.jit(lambda carry, drawn: jax.lax.scan(self._step, carry, drawn)[0])
 
-    def _split(self, values: Any) -> list[Any]:
+    def split(self, values: Any) -> list[Any]:
+        """Return what all lanes have, bout by bout."""
         ends = np.cumsum(self.widths).tolist()
         return [values[end - width : end] for end, width in zip(ends, self.widths, strict=True)]
 
@@ -274,7 +321,7 @@ class _Course:
         seen = [
             one.seen(points, at, t, index, u)
             for one, points, at, index, u in zip(
-                self.lowered, self._split(x), self._split(self.start if self.still else x), indices, uniforms,
+                self.lowered, self.split(x), self.split(self.start if self.still else x), indices, uniforms,
                 strict=True,
             )
         ]  # fmt: skip
@@ -312,7 +359,8 @@ class _Course:
             if report is not None:
                 carry[0].block_until_ready()
                 report(first + count - 1)
-        x, _, _, stopped, escaped, sums, path, kept = carry
+        x, _, last, stopped, escaped, sums, path, kept = carry
+        self.lost = _overflowed(state, last) & (np.asarray(stopped) == 0)
         self.carry = tuple(np.asarray(one) for one in (x, stopped, escaped, sums, kept))
         self.path = np.where(np.asarray(stopped) > 0, np.nan, np.asarray(path))
 
@@ -337,7 +385,7 @@ class _Course:
 
     def datasets(self, name: str, source: str, settings: str) -> list[Any]:
         """Return the Dataset of each bout."""
-        _, stopped, escaped, sums, kept = (self._split(values) for values in self.carry)
+        _, stopped, escaped, sums, kept = (self.split(values) for values in self.carry)
         found = []
         for place, bout in enumerate(self.bouts):
             lengths = np.array([b - a for a, b in self.edges[place]], dtype=int)

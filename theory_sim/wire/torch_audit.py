@@ -111,7 +111,9 @@ class _Course:
         self.scale = scale if layout == "together" and (scale != 1.0).any() else None
         self.y = self.x if self.scale is None else self.x / self.scale
         self.mode: Any = nullcontext
-        self.own: list[tuple[Any, Any, Any]] = []  # each parameter, with its memory and that of its gradient
+        self.alive, self.t = np.ones_like(self.x), 0
+        # Each parameter, with its memory and that of its gradient, and which of its numbers are of finite lanes.
+        self.own: list[tuple[Any, Any, Any, Array]] = []
         lanes = [
             (self._parameter(cut, one.shape, lane), bout.lr, cell)
             for bout, cut, one in (zip(bouts, cuts, starts, strict=True) if layout != "together" else ())
@@ -137,7 +139,6 @@ class _Course:
             rates = [rate for _, rate, _ in lanes]
         every = [group for one in self.optimizers for group in one.param_groups]
         self.groups = list(zip(every, rates, strict=True))
-        self.alive, self.t = np.ones_like(self.x), 0
 
     def _spread(self, contender: TorchContender, bouts: Sequence[Bout]) -> None:
         """Give the one group every hyperparameter of the grid as a tensor."""
@@ -150,16 +151,16 @@ class _Course:
 
     def _parameter(self, cut: slice, shape: tuple[int, ...], lane: Any) -> Any:
         """Return a part of y as a parameter whose gradient is that part of g; they share memory."""
-        y, g = (array[cut].reshape(shape)[..., lane] for array in (self.y, self.g))
+        y, g, alive = (array[cut].reshape(shape)[..., lane] for array in (self.y, self.g, self.alive))
         memory, slope = torch.from_numpy(y), torch.from_numpy(g)
         parameter = torch.from_numpy(y).requires_grad_(True)
         parameter.grad = slope
-        self.own.append((parameter, memory, slope))
+        self.own.append((parameter, memory, slope, alive))
         return parameter
 
     def _take_back(self) -> None:
         """Undo that a step has given a parameter other memory, or taken its gradient away."""
-        for parameter, memory, slope in self.own:
+        for parameter, memory, slope, _ in self.own:
             if parameter.data_ptr() != memory.data_ptr():
                 memory.copy_(parameter.data)
                 parameter.data = memory
@@ -216,12 +217,16 @@ class _Course:
         return [flat[end - x.size : end].reshape(x.shape) for x, end in zip(self.at, ends, strict=True)]
 
     def lost(self) -> str:
-        """Return the name of a row of state that is not finite at the end, though every lane is."""
-        for optimizer in self.optimizers if self.alive.all() else ():
-            for state in optimizer.state.values():
+        """Return the name of a row of state that is not finite at the end, though its lane is."""
+        for parameter, _, _, alive in self.own:
+            living = torch.from_numpy(alive > 0.0)
+            for state in (optimizer.state.get(parameter) for optimizer in self.optimizers):
                 for name, value in state.items() if isinstance(state, dict) else ():
-                    if torch.is_tensor(value) and value.is_floating_point() and not value.isfinite().all():
-                        return str(name)
+                    if torch.is_tensor(value) and value.is_floating_point():
+                        # A row of another shape is of all lanes.
+                        kept = value[living] if value.shape == parameter.shape else value[living.all()]
+                        if not kept.isfinite().all():
+                            return str(name)
         return ""
 
 

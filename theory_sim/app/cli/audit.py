@@ -93,7 +93,7 @@ def audit(
 
 def _show(card: Card) -> None:
     """Print what was found of an optimizer, its rows, and the theorems."""
-    click.echo(f"{card.optimizer}\nas read from its defaults: {card.settings}")
+    click.echo(f"{card.optimizer}\nas read from its defaults: {card.settings or 'nothing'}")
     if card.probe is not None:
         click.echo(f"as measured: {card.probe.said()}")
     if card.twin:
