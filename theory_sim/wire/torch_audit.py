@@ -27,7 +27,7 @@ except ImportError as error:
 Array = np.ndarray[Any, Any]
 _TESTED, _AGREE = 200, 1e-9
 _SAMPLED = 5  # values of an axis that the self-test takes
-_FIRST = 0.01  # step size with which an optimizer is built before any is chosen
+_FIRST = 0.01  # step size with which an optimizer is first built and tried
 _TOLD = 500  # steps between two reports
 LAYOUTS = ("together", "grouped", "alone")
 _SAID = {
@@ -259,6 +259,13 @@ class TorchContender:
                 )
             with blamed(self.name, "its first step"):
                 optimizer.step()
+            with blamed(self.name, "its steps"):
+                plain, late, early = (self._end(*one) for one in ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0)))
+        if plain == late != early:
+            raise ValueError(
+                f"{name} keeps the step size of its construction, so no schedule reaches it and steps lr/sqrt(t) cannot be "
+                "had; let it read the lr of its parameter groups."
+            )
         given = {key: value for key, value in optimizer.defaults.items() if key not in ("lr", "params")}
         self.hyper: Mapping[str, Any] = given
         self.settings = ", ".join(f"{key}={value!r}" for key, value in given.items() if value is not None)
@@ -290,15 +297,25 @@ class TorchContender:
         torchs = f"torch {torch.__version__}"
         return torchs if package in ("", "torch") or not own else f"{own}, {torchs}"
 
+    def _end(self, built: float, then: float) -> float:
+        """Return where 20 steps at slope 1 lead from 0, by the factors of `_FIRST` it is built and run with."""
+        parameter = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+        optimizer = self.build([parameter], built * _FIRST)
+        for group in optimizer.param_groups:
+            group["lr"] = then * _FIRST
+        for _ in range(20):
+            parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+        return float(parameter.detach())
+
     def rate(self, bout: Bout, lr: float, held: bool = False) -> float:
         """Return the mean |step| of `PROBED` steps at a constant step size and the gradients of x_1.
 
-        The step size is set after the construction, as a schedule does; held, every step starts at x_1.
+        Held, every step starts at x_1.
         """
-        near, total = replace(bout.near(), lr=_FIRST), 0.0
+        near, total = replace(bout.near(), lr=lr), 0.0  # built with it, as in the run: AdaBound remembers it
         with _quiet(), blamed(self.name, "its steps"):
             course = _Course(self, [near], "alone")
-            course.groups = [(group, lr) for group, _ in course.groups]
             for t in range(1, PROBED + 1):
                 before = course.x.copy()
                 course.advance(t, t, still=True)
