@@ -96,6 +96,15 @@ def test_a_circle_of_rows_is_refused() -> None:
         steady(Optimizer("ring", ring, rows=("a", "b")))
 
 
+def test_what_alternates_for_ever_has_no_limit() -> None:
+    # (-1)^t is no number for t -> infinity, though pow(-1, inf) is 1 in floats
+    def turning(g: float, lr: float, t: int, x: float) -> float:
+        return x - lr * (-1.0) ** t * g
+
+    with pytest.raises(NoFormula, match="has no limit"):
+        steady(Optimizer("turning", turning, rows=()))
+
+
 # beta2 = 0.9: the state forgets at 0.9^3 per period, 1e-16 after 120 periods
 RUNS: list[tuple[Callable[[], Optimizer], tuple[int, ...]]] = [
     (lambda: ts.adamax(beta2=0.9), (7, -1, -2)),
