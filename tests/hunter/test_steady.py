@@ -135,6 +135,15 @@ def test_drifts_in_floats_in_balls_and_of_runs_agree(
     assert abs(run - found) <= 1e-6 * size
 
 
+def test_a_maximum_is_on_its_orbit_wherever_the_period_begins() -> None:
+    # m = 0 and beta2 = 1/2: u = 7, 3.5, 2 after the gradients 7, -1, -2, so D = 1 - 2/7 - 1
+    found = Candidates(steady(ts.adamax(beta1=0.0, beta2=0.5, eps=0.0)))
+    drifts = found.drifts([(7, -1, -2), (-1, -2, 7), (-2, 7, -1)])[0]
+    assert np.allclose(drifts, -2 / 7, rtol=0, atol=1e-15)
+    # updates 9/9, 1/4.5, -1/2.25 begin with the peak; from u = 0 on, -1 before it would count as -1/1
+    assert np.allclose(found.drifts([(9, 1, -1), (1, -1, 9)])[0], 7 / 9, rtol=0, atol=1e-15)
+
+
 @given(
     g=st.lists(st.integers(-30, 30), min_size=2, max_size=6),
     beta1=st.sampled_from(["0", "0.5", "0.9"]),

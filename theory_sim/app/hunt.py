@@ -61,7 +61,7 @@ def hunt(
         The Pareto front of the smallest ones, only the one that moves x fastest, or for each period the one with the
         largest sum S/max|g|, by which the best point is best.  Of the class periodic.
     max_period, max_height : int
-        Bounds of the search.
+        Bounds of the search for small ones; strong ones have periods and heights up to 100 whatever these are.
     seconds : float
         After which nothing new is begun.
     strength : float
@@ -194,7 +194,7 @@ def verify(path: Path) -> str:
     try:
         record = json.loads(path.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise certificate.Refused(f"it is no JSON: {checks.sentence(error)}") from None
+        raise certificate.Refused(f"it is no JSON: {checks.sentence(error).rstrip('.')}") from None
     kind = record.get("class") if isinstance(record, dict) else None
     if kind == "line":
         return line.verify(record)

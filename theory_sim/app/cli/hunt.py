@@ -47,7 +47,7 @@ class _Hunt(click.Command):
     show_default=True,
     help="Or strength: only the most visible one; or margin: the largest S/max|g| of each period.",
 )
-@click.option("--max-period", default=6, show_default=True)
+@click.option("--max-period", default=6, show_default=True, help="Strong examples may be longer, up to 100.")
 @click.option("--max-height", default=10_000_000, show_default=True, help="Largest integer.")
 @click.option("--seconds", default=60.0, show_default=True, help="After which nothing new is begun.")
 @click.option(

@@ -315,7 +315,7 @@ class _Search:
         for restart, large in itertools.product(range(2), dict.fromkeys((1, max(1, n // 10)))):
             start = burst(n, height, large)
             best = min(best, self.candidates.anneal(start, height, _MOVES, heat, self.seed + restart))
-        return self.certified(best[1]) if best[0] < 0.0 else None
+        return self.certified(best[1], "by annealing: stronger ones may exist") if best[0] < 0.0 else None
 
     def strong(self) -> Counterexample | None:
         """Return a counterexample that a run shows, with the shortest period of a ladder that is enough."""
