@@ -85,7 +85,7 @@ def hunt(
     \b
     SPEC is one of ours       adam:beta1=0.9,beta2=0.999
     or one of your own        path/to/file.py:name
-    or of a library           torch.optim:Adam, optax:lion; runs, no certificate
+    or of a library           torch.optim:Adam, optax:rmsprop; runs, no certificate
     of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
     of the class sign one of signsgd, signum and lion, of the classes iid
     and orbits adam or rmsprop
