@@ -179,7 +179,9 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     if found.seen is not None:
         click.echo(f"seen in runs, not certified: {_short(found.seen.gradients)}, D = {found.seen.drift:.3g}")
     if not found.front:
-        click.echo(f"Nothing certified within {bounds}; that proves nothing beyond.")
+        click.echo(
+            f"Nothing certified. Bounds were {bounds}; what was searched within them stands above, no more is known."
+        )
     elif out is not None:
         for path in counterexample.write(out, found.front, found.strong):
             click.echo(f"written {path}")
