@@ -167,6 +167,20 @@ def test_a_sign_of_zero_is_refused() -> None:
         check.check(record)
 
 
+def test_a_drift_of_zero_is_refused() -> None:
+    # 2 clipped at 1, and -1: D = 0 exactly, and x goes nowhere
+    record = {**genuine("clipped_gd"), "gradients": [2, -1]}
+    assert (verified(record), checked(record)) == (False, False)
+
+
+def test_the_checker_decides_no_sign_of_a_box_that_touches_zero() -> None:
+    sign = ast.parse("1 if a > 0 else -1", mode="eval").body
+    for ends in ((0, 1), (-1, 0), (-1, 1)):
+        with pytest.raises(ValueError, match="may vanish"):
+            check.value(sign, {"a": (Fraction(ends[0]), Fraction(ends[1]))})
+    assert check.value(sign, {"a": (Fraction(1), Fraction(2))}) == (1, 1)
+
+
 def test_other_formulas_with_their_own_digest_are_refused() -> None:
     record = genuine("adam")
     record["formulas"]["m"] = "beta1 * m + 2 * (1 - beta1) * g"  # the same signs, another method

@@ -16,6 +16,7 @@ from theory_sim.app.cli import main
 from theory_sim.app.hunt import build
 from theory_sim.evidence.hunter import blackbox, certificate, check, reduction
 from theory_sim.evidence.hunter.candidates import Candidates
+from theory_sim.evidence.hunter.periodic import with_margin
 from theory_sim.evidence.hunter.steady import steady
 from theory_sim.nouns.optimizer import Optimizer
 
@@ -52,6 +53,25 @@ def test_a_height_beyond_enumeration() -> None:
     found = ts.hunt("adam:beta1=0.9,beta2=0.99", max_period=3)
     assert found.front[0].height == 3783
     assert "by search only" in found.front[0].how
+
+
+def test_the_largest_margin() -> None:
+    # RMSProp(0.9) at period 3: 22 is the lowest height, so the largest S/max|g| is in [1/22, 1/21)
+    found = ts.hunt("rmsprop:beta2=0.9", minimise="margin", max_period=4, strength=0.0)
+    three, four = found.front
+    assert (three.period, four.period) == (3, 4)
+    assert 0.97 / 22 < three.margin < 1 / 21
+    assert 0.97 / 12 < four.margin < 1 / 11
+    assert all(one.verify().startswith("S = ") for one in found.front)
+    assert "largest S/max|g|" in three.how
+
+
+def test_a_margin_is_put_into_a_direction() -> None:
+    # on (2, -1, -1) S = 0.25 * 2, as 2 stays the largest; on (-1, -1, 2) S = 0.25 (2 + S); on (1, 1, -2) S = 0.25 (2 - S)
+    for direction, whole in (((2, -1), (2, -1, -0.5)), ((-1, -1), (-1, -1, 8 / 3)), ((1, 1), (1, 1, -1.6))):
+        g = with_margin(np.array(direction, dtype=float), 0.25)
+        assert np.allclose(g, np.array(whole) / np.abs(whole).max(), rtol=1e-15)
+        assert math.isclose(g.sum(), 0.25)
 
 
 @pytest.mark.parametrize("name", ["amsgrad", "adagrad", "adam_nc", "sgd", "sgdm"])
@@ -176,6 +196,8 @@ def test_exit_statuses(tmp_path: Path) -> None:
     assert status("nothing") == 1
     assert status() == 1
     assert status("adam", "--max-period", "three") == 1
+    assert status("adam", "--minimise", "period") == 1
+    assert status("sgdm", "--class", "gram", "--L", "4", "--minimise", "margin") == 1
     assert status("adam", "--out", "/dev/null/hit") == 1
     forged = tmp_path / "forged.json"
     forged.write_text("{}")

@@ -96,6 +96,15 @@ def test_a_circle_of_rows_is_refused() -> None:
         steady(Optimizer("ring", ring, rows=("a", "b")))
 
 
+def test_what_alternates_for_ever_has_no_limit() -> None:
+    # (-1)^t is no number for t -> infinity, though pow(-1, inf) is 1 in floats
+    def turning(g: float, lr: float, t: int, x: float) -> float:
+        return x - lr * (-1.0) ** t * g
+
+    with pytest.raises(NoFormula, match="has no limit"):
+        steady(Optimizer("turning", turning, rows=()))
+
+
 # beta2 = 0.9: the state forgets at 0.9^3 per period, 1e-16 after 120 periods
 RUNS: list[tuple[Callable[[], Optimizer], tuple[int, ...]]] = [
     (lambda: ts.adamax(beta2=0.9), (7, -1, -2)),
@@ -124,6 +133,15 @@ def test_drifts_in_floats_in_balls_and_of_runs_agree(
     # corrections die out like 0.999^t or faster; after 2000 steps of what is left 1e-9 and less
     run = blackbox.drifts(optimizer, np.array([gradients], dtype=float), 1000)[0]
     assert abs(run - found) <= 1e-6 * size
+
+
+def test_a_maximum_is_on_its_orbit_wherever_the_period_begins() -> None:
+    # m = 0 and beta2 = 1/2: u = 7, 3.5, 2 after the gradients 7, -1, -2, so D = 1 - 2/7 - 1
+    found = Candidates(steady(ts.adamax(beta1=0.0, beta2=0.5, eps=0.0)))
+    drifts = found.drifts([(7, -1, -2), (-1, -2, 7), (-2, 7, -1)])[0]
+    assert np.allclose(drifts, -2 / 7, rtol=0, atol=1e-15)
+    # updates 9/9, 1/4.5, -1/2.25 begin with the peak; from u = 0 on, -1 before it would count as -1/1
+    assert np.allclose(found.drifts([(9, 1, -1), (1, -1, 9)])[0], 7 / 9, rtol=0, atol=1e-15)
 
 
 @given(

@@ -13,11 +13,13 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
+    from theory_sim.evidence.bout import Contender
     from theory_sim.evidence.hunter.cycles import Cycles
     from theory_sim.evidence.hunter.periodic import Hunt
 
 CLASSES = ("periodic", "line", "gram", "sign", "iid", "orbits")
-MINIMISE = ("period,height", "strength")
+MINIMISE = ("period,height", "strength", "margin")
+_STEP_SIZE = re.compile(r"[:,](lr|learning_rate)=")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
 
@@ -46,7 +48,8 @@ def hunt(
     ----------
     optimizer : str or Optimizer
         ``"adam:beta2=0.99"`` of this suite, ``"path/to/file.py:name"`` of an Optimizer or of a function that
-        returns one, or an Optimizer.
+        returns one, or an Optimizer.  In the class periodic also a class or factory of torch or optax, such as
+        ``"torch.optim:Adam"``, which is run as a black box.
     cls : {"periodic", "line", "gram", "sign", "iid", "orbits"}
         line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
         mu-strongly convex, L-smooth functions, of one variable or of any number.  sign: the widest sweep to and fro of
@@ -54,10 +57,11 @@ def hunt(
         fewest components n of slopes n, -1, ..., -1, drawn with replacement, on which adam or rmsprop with beta2 <=
         0.995 drifts the wrong way; `max_period` bounds n.  orbits: the 2-cycle of uncorrected adam or rmsprop with
         eps = 0 and a constant step size on every quadratic, and whether it attracts.
-    minimise : {"period,height", "strength"}
-        The Pareto front of the smallest ones, or only the one that moves x fastest.
+    minimise : {"period,height", "strength", "margin"}
+        The Pareto front of the smallest ones, only the one that moves x fastest, or for each period the one with the
+        largest sum S/max|g|, by which the best point is best.  Of the class periodic.
     max_period, max_height : int
-        Bounds of the search.
+        Bounds of the search for small ones; strong ones have periods and heights up to 100 whatever these are.
     seconds : float
         After which nothing new is begun.
     strength : float
@@ -94,6 +98,10 @@ def hunt(
     checks.count("max_height", max_height, 1, 10**12)
     checks.number("seconds", seconds, 0.0, open_low=True)
     checks.number("strength", strength, 0.0)
+    if cls != "periodic" and minimise != "period,height":
+        raise ValueError(
+            f"minimise = {minimise!r} is of the class periodic; leave it out of the class {cls}."
+        )
     if cls == "orbits":
         return cycles.two_cycle(_optimizer(optimizer)[0])
     if cls == "iid":
@@ -111,43 +119,54 @@ def hunt(
             max_period,
             progress,
         )
-    found, name = _optimizer(optimizer)
-    limits = periodic.Limits(max_period, max_height, seconds, strength)
-    try:
-        return periodic.hunt(found, name, limits, minimise=minimise, seed=seed, progress=progress)
-    except NoFormula as error:
-        why = str(error)
+    found, name = _entrant(optimizer)
+    why = "an optimizer of another library has no formulas: it was run, and nothing is certified"
+    if isinstance(found, Optimizer):
+        limits = periodic.Limits(max_period, max_height, seconds, strength)
+        try:
+            return periodic.hunt(found, name, limits, minimise=minimise, seed=seed, progress=progress)
+        except NoFormula as error:
+            why = str(error)
+    if minimise != "period,height":
+        raise ValueError(f"minimise = {minimise!r} needs formulas; leave it out: {why}")
     progress("no formulas: running short sequences")
-    hit, searched = blackbox.hunt(found, max_period, max_height)
-    if hit is not None:
+    hit, searched = blackbox.hunt(found, max_period, max_height, seconds=seconds)
+    if hit is not None and isinstance(found, Optimizer):  # runs of other libraries cost too much to reduce
         small = reduction.reduced(hit.gradients, lambda g: blackbox.fails(found, g), most=200)
         hit = replace(hit, gradients=small)
     return periodic.Hunt(found, cls, searched=(*searched, why), seen=hit)
 
 
-def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
-    """Return an optimizer and how certificates name it; `lr` whether its step size matters."""
-    from theory_sim.app import catalogue
+def _entrant(given: Any) -> tuple[Optimizer | Contender, str]:
+    """Return an optimizer, or one of another library, and how certificates name it."""
     from theory_sim.app.contenders import contender
     from theory_sim.evidence.bout import Native
 
     if isinstance(given, Optimizer):
         family = given.family
         return given, family.__name__ if family is not None else given.name
-    if not isinstance(given, str):
-        raise ValueError(
-            f"{checks.shown(given)} is no optimizer; give an Optimizer or a name such as adam:beta2=0.99."
-        )
-    if lr and given.partition(":")[0] in OPTIMIZERS:
-        return catalogue.build_optimizer(given), given.partition(":")[0]
+    if isinstance(given, str) and _STEP_SIZE.search(given):
+        raise ValueError(f"The step size does not matter to what is hunted here; leave it out of {given!r}.")
     made = contender(given)
     if not isinstance(made, Native):
+        return made, made.name
+    name = made.name.partition(":")[0]
+    return made.optimizer, name if name in OPTIMIZERS else ":".join(made.name.split(":")[:2])
+
+
+def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
+    """Return an optimizer of rules and how certificates name it; `lr` whether its step size matters."""
+    from theory_sim.app import catalogue
+
+    if lr and isinstance(given, str) and given.partition(":")[0] in OPTIMIZERS:
+        return catalogue.build_optimizer(given), given.partition(":")[0]
+    found, name = _entrant(given)
+    if not isinstance(found, Optimizer):
         raise ValueError(
-            f"{given} is an optimizer of another library, which has no rule to certify; write its rule as an Optimizer, "
-            "or put it on trial with theory-sim audit."
+            f"{name} is an optimizer of another library, which only the class periodic runs; write its rule as an "
+            "Optimizer."
         )
-    name = given.partition(":")[0]
-    return made.optimizer, name if name in OPTIMIZERS else ":".join(given.split(":")[:2])
+    return found, name
 
 
 def build(name: str, words: Mapping[str, str]) -> Optimizer:
@@ -175,7 +194,7 @@ def verify(path: Path) -> str:
     try:
         record = json.loads(path.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise certificate.Refused(f"it is no JSON: {checks.sentence(error)}") from None
+        raise certificate.Refused(f"it is no JSON: {checks.sentence(error).rstrip('.')}") from None
     kind = record.get("class") if isinstance(record, dict) else None
     if kind == "line":
         return line.verify(record)

@@ -11,6 +11,7 @@ import click
 
 from theory_sim.app import terminal
 from theory_sim.app.cli.group import folder_option, main
+from theory_sim.nouns.optimizer import Optimizer
 
 CLASSES = {
     "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
@@ -41,9 +42,12 @@ class _Hunt(click.Command):
     "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign, iid or orbits."
 )
 @click.option(
-    "--minimise", default="period,height", show_default=True, help="Or strength: only the most visible one."
+    "--minimise",
+    default="period,height",
+    show_default=True,
+    help="Or strength: only the most visible one; or margin: the largest S/max|g| of each period.",
 )
-@click.option("--max-period", default=6, show_default=True)
+@click.option("--max-period", default=6, show_default=True, help="Strong examples may be longer, up to 100.")
 @click.option("--max-height", default=10_000_000, show_default=True, help="Largest integer.")
 @click.option("--seconds", default=60.0, show_default=True, help="After which nothing new is begun.")
 @click.option(
@@ -81,6 +85,7 @@ def hunt(
     \b
     SPEC is one of ours       adam:beta1=0.9,beta2=0.999
     or one of your own        path/to/file.py:name
+    or of a library           torch.optim:Adam, optax:rmsprop; runs, no certificate
     of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
     of the class sign one of signsgd, signum and lion, of the classes iid
     and orbits adam or rmsprop
@@ -127,7 +132,9 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     """Print a result, write its files, and return the exit status."""
     from theory_sim.evidence.hunter import counterexample
 
-    click.echo(f"{found.optimizer}\nclass {found.cls}: {CLASSES[found.cls]}")
+    one = found.optimizer
+    shown = one if isinstance(one, Optimizer) else f"{one.name}({one.settings})"
+    click.echo(f"{shown}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":
         for record in found.front:
             if record["class"] == "orbits":
@@ -147,6 +154,8 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
             click.echo(f"{what} {record.get('period', len(shown))} points: {', '.join(map(_number, shown))}")
         for text in found.searched:
             click.echo(f"searched: {text}")
+        if not found.front:
+            click.echo("Nothing certified within these bounds; that proves nothing beyond.")
         for path in found.write(out) if found.front and out is not None else []:
             click.echo(f"written {path}")
         return int(found.status)
@@ -155,10 +164,10 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
         return int(found.status)
     if found.front:
         rows = [
-            (one.period, one.height, _short(one.gradients), f"{one.drift:.3g}", one.how)
+            (one.period, one.height, f"{one.margin:.3g}", _short(one.gradients), f"{one.drift:.3g}", one.how)
             for one in found.front
         ]
-        terminal.show("", ("period", "height", "gradients", "D", "smaller ones"), rows)
+        terminal.show("", ("period", "height", "S/max|g|", "gradients", "D", "what is known"), rows)
     if found.strong is not None:
         one = found.strong
         click.echo(
@@ -170,7 +179,9 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     if found.seen is not None:
         click.echo(f"seen in runs, not certified: {_short(found.seen.gradients)}, D = {found.seen.drift:.3g}")
     if not found.front:
-        click.echo(f"Nothing certified within {bounds}; that proves nothing beyond.")
+        click.echo(
+            f"Nothing certified. Bounds were {bounds}; what was searched within them stands above, no more is known."
+        )
     elif out is not None:
         for path in counterexample.write(out, found.front, found.strong):
             click.echo(f"written {path}")

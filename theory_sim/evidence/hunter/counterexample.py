@@ -74,6 +74,11 @@ class Counterexample:
         return -self.drift / self.period / scale
 
     @property
+    def margin(self) -> float:
+        """S/max|g|: by how much the best point is best, whatever the units of the gradients are."""
+        return sum(self.gradients) / self.height
+
+    @property
     def problem(self) -> Problem:
         """Linear losses on [-1, 1]."""
         return periodic(tuple(float(one) for one in self.gradients))
@@ -147,15 +152,14 @@ class Counterexample:
             left.semilogx(t, x, color=PALETTE[0], label="SGD")
             left.axhline(-1.0, ls=":", c="k")
             left.axhline(1.0, ls=":", c="0.6")
-            left.text(1.0, -0.98, "best point", va="bottom", fontsize=8)
-            left.text(1.0, 0.98, "worst point", va="top", fontsize=8, color="0.4")
+            # names on the walls themselves, where no path can hide them; the legend stands beside the paths
+            left.set_yticks((-1.0, 0.0, 1.0), ("best point, -1", "0", "worst point, 1"))
             left.set(
-                xlabel="step t",
+                xlabel=r"step t; step sizes $\alpha/\sqrt{t}$",
                 ylabel="$x_t$",
                 ylim=(-1.08, 1.08),
-                title="steps $\\alpha/\\sqrt{t}$ from the best point",
             )
-            left.legend(loc="center left")
+            left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
             k = np.arange(1, self.period + 1)
             right.bar(k, self.gradients, color=[PALETTE[1] if g > 0 else PALETTE[5] for g in self.gradients])
             right.axhline(0.0, c="k", lw=0.6)

@@ -12,6 +12,7 @@ from typing import Any
 from theory_sim.evidence.hunter import gram, iid, line, orbits, sign
 from theory_sim.evidence.hunter.certificate import Refused, decimal
 from theory_sim.evidence.hunter.linear import momentum
+from theory_sim.evidence.hunter.programs import program
 from theory_sim.nouns.optimizer import Optimizer
 
 CHECKERS = {
@@ -50,15 +51,17 @@ class Cycles:
         return 0 if self.front else 2
 
     def write(self, folder: Path) -> list[Path]:
-        """Write certificate.json and check.py."""
+        """Write certificate.json, check.py and, but for the class gram, problem.py."""
         folder.mkdir(parents=True, exist_ok=True)
         files = {
             "certificate.json": json.dumps(self.front[0], indent=1) + "\n",
             "check.py": Path(__file__).with_name(CHECKERS[self.cls]).read_text(),
+            "problem.py": program(self.front[0]),
         }
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return [folder / name for name in files]
+        written = [folder / name for name, text in files.items() if text]
+        for path in written:
+            path.write_text(files[path.name])
+        return written
 
 
 def hunt(

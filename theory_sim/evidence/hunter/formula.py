@@ -166,7 +166,10 @@ def _computed(operation: str, values: list[float]) -> float:
         found = of[operation](*values) if operation in of else getattr(math, operation)(*values)
     except (ArithmeticError, ValueError, TypeError, AttributeError):
         found = math.nan
-    if isinstance(found, complex) or math.isnan(found):
+    alternates = (
+        operation == "**" and values[0] <= -1.0 and math.isinf(values[1])
+    )  # pow(-1, inf) is 1 to Python
+    if isinstance(found, complex) or math.isnan(found) or alternates:
         raise ValueError(f"{operation} of {', '.join(f'{one:g}' for one in values)} has no limit")
     return float(found)
 

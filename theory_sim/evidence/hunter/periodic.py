@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.evidence.hunter import certificate, orbit
+from theory_sim.evidence.bout import Contender
+from theory_sim.evidence.hunter import certificate, orbit, reduction
 from theory_sim.evidence.hunter.blackbox import Hit
 from theory_sim.evidence.hunter.candidates import Array, Candidates
 from theory_sim.evidence.hunter.certificate import Refused
@@ -31,6 +32,9 @@ _PLANE = 40_000_000  # drifts of one height, once the relaxation says where to l
 _ROUNDED = 400  # heights at which the relaxed direction is rounded
 _STRONG = 0.01  # strength at which a run of some 10^4 steps shows the failure
 _MOVES = 100_000  # of one annealing
+_ROUGH = (10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)  # heights at which a margin is tried
+_SHARES = (0.0, 0.002, 0.01, 0.03, 0.1)  # of the margin that are given up, for D is 0 at the margin itself
+_NEAR = 0.01  # of the margin that may be missing
 _LADDER = (4, 6, 10, 16, 32, 50, 100)  # periods and heights of strong examples
 
 
@@ -77,7 +81,8 @@ class Searched:
     note: str = ""
 
     def __str__(self) -> str:
-        text = f"period {self.period}: height <= {self.excluded} excluded by enumeration"
+        said = f"height <= {self.excluded} excluded by enumeration" if self.excluded else "nothing enumerated"
+        text = f"period {self.period}: {said}"
         if self.bound > self.excluded + 1:
             text += ", " + (f"< {self.bound} " if self.found else "and more ") + "by search only"
         return text + (f"; found {self.found}" if self.found else "") + self.note
@@ -89,10 +94,11 @@ class Hunt:
 
     Parameters
     ----------
-    optimizer : Optimizer
+    optimizer : Optimizer or Contender
+        A Contender is an optimizer of another library.
     cls : str
     front : tuple of Counterexample
-        Certified; longer periods have lower heights.
+        Certified; longer periods have lower heights, or larger margins where these were asked for.
     strong : Counterexample or None
         One that a run shows.
     searched : tuple of Searched
@@ -103,7 +109,7 @@ class Hunt:
     seconds : float
     """
 
-    optimizer: Optimizer
+    optimizer: Optimizer | Contender
     cls: str
     front: tuple[Counterexample, ...] = ()
     strong: Counterexample | None = None
@@ -283,6 +289,25 @@ class _Search:
                     return found
         return None
 
+    def widest(self, n: int) -> tuple[Counterexample | None, Searched]:
+        """Return a counterexample of a period whose margin is nearly the largest one that the relaxation finds."""
+        if not self.grown:
+            return None, Searched(n, 0, 0, 0, "; no relaxation, for scale matters here")
+        self.say(f"period {n}: relaxing")
+        margin, direction = self.relaxed(n)
+        if margin <= 0.0:
+            return None, Searched(n, 0, 0, 0, ": no D < 0 at S = 0")
+        best: Counterexample | None = None
+        for height, less in itertools.product(_ROUGH, _SHARES):
+            if self.late or height > self.limits.height or (best and best.margin >= (1.0 - _NEAR) * margin):
+                break
+            g = [round(one) for one in (with_margin(direction, (1.0 - less) * margin) * height).tolist()]
+            if sum(g) > (best.margin if best else 0.0) * max(map(abs, g)) and self.fails(g):
+                best = self.certified(reduction.primitive(g)) or best
+        how = f"the largest S/max|g| that a search finds is {margin:.6g}"
+        found = None if best is None else replace(best, how=how)
+        return found, Searched(n, 0, 0, found.height if found else 0, f"; {how}")
+
     def strongest(self, n: int, height: int) -> Counterexample | None:
         """Return the most visible counterexample with sum 1 that annealing finds."""
         heat = 0.1 * (height if grows(self.system) else 1)
@@ -290,7 +315,7 @@ class _Search:
         for restart, large in itertools.product(range(2), dict.fromkeys((1, max(1, n // 10)))):
             start = burst(n, height, large)
             best = min(best, self.candidates.anneal(start, height, _MOVES, heat, self.seed + restart))
-        return self.certified(best[1]) if best[0] < 0.0 else None
+        return self.certified(best[1], "by annealing: stronger ones may exist") if best[0] < 0.0 else None
 
     def strong(self) -> Counterexample | None:
         """Return a counterexample that a run shows, with the shortest period of a ladder that is enough."""
@@ -305,6 +330,17 @@ class _Search:
             if best is not None and best.strength >= self.limits.strength:
                 break
         return best
+
+
+def with_margin(direction: Array, margin: float) -> Array:
+    """Return the direction g + S e_n, the entries of g of sum 0, with S/max|g| = margin and max|g| = 1."""
+    g = np.append(direction, -direction.sum())
+    others = np.abs(g[:-1]).max()
+    total = margin * others
+    if abs(g[-1] + total) > others:  # the last entry is the largest: S = margin |g_n + S|
+        total = margin * abs(g[-1]) / (1.0 - math.copysign(margin, g[-1]))
+    g[-1] += total
+    return np.asarray(g / np.abs(g).max())
 
 
 def burst(n: int, height: int, large: int) -> Array:
@@ -337,8 +373,8 @@ def hunt(
     name : str
         How certificates name it.
     limits : Limits
-    minimise : {"period,height", "strength"}
-        The Pareto front of the smallest, or only the strongest.
+    minimise : {"period,height", "strength", "margin"}
+        The Pareto front of the smallest, only the strongest, or the largest S/max|g| of each period, where it grows.
     seed : int
         Of the relaxation and of annealing.
     progress : callable
@@ -357,7 +393,15 @@ def hunt(
     front: list[Counterexample] = []
     searched: list[Searched] = []
     below = limits.height + 1
-    if minimise != "strength":
+    if minimise == "margin":
+        for n in range(2, limits.period + 1):
+            if search.late:
+                break
+            found, said = search.widest(n)
+            searched.append(said)
+            if found is not None and found.margin > max((one.margin for one in front), default=0.0):
+                front.append(found)
+    elif minimise != "strength":
         for n in range(2, limits.period + 1):
             if search.late:
                 break
