@@ -402,6 +402,12 @@ class _Course:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Compute in float64, and keep warnings to ourselves."""
-    with warnings.catch_warnings(), jax.enable_x64(True):
-        warnings.simplefilter("ignore")
-        yield
+    before = jax.config.jax_enable_x64
+    # For all threads: jax calls back from one of its own, where `jax.enable_x64` of this one is not in force.
+    jax.config.update("jax_enable_x64", True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
