@@ -347,7 +347,9 @@ def test_compiled_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     agree(found, sweep.run(threads=1))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of torch about itself, at its first import
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit:DeprecationWarning"
+)  # of torch about itself, at its first import
 def test_without_a_compiler_there_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensor_tile, "STEPS", 3)
     sweep = ts.Sweep(zhang.piecewise(n=10, a=1.0), ts.sgd(0.1), {"lr": np.linspace(0.01, 0.9, 30)}, 36)
