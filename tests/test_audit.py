@@ -149,11 +149,33 @@ if importlib.util.find_spec("torch") is not None:
             every = [one.grad.ravel() for group in self.param_groups for one in group["params"]]
             return p.grad / torch.linalg.vector_norm(torch.cat(every))
 
+    class Kept(Signs):
+        """Steps of the lr of the construction, or of its square over the present one, as AdaBound's bounds remember it."""
+
+        def __init__(self, params: Any, lr: float = 0.1, power: float = 0.0) -> None:
+            super().__init__(params, lr)
+            self.built, self.power = lr, power
+
+        def size(self, p: Any) -> Any:
+            lr = self.param_groups[0]["lr"]
+            return torch.sign(p.grad) * (self.built / lr) ** (1.0 if self.power == 0.0 else self.power)
+
     class NoStep(torch.optim.Optimizer):
         """No step."""
 
         def __init__(self, params: Any, lr: float = 0.1) -> None:
             super().__init__(params, {"lr": lr})
+
+
+@needs_torch
+def test_the_step_size_of_the_construction_counts() -> None:
+    with pytest.raises(
+        ValueError, match="Kept keeps the step size of its construction, so no schedule reaches it"
+    ):
+        audits.audit(Kept, "reddi.periodic", steps=100)
+    # lr (built/lr)^2 with built = lr, as in a run: the mean |step| is lr.
+    made = audits.audit(functools.partial(Kept, power=2.0), "shi.periodic", steps=100)
+    assert made.rows[0].lr == pytest.approx(audits.STEP)
 
 
 @needs_torch
