@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.claim import Claim, Result, failed, undecided
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

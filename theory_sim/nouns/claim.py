@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
 from theory_sim.nouns import papers
 from theory_sim.nouns.training import Source
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

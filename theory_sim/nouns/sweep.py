@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.order import ORDERS
 from theory_sim.nouns.problem import OUTPUTS, Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns import papers
 from theory_sim.nouns.expression import check, parse
 from theory_sim.nouns.glossary import MEANING, WORDS
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.nouns.optimizer import Optimizer

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 class Verdict(StrEnum):
