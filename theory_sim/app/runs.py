@@ -90,4 +90,4 @@ class Runs:
 
     def draw(self, figure: Figure, folder: Path) -> list[Path]:
         """Run the sweeps of a figure and write its files."""
-        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder)
+        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder, self.tier)
