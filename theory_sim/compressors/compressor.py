@@ -331,6 +331,8 @@ class Compressor:
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
+    __repr__ = __str__
+
 
 @lru_cache(1024)
 def _compress(
