@@ -240,7 +240,7 @@ class Deviation:
 
 
 def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:
-    """Return the deviations of a paper from rows (where, stated, run, *labels of claims such as "R1")."""
+    """Return the deviations of a paper from rows (where, stated, run, labels of claims such as "R1" ...)."""
     return [
         Deviation(paper, where, stated, run, tuple(f"{paper}.{label}" for label in labels))
         for where, stated, run, *labels in rows
