@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ CLASSES = {
     "periodic": "losses g_t x on [-1, 1], g periodic integers of positive sum, vanishing steps",
     "line": "cycles on mu-strongly convex, L-smooth functions of one variable",
     "sign": "sweeps over [-A lr, A lr] on mu-strongly convex, L-smooth functions of one variable",
-    "orbits": "2-cycles on c x^2/2 for every c > 0, with a constant step size",
-    "iid": "slopes n, -1, ..., -1 drawn with replacement, vanishing steps; the mean drift at stationarity",
+    "orbits": "cycles on c x^2/2 for every c > 0, with a constant step size",
+    "iid": "slopes n, -1, ..., -1 drawn at random, vanishing steps; the mean drift at stationarity",
     "gram": "cycles on mu-strongly convex, L-smooth functions of any dimension",
 }
 
@@ -60,6 +61,12 @@ class _Hunt(click.Command):
 @click.option("--mu", default="1", show_default=True, help="Strong convexity, of the other classes.")
 @click.option("--L", "smooth", help="Smoothness, of the other classes; exact, such as 25 or 289/16.")
 @click.option(
+    "--order",
+    default="replacement",
+    show_default=True,
+    help="Or reshuffled, of the class iid: epochs in random orders.",
+)
+@click.option(
     "--verify",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -77,6 +84,7 @@ def hunt(
     seed: int,
     mu: str,
     smooth: str | None,
+    order: str,
     file: Path | None,
     out: Path | None,
 ) -> None:
@@ -87,8 +95,8 @@ def hunt(
     or one of your own        path/to/file.py:name
     or of a library           torch.optim:Adam, optax:rmsprop; runs, no certificate
     of the classes line and gram a momentum method with its step size, sgdm:lr=0.1111,momentum=0.4444;
-    of the class sign one of signsgd, signum and lion, of the classes iid
-    and orbits adam or rmsprop
+    of the class sign one of signsgd, signum and lion, of the class iid
+    adam or rmsprop, of the class orbits adam, rmsprop or lion
 
     Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
     """
@@ -103,7 +111,7 @@ def hunt(
             with terminal.Progress() as progress:
                 found = run(
                     spec, cls, minimise=minimise, max_period=max_period, max_height=max_height, seconds=seconds,
-                    strength=strength, seed=seed, mu=mu, L=smooth, progress=lambda text: progress(text, 0.0),
+                    strength=strength, seed=seed, mu=mu, L=smooth, order=order, progress=lambda text: progress(text, 0.0),
                 )  # fmt: skip
             bounds = f"period <= {max_period}, height <= {max_height} and {seconds:g} s"
             status = _told(found, bounds, out)
@@ -137,25 +145,13 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
     click.echo(f"{shown}\nclass {found.cls}: {CLASSES[found.cls]}")
     if found.cls != "periodic":
         for record in found.front:
-            if record["class"] == "orbits":
-                click.echo(f"a cycle between {record['amplitude']} lr and -{record['amplitude']} lr")
-                continue
-            if "grid" in record:
-                click.echo(
-                    f"a law of {record['gradients'][0]} components: {record['gradients'][0]}, and else -1"
-                )
-                continue
-            shown = record.get("points") or record.get("weights") or record["gradients"]
-            what = (
-                f"a sweep of amplitude {record['amplitude']} lr, gradients at"
-                if "amplitude" in record
-                else "a cycle of"
-            )
-            click.echo(f"{what} {record.get('period', len(shown))} points: {', '.join(map(_number, shown))}")
+            click.echo(_cycle(record))
         for text in found.searched:
             click.echo(f"searched: {text}")
         if not found.front:
             click.echo("Nothing certified within these bounds; that proves nothing beyond.")
+        if found.front:
+            click.echo(f"see it in a run: {found.shown.command}")
         for path in found.write(out) if found.front and out is not None else []:
             click.echo(f"written {path}")
         return int(found.status)
@@ -186,6 +182,25 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
         for path in counterexample.write(out, found.front, found.strong):
             click.echo(f"written {path}")
     return int(found.status)
+
+
+def _cycle(record: Mapping[str, Any]) -> str:
+    """Return what a certificate of another class than periodic is about, in one line."""
+    if record["class"] == "orbits":
+        return f"a cycle between {record['amplitude']} lr and -{record['amplitude']} lr"
+    if record["class"] == "iid":
+        drawn = "with replacement" if record["order"] == "replacement" else "in epochs, reshuffled"
+        large, count = record["gradients"][0], sum(record["weights"])
+        return f"{count} components, slope {large} once and slope -1 {count - 1} times, drawn {drawn}"
+    if record["class"] == "sign":
+        shown = ", ".join(map(_number, record["gradients"]))
+        return f"a sweep over [-{record['amplitude']} lr, {record['amplitude']} lr]; f' at its positive points: {shown}"
+    if record["class"] == "gram":
+        parts = [
+            f"mode {k} with weight {_number(w)}" for k, w in enumerate(record["weights"], 1) if Fraction(w)
+        ]
+        return f"a cycle of {record['period']} points, a sum of Fourier modes: {', '.join(parts)}"
+    return f"a cycle of {len(record['points'])} points: {', '.join(map(_number, record['points']))}"
 
 
 def _number(text: str) -> str:
