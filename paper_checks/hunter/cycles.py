@@ -250,7 +250,7 @@ def the_two_cycle_of_rmsprop_always_attracts() -> Evidence:
     half = orbits.jacobian("rmsprop", {"beta2": beta2})
     half[0, :] = -half[0, :]  # the mirror image
     known = z**2 - (3 * beta2 - 1) * z + beta2
-    differ = sympy.simplify(half.charpoly(z).as_expr() - known)
+    differ = sympy.simplify(z**2 - half.trace() * z + half.det() - known)
     # all roots of z^2 + a z + b are inside of the circle iff |b| < 1 and 1 + a + b and 1 - a + b are positive
     jury = [sympy.factor(one) for one in (1 - beta2, known.subs(z, 1), known.subs(z, -1))]
     parts = [
