@@ -5,7 +5,6 @@ import ast, hashlib, itertools, json, math, re, sys  # noqa: I001
 from fractions import Fraction as F
 from pathlib import Path
 from typing import Any
-
 PROVES = ("With losses f_t(x) = g_t x on [-1, 1], g periodic as listed, x = -1 is optimal; with steps lr t^-s, "
           "0 < s <= 1, x_t tends to 1, the worst point, from every start.")
 M, V, RMS = "beta1*m+(1-beta1)*g", "beta2*v+(1-beta2)*g*g", "(sqrt(beta2*v+(1-beta2)*g*g+eps_inside)+eps_outside)"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-_STEPS = 200_000  # of a run on random gradients
+_STEPS = 100_000  # of a run on random gradients
 _SHOWN = 48  # steps of a cycle that its figure shows, and three periods at least
 
 
@@ -147,11 +147,11 @@ def _draw_law(one: Exhibit, left: Any, right: Any, colors: Sequence[str]) -> Non
         (one.method, colors[1], one.method.name),
         (one.right, colors[0], one.beside),
     ):
-        t, x = one.path(optimizer, one.steps, seeds=8)
+        t, x = one.path(optimizer, one.steps, seeds=4)
         for k, path in enumerate(x[:, :, 0]):
             left.semilogx(t, path, color=color, lw=0.8, alpha=0.8, label=label if k == 0 else None)
     left.set_yticks((-1.0, 0.0, 1.0), ("best point, -1", "0", "worst point, 1"))
-    left.set(xlabel=r"step t; step sizes $\alpha/\sqrt{t}$", ylabel="$x_t$, 8 seeds", ylim=(-1.08, 1.08))
+    left.set(xlabel=r"step t; step sizes $\alpha/\sqrt{t}$", ylabel="$x_t$, 4 seeds", ylim=(-1.08, 1.08))
     gradients = one.problem.arguments["gradients"]
     right.bar(
         np.arange(1, len(gradients) + 1),

@@ -86,8 +86,8 @@ for t, g in enumerate(drawn.tolist(), 1):
 print("x =", x, "after", t, "steps")
 """
 _DRAWN = {
-    "replacement": "rng.choice(law, 200_000)",
-    "reshuffled": "np.concatenate([rng.permutation(law) for _ in range(200_000 // len(law))])",
+    "replacement": "rng.choice(law, 100_000)",
+    "reshuffled": "np.concatenate([rng.permutation(law) for _ in range(100_000 // len(law))])",
 }
 
 
