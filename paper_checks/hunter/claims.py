@@ -17,7 +17,7 @@ import numpy as np
 
 import theory_sim as ts
 from paper_checks.hunter import data
-from theory_sim.evidence.hunter import certificate, iid, orbit
+from theory_sim.evidence.hunter import certificate, iid, maps, orbit
 from theory_sim.evidence.hunter.candidates import Candidates
 from theory_sim.evidence.hunter.sequence import periodic
 from theory_sim.evidence.hunter.steady import steady
@@ -85,7 +85,7 @@ def period_three_always_suffices(tier: str) -> Evidence:
     proved, cells = 0, [(round(b, 6), round(1.0 - r, 6)) for b in beta1.tolist() for r in rate2.tolist()]
     for b1, b2 in cells:
         candidates = data.adam(b1, b2)
-        margin, _ = data.margin(candidates)
+        margin, _ = maps.margin(candidates)
         exact = certificate.exact(candidates.system)
         for scale in (1.1, 1.5, 2.5, 5.0):  # from just above the smallest height on
             hits = candidates.search(3, math.ceil(scale / margin), 1, _TOLERANCE)[2]
@@ -101,7 +101,7 @@ def heights_grow_like_one_over_one_minus_beta2() -> Evidence:
     c(0.9) = 38.0, to 0.5 % for 1 - beta2 <= 0.005; by search."""
     parts = []
     for beta1, c in ((0.0, 2.27), (0.504, 6.16), (0.9, 38.0)):
-        found = [(1.0 - b2) / data.margin(data.adam(beta1, b2))[0] for b2 in (0.995, 0.998, 0.999, 0.9999)]
+        found = [(1.0 - b2) / maps.margin(data.adam(beta1, b2))[0] for b2 in (0.995, 0.998, 0.999, 0.9999)]
         worst = max(found, key=lambda one: abs(one - c))
         parts.append(within(worst, c, 0.005 * c, f"height times 1 - beta2 at beta1 = {beta1}"))
     return all_of(parts)
@@ -272,7 +272,7 @@ def the_map_of_heights_is_reproduced(tier: str) -> Evidence:
     kept = np.array(data.data()["heights"])
     step = 3 if tier == "full" else 9
     again = [
-        abs(1.0 / data.margin(data.adam(b1, 1.0 - r2))[0] / kept[i, j] - 1.0)
+        abs(1.0 / maps.margin(data.adam(b1, 1.0 - r2))[0] / kept[i, j] - 1.0)
         for i, b1 in enumerate(data.BETA1) if i % step == 0
         for j, r2 in enumerate(data.RATE2) if j % step == 0
     ]  # fmt: skip

@@ -15,10 +15,12 @@ from theory_sim.optimizers import OPTIMIZERS
 if TYPE_CHECKING:
     from theory_sim.evidence.bout import Contender
     from theory_sim.evidence.hunter.cycles import Cycles
+    from theory_sim.evidence.hunter.maps import Map
     from theory_sim.evidence.hunter.periodic import Hunt
 
 CLASSES = ("periodic", "line", "gram", "sign", "iid", "orbits")
 MINIMISE = ("period,height", "strength", "margin")
+_LOW = 10  # heights of a map of periods
 _STEP_SIZE = re.compile(r"[:,](lr|learning_rate)=")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -125,6 +127,56 @@ def hunt(
         small = reduction.reduced(hit.gradients, lambda g: blackbox.fails(found, g), most=200)
         hit = replace(hit, gradients=small)
     return periodic.Hunt(found, cls, searched=(*searched, why), seen=hit)
+
+
+def chart(
+    optimizer: Any,
+    kind: str,
+    grid: str,
+    *,
+    max_period: int = 6,
+    max_height: int = 3,
+    mu: Any = 1,
+    L: Any = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Map:
+    """Map how an optimizer fails over two of its hyperparameters.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        As of `hunt`, with formulas.
+    kind : {"height", "period", "strength", "cycle"}
+        See `theory_sim.evidence.hunter.maps.survey`.
+    grid : str
+        ``"beta1=LO:HI:N,beta2=LO:HI:N"``; the first axis is vertical.
+    max_period, max_height : int
+        Largest ones looked at; height at most 10 in every cell.
+    mu, L : exact number
+        Of the kind cycle.
+    progress : callable
+        Called with a line of text now and then.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or the optimizer has no formulas.
+    """
+    from theory_sim.app.phases import axes_of
+    from theory_sim.evidence.hunter import maps
+
+    checks.known("map", kind, maps.KINDS)
+    period, height = checks.count("max_period", max_period, 2, 100), checks.count("max_height", max_height, 1)
+    return maps.survey(
+        _optimizer(optimizer, lr=kind == "cycle")[0],
+        kind,
+        axes_of(grid),
+        period=period,
+        height=min(height, _LOW),
+        mu=float(checks.rational("mu", mu)),
+        L=None if L is None else float(checks.rational("L", L)),
+        progress=progress,
+    )
 
 
 def _cycles(

@@ -67,12 +67,21 @@ class _Hunt(click.Command):
     help="Or reshuffled, of the class iid: epochs in random orders.",
 )
 @click.option(
+    "--map",
+    "kind",
+    help="Instead, a map over --grid: height (smallest at period 3), period (shortest up to --max-period and "
+    "--max-height), strength (at period --max-period), or cycle (shortest of a momentum method, with --L).",
+)
+@click.option("--grid", help="Axes of a map: beta1=LO:HI:N,beta2=LO:HI:N, or lr=...,momentum=....")
+@click.option(
     "--verify",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Recompute this certificate instead; exit status 1 if it does not hold.",
 )
-@folder_option("Folder for certificate.json, check.py, problem.py and the figure of a hit.", None)
+@folder_option(
+    "Folder for certificate.json, check.py, problem.py and the figure of a hit, or for a map.", None
+)
 def hunt(
     spec: str | None,
     cls: str,
@@ -85,6 +94,8 @@ def hunt(
     mu: str,
     smooth: str | None,
     order: str,
+    kind: str | None,
+    grid: str | None,
     file: Path | None,
     out: Path | None,
 ) -> None:
@@ -98,6 +109,8 @@ def hunt(
     of the class sign one of signsgd, signum and lion, of the class iid
     adam or rmsprop, of the class orbits adam, rmsprop or lion
 
+    With --map and --grid, a map over two hyperparameters instead; exit status 0.
+
     Exit status: 0 found and certified, 2 nothing found within the bounds, 3 proved that there is none, 1 error.
     """
     from theory_sim.app.hunt import hunt as run
@@ -105,8 +118,14 @@ def hunt(
     try:
         if file is not None:
             status = _verified(file, spec)
+        elif (kind is None) != (grid is None):
+            raise ValueError(
+                "A map needs both, such as --map height --grid beta1=0:0.9:10,beta2=0.1:0.99:10."
+            )
         elif spec is None:
             raise ValueError("No optimizer to hunt: give one, such as adam:beta2=0.99, or --verify FILE.")
+        elif kind is not None and grid is not None:
+            status = _mapped(spec, kind, grid, max_period, max_height, mu, smooth, out)
         else:
             with terminal.Progress() as progress:
                 found = run(
@@ -133,6 +152,34 @@ def _verified(file: Path, spec: str | None) -> int:
     except Refused as error:
         click.echo(f"{file}: refused: {error}.")
         return 1
+    return 0
+
+
+def _mapped(
+    spec: str,
+    kind: str,
+    grid: str,
+    period: int,
+    height: int,
+    mu: str,
+    smooth: str | None,
+    out: Path | None,
+) -> int:
+    """Print a map, write its files, and return the exit status."""
+    from theory_sim.app.hunt import chart
+
+    with terminal.Progress() as progress:
+        found = chart(
+            spec, kind, grid, max_period=period, max_height=height, mu=mu, L=smooth, progress=lambda t: progress(t, 0.0)
+        )  # fmt: skip
+    (rows, y), (columns, x) = found.axes.items()
+    cells = [
+        [f"{one:.4g}", *(f"{value:.4g}" for value in row)] for one, row in zip(y, found.values, strict=True)
+    ]
+    click.echo(f"{found.optimizer}: {found.what}")
+    terminal.show("", [f"{rows} \\ {columns}", *(f"{one:.4g}" for one in x)], cells)
+    for path in found.write(out) if out is not None else []:
+        click.echo(f"written {path}")
     return 0
 
 
