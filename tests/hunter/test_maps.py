@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -21,8 +20,9 @@ def adam() -> Optimizer:
 def test_heights_periods_and_strengths_of_known_cells() -> None:
     # Adam(0.9, 0.99) fails from 3783 at period 3; RMSProp(0.9), which is Adam(0, 0.9), from 22
     found = chart(adam(), "height", "beta1=0:0.9:2,beta2=0.9:0.99:2")
-    assert np.ceil(found.values).tolist()[1][1] == 3783.0
-    assert np.ceil(found.values).tolist()[0][0] == 22.0  # RMSProp(0.9)
+    # sequences have S = 1, the line search any S; it is good to some 1e-4
+    assert found.values[1, 1] == pytest.approx(3783, rel=5e-4)
+    assert 21.0 < found.values[0, 0] <= 22.0
     # RMSProp(0.9) needs period 6 for a height of 6, and has none of height 3 up to it; (3, -1, -1) fails at beta2 = 0.1
     found = chart(adam(), "period", "beta1=0:0.9:2,beta2=0.1:0.9:2", max_period=5)
     assert found.values.tolist() == [[3.0, 0.0], [0.0, 0.0]]

@@ -7,6 +7,7 @@ are enumerated, and cycles are decided by linear programmes in floats.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = {
-    "height": "max|g|/S at period 3, below which no height fails, by a line search",
+    "height": "least max|g|/S that fails at period 3, by a line search",
     "period": "shortest period up to {period} with height at most {height}, enumerated; 0: none",
     "strength": "lr lost per step at period and height {period} with sum 1, by annealing",
     "cycle": "shortest cycle up to {period} on functions with slopes in [{mu:g}, {L:g}] of any dimension; 0: none",
@@ -73,7 +74,7 @@ class Map:
             drawn, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
             ax.set_facecolor("0.88")
             edges = np.arange(int(ends[0]), int(ends[1]) + 2) - 0.5
-            norm = BoundaryNorm(edges, 256) if counts else LogNorm(*ends)
+            norm = BoundaryNorm(edges, 256) if counts else LogNorm(ends[0], max(ends[1], 1.01 * ends[0]))
             color = ax.pcolormesh(x, y, shown, norm=norm, cmap="viridis", rasterized=True)
             bar = drawn.colorbar(color, ax=ax, ticks=edges[:-1] + 0.5 if counts else None)
             bar.set_label({"height": "max|g|/S", "strength": "lr per step"}.get(self.kind, "period"))
