@@ -16,7 +16,7 @@ import theory_sim as ts
 from theory_sim.app import catalogue
 from theory_sim.app.cli import main
 from theory_sim.evidence.hunter import gram, iid, line, orbits, sign
-from theory_sim.evidence.hunter.exhibit import exhibit, with_plateaus
+from theory_sim.evidence.hunter.exhibit import exhibit, problem_text, with_plateaus
 from theory_sim.evidence.hunter.linear import Momentum, polyak
 from theory_sim.evidence.hunter.programs import program
 
@@ -68,7 +68,7 @@ def test_the_engine_repeats_the_cycle_and_gradient_descent_arrives(record: Any, 
 
 def test_the_command_line_names_the_same_problem() -> None:
     one = exhibit(of_gram())
-    assert catalogue.build_problem(one.problem_text).arguments == one.problem.arguments
+    assert catalogue.build_problem(problem_text(one.problem)).arguments == one.problem.arguments
     words = shlex.split(one.command)
     assert words[0] == "theory-sim"
     ran = CliRunner().invoke(main, words[1:])

@@ -135,3 +135,11 @@ def test_forgeries_are_refused_by_both(order: str) -> None:
         assert found[0] == found[1], forged
         passed += found[0]
     assert 0 < passed < 40
+
+
+@pytest.mark.parametrize("order", iid.ORDERS)
+def test_the_checker_bounds_as_the_bracket_does(order: str) -> None:
+    found = iid.bracket((5, -1, -2), (1, 2, 1), 0.5, 0.8, grid=60, order=order)
+    bound = iid_check.drift([5, -1, -2], [1, 2, 1], order, 0.5, 0.8, 0.0, 60)
+    # the same sums in another order; grid points by exp of logarithms that differ by an ulp
+    assert bound == pytest.approx(found.high, abs=1e-9)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 from fractions import Fraction
@@ -187,6 +188,9 @@ def test_the_command_writes_what_anyone_can_check(tmp_path: Path) -> None:
     )
     assert float(shown.stdout.split()[2]) > 0.9  # from the best point, -1, to near the worst
     assert (out / "figure.png").stat().st_size > 10_000
+    (command,) = (line for line in ran.output.splitlines() if line.startswith("see it in a run: "))
+    again = CliRunner().invoke(main, shlex.split(command.removeprefix("see it in a run: "))[1:])
+    assert "DIVERGED" in again.output
 
 
 def test_exit_statuses(tmp_path: Path) -> None:

@@ -217,6 +217,8 @@ def _told(found: Any, bounds: str, out: Path | None) -> int:
             f"strong: period {one.period}, height {one.height}, loses {one.strength:.3g} lr per step; "
             f"{_short(one.gradients)}"
         )
+        if one.command:
+            click.echo(f"see it in a run: {one.command}")
     for line in found.searched:
         click.echo(f"searched: {line}")
     if found.seen is not None:

@@ -1,6 +1,6 @@
 """What a certificate of a cycle, a sweep or a law looks like in a run: its problem, the method, and its figure.
 
-Every problem is one of the catalogue, so that other commands take it by the text of `Exhibit.problem_text`.
+Every problem is one of the catalogue, so that other commands take it by its `problem_text`.
 """
 
 from __future__ import annotations
@@ -63,22 +63,11 @@ class Exhibit:
         return self.period * max(3, _SHOWN // self.period) if self.period else _STEPS
 
     @property
-    def problem_text(self) -> str:
-        """The problem as the command line names it."""
-        return f"{self.problem.name}:{_text(self.problem.arguments)}"
-
-    @property
     def command(self) -> str:
         """A command that runs the method on the problem."""
-        family = self.method.family
-        name = family.__name__ if family is not None else self.method.name
-        usual = inspect.signature(family).parameters if family is not None else {}
-        given = {k: v for k, v in self.method.arguments.items() if k != "schedule" and v != usual[k].default}
-        law = "" if self.period else f" --schedule power:s=0.5 --order {self.order}"
-        return (
-            f"theory-sim simulate --problem '{self.problem_text}' --optimizer '{name}:{_text(given)}'"
-            f"{law} --steps {2000 if self.period else _STEPS}"
-        )
+        steps = f"--steps {2000 if self.period else _STEPS}"
+        law = "" if self.period else f"--schedule power:s=0.5 --order {self.order} "
+        return command(self.problem, self.method, law + steps)
 
     def path(self, optimizer: Optimizer, steps: int, seeds: int = 1) -> tuple[Array, Array]:
         """Return checkpoints (c,) and the iterates there, shape (seeds, c, d), of a run on the problem."""
@@ -161,6 +150,21 @@ def _draw_law(one: Exhibit, left: Any, right: Any, colors: Sequence[str]) -> Non
     right.axhline(0.0, c="k", lw=0.6)
     drawn = "drawn with replacement" if one.order == "replacement" else "reshuffled in every epoch"
     right.set(xlabel="component", ylabel="gradient", title=f"sum {sum(gradients):g} > 0; {drawn}")
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem of the catalogue as the command line names it."""
+    return f"{problem.name}:{_text(problem.arguments)}"
+
+
+def command(problem: Problem, method: Optimizer, options: str) -> str:
+    """Return the command that runs a method on a problem; empty for a method that no constructor of this suite made."""
+    family = method.family
+    if family is None or OPTIMIZERS.get(family.__name__) is not family:
+        return ""
+    usual = inspect.signature(family).parameters
+    given = {k: v for k, v in method.arguments.items() if k != "schedule" and v != usual[k].default}
+    return f"theory-sim simulate --problem '{problem_text(problem)}' --optimizer '{family.__name__}:{_text(given)}' {options}"
 
 
 def _text(arguments: Mapping[str, Any]) -> str:

@@ -79,9 +79,8 @@ class Map:
             bar = drawn.colorbar(color, ax=ax, ticks=edges[:-1] + 0.5 if counts else None)
             bar.set_label({"height": "max|g|/S", "strength": "lr per step"}.get(self.kind, "period"))
             ax.set(xlabel=columns, ylabel=rows)
-            ax.set_title(
-                f"{self.optimizer}: {self.what}; grey: none".replace(", ", ",\n", 1), fontsize="small"
-            )
+            said = self.what.replace("; 0: none", "; grey: none")
+            ax.set_title(textwrap.fill(f"{self.optimizer}: {said}", 64), fontsize="small")
         return drawn
 
     def write(self, folder: Path) -> list[Path]:
