@@ -159,12 +159,12 @@ def problem_text(problem: Problem) -> str:
 
 def command(problem: Problem, method: Optimizer, options: str) -> str:
     """Return the command that runs a method on a problem; empty for a method that no constructor of this suite made."""
-    family = method.family
-    if family is None or OPTIMIZERS.get(family.__name__) is not family:
+    name = "" if method.family is None else method.family.__name__
+    if name not in OPTIMIZERS or OPTIMIZERS[name] is not method.family:
         return ""
-    usual = inspect.signature(family).parameters
+    usual = inspect.signature(OPTIMIZERS[name]).parameters
     given = {k: v for k, v in method.arguments.items() if k != "schedule" and v != usual[k].default}
-    return f"theory-sim simulate --problem '{problem_text(problem)}' --optimizer '{family.__name__}:{_text(given)}' {options}"
+    return f"theory-sim simulate --problem '{problem_text(problem)}' --optimizer '{name}:{_text(given)}' {options}"
 
 
 def _text(arguments: Mapping[str, Any]) -> str:
