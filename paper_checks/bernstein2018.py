@@ -336,8 +336,9 @@ DEVIATIONS = ledger(
         "appendix, toy problem",
         "Loss curves of 10 repeats over 10,000 steps.",
         "A single final loss of SGD scatters by more than its mean, so the loss is averaged over steps 5001 "
-        "to 10000, over 5 starts and over 20 seeds. signSGD is not stationary by then: its noisy coordinate "
-        "relaxes in about 12,500 steps.",
+        "to 10000, over 5 starts (2 in the quick tier) and 64 seeds; starts share the noise of a seed, so only "
+        "seeds count as independent. signSGD is not stationary by then: its noisy coordinate relaxes in about "
+        "12,500 steps.",
         "G10",
     ),
 )

@@ -23,9 +23,9 @@ import theory_sim as ts
 from counterexamples import drift, reddi, smooth, twopoint
 from paper_checks.dereich2024 import first_order
 from paper_checks.zou2019.theorems import sufficient_condition
-from theory_sim import checks
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.theorem import Answer
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.compressors.packing import floats, pack, unpack, words
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -330,6 +330,8 @@ class Compressor:
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+    __repr__ = __str__
 
 
 @lru_cache(1024)

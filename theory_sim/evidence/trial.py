@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine import evaluate
 from theory_sim.nouns.order import order
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.nouns.theorem import Answer, Assessment
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

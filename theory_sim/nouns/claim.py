@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.training import Source
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,6 +147,21 @@ class Claim:
         checks.known("claim kind", self.kind, KINDS)
         checks.known("provenance of constants", self.constants, CONSTANTS)
         checks.known("paper", self.paper, papers.PAPERS)
+
+    def __repr__(self) -> str:
+        return f"Claim({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "kind": self.kind,
+                "constants": self.constants,
+                "data": html.listed(sweep.name for sweep in self.sweeps),
+            },
+        )
 
     @property
     def paper(self) -> str:

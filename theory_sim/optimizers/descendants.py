@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments
 from theory_sim.optimizers.parts import clip, largest, nonzero, of_beta, of_decay, sign
+from theory_sim.rules import checks
 
 ROWS = ("m", "v", "c1", "c2")
 

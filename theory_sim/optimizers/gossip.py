@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import zero_or_one
+from theory_sim.rules import checks
 
 COMPRESSIONS = ("scaled_sign", "none")
 Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]

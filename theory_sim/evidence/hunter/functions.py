@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 _RULE = Rule("distance", converged=0.02, diverged=0.2, relative=True)  # a cycle stays at its size for ever

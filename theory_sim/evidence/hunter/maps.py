@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.hunter import gram
 from theory_sim.evidence.hunter.candidates import Array, Candidates
 from theory_sim.evidence.hunter.linear import momentum
 from theory_sim.evidence.hunter.periodic import burst
 from theory_sim.evidence.hunter.steady import Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.exhibit import start_of_sweep
 from theory_sim.evidence.hunter.orbit_check import PROVES
 from theory_sim.exact import Arithmetic, balls, rebind, symbols
 from theory_sim.exact.arithmetic import module
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 METHODS = {"adam": ("beta1", "beta2"), "rmsprop": ("beta2",), "lion": ("beta1", "beta2")}
 _ROWS = {"adam": ("x", "m", "v"), "rmsprop": ("x", "v"), "lion": ("x", "m")}
