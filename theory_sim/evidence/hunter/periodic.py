@@ -392,8 +392,8 @@ def _open(count: int) -> str:
     """Return in words how many sequences neither floats nor balls decide."""
     if not count:
         return ""
-    which = "1 sequence among these is" if count == 1 else f"{count} sequences among these are"
-    return f"; {which} not decided, since D may be 0 there, or the argument of a sign"
+    which = "1 of these sequences is" if count == 1 else f"{count} of these sequences are"
+    return f"; but {which} undecided, for D or the argument of a sign or mask is 0 there, or too near to 0"
 
 
 def _beyond(n: int, below: int, margin: float) -> str:
