@@ -63,7 +63,7 @@ def junit(results: Sequence[Result], tier: str) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return a text as a cell of a table, in which nothing is markup."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in "\\`*_[]|~":
@@ -90,5 +90,5 @@ def markdown(results: Sequence[Result], tier: str) -> str:
         record = one.record()
         numbers = [terminal.number(record[name]) for name in ("observed", "expected", "margin")]
         cells = [record["status"], record["id"], record["statement"], *numbers]
-        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+        lines.append(f"| {' | '.join(map(cell, cells))} |")
     return "\n".join(lines) + "\n"

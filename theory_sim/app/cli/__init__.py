@@ -1,6 +1,18 @@
 """The command line, ``theory-sim``."""
 
-from theory_sim.app.cli import audit, browse, distributed, explain, hunt, networks, own, proofs, work
+from theory_sim.app.cli import audit, browse, distributed, errata, explain, hunt, networks, own, proofs, work
 from theory_sim.app.cli.group import main
 
-__all__ = ["audit", "browse", "distributed", "explain", "hunt", "main", "networks", "own", "proofs", "work"]
+__all__ = [
+    "audit",
+    "browse",
+    "distributed",
+    "errata",
+    "explain",
+    "hunt",
+    "main",
+    "networks",
+    "own",
+    "proofs",
+    "work",
+]
