@@ -1,12 +1,25 @@
 """The command line, ``theory-sim``."""
 
-from theory_sim.app.cli import audit, browse, distributed, errata, explain, hunt, networks, own, proofs, work
+from theory_sim.app.cli import (
+    audit,
+    browse,
+    distributed,
+    doctor,
+    errata,
+    explain,
+    hunt,
+    networks,
+    own,
+    proofs,
+    work,
+)
 from theory_sim.app.cli.group import main
 
 __all__ = [
     "audit",
     "browse",
     "distributed",
+    "doctor",
     "errata",
     "explain",
     "hunt",
