@@ -29,7 +29,7 @@ def closed() -> Iterator[None]:
     """Close the door after a test, and forget the modules that came in."""
     known, path = set(sys.modules), list(sys.path)
     yield
-    for name in [one for one in sys.modules if one in ("mine", "other", "heavy2026") and one not in known]:
+    for name in [one for one in sys.modules if one in ("mine", "other", "heavy2026", "folder") and one not in known]:
         del sys.modules[name]
     sys.path[:] = path
     catalogue.open_door()
@@ -158,11 +158,13 @@ def test_a_wrong_module_gets_one_sentence(source: str, message: str, write: Path
         ("absent.part", "no module absent is found"),
         ("mine.py", "give the module, not its file: -m mine."),
         ("there/mine.py", "is no name of a module; run in the folder of its file, with -m mine."),
+        ("folder", "folder is a folder, no module; run inside it"),
         ("", "is no name of a module"),
     ],
 )
 def test_a_module_that_is_not_there(name: str, message: str, write: Path) -> None:
     (write / "mine.py").write_text(NEW)
+    (write / "folder").mkdir()
     assert message in " ".join(run("list", "-m", name, code=2).output.split())
 
 

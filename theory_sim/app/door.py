@@ -97,9 +97,11 @@ def offer(name: str, source: str = "") -> Offer:
     """
     source = source or f"-m {name}"
     module = _imported(name, source)
+    if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+        raise ValueError(f"{source}: {name} is a folder, no module; run inside it, or name a module in it.")
     if not any(hasattr(module, one) for one in (*_LISTS, "DEVIATIONS")):
         raise ValueError(
-            f"{source}: {getattr(module, '__file__', None) or name} offers nothing; "
+            f"{source}: {getattr(module, '__file__', name)} offers nothing; "
             f"list its nouns there as {', '.join(_LISTS)} or DEVIATIONS."
         )
     things = {one: _read(module, one, source) for one in _LISTS}
