@@ -29,7 +29,9 @@ def closed() -> Iterator[None]:
     """Close the door after a test, and forget the modules that came in."""
     known, path = set(sys.modules), list(sys.path)
     yield
-    for name in [one for one in sys.modules if one in ("mine", "other", "heavy2026", "folder") and one not in known]:
+    for name in [
+        one for one in sys.modules if one in ("mine", "other", "heavy2026", "folder") and one not in known
+    ]:
         del sys.modules[name]
     sys.path[:] = path
     catalogue.open_door()
