@@ -4,6 +4,7 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 `counterexamples`, `paper_checks` and `figures` build on it.
 """
 
+from theory_sim import plot
 from theory_sim.app.audit import audit
 from theory_sim.app.hunt import hunt
 from theory_sim.app.runs import Runs
@@ -154,6 +155,7 @@ __all__ = [
     "norm",
     "normalized_gd",
     "onebit_adam",
+    "plot",
     "power",
     "put_on_trial",
     "qadam",

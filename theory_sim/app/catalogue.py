@@ -17,7 +17,6 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from theory_sim import checks
 from theory_sim.app import door
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import PAPERS
@@ -25,6 +24,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.compressors import Compressor

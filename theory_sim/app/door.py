@@ -17,7 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.nouns.claim import Claim, Deviation
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.optimizer import Optimizer
@@ -26,6 +25,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Training
+from theory_sim.rules import checks
 
 GROUP = "theory_sim"
 _NOT_THEIRS = {Path(__file__).parents[1], Path(importlib.__file__).parent}  # of the lines of a traceback

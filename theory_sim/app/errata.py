@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.app.evidence_files import cell
 from theory_sim.nouns.claim import Outcome
+from theory_sim.rules import checks
 
 SEVERITY = {
     "typo": "a slip of the pen that misleads nobody who reads on",

@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Claim, Evidence, Result
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 # Estimated seconds on one core, for the time left and to see whether another process is worth its start.
 _SWEEP, _UPDATE, _CLAIM, _FIGURE = 0.05, 5e-9, 0.1, 0.7

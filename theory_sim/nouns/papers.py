@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 _KEY = re.compile(r"[A-Za-z]\w*")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.completion import EVERYTHING
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import main
 from theory_sim.compressors import COMPRESSORS
+from theory_sim.rules import checks
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, prose
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import file_option, main
+from theory_sim.rules import checks
 
 
 @main.command()

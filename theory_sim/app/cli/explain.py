@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, prose
 from theory_sim.app.cli.completion import EVERYTHING
 from theory_sim.app.cli.completion import names as completing
@@ -19,7 +18,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Source
-from theory_sim.rules import language
+from theory_sim.rules import checks, language
 
 
 @main.command()

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, prose, terminal
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import (
@@ -32,6 +31,7 @@ from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
+from theory_sim.rules import checks
 
 _CLAIMS = click.argument(
     "names", nargs=-1, metavar="[PAPER|CLAIM]...", shell_complete=completing("papers with claims", "claims")
