@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from theory_sim.app import terminal
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import file_option, main
 from theory_sim.nouns.claim import plain
 from theory_sim.rules import checks
@@ -20,12 +21,13 @@ _ZOO = "zoo"
 
 
 @main.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=completing("optimizers", more=(_ZOO,)))
 @click.option("--steps", type=int, help="Horizon; default: one that decides each problem for Adam's family.")
 @click.option("--seeds", type=int, help="Default: 4, or 1 with --grid.")
 @click.option(
     "--problems",
     help="Default: battery, or reddi.periodic with --grid.  Or names, such as shi.periodic,zhang.batch:N=8,B=2.",
+    shell_complete=completing("problems", more=("battery",)),
 )
 @click.option(
     "--lr", default="calibrate", show_default=True, help="Step size of step 1; calibrate: comparable steps."
