@@ -10,8 +10,10 @@ import click
 
 from theory_sim import checks
 from theory_sim.app import terminal
+from theory_sim.app.battery import BATTERY
 from theory_sim.app.cli.group import file_option, main
 from theory_sim.nouns.claim import plain
+from theory_sim.nouns.verdict import Verdict
 
 if TYPE_CHECKING:
     from theory_sim.app.audit import Card
@@ -108,8 +110,10 @@ def _show(card: Card) -> None:
         rows.append((row.problem, row.verdict, x, row.steps, terminal.number(row.lr), *beside, row.note))
     terminal.show("", ("problem", "verdict", "x_final", "steps", "lr", *card.controls, "note"), rows)
     for row in card.rows:
-        if row.theorem:
-            click.echo(f"{row.problem}: {row.theorem}")
+        failed = row.problem in BATTERY and row.verdict != Verdict.CONVERGED.value
+        said = [BATTERY[row.problem].why] if failed else []
+        for one in filter(None, (*said, row.theorem)):
+            click.echo(f"{row.problem}: {one}")
 
 
 def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:
@@ -119,5 +123,5 @@ def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:
     if json_file is None or beside:
         raise ValueError("audit zoo takes --json FILE, where the cards are kept, and --steps; nothing else.")
     with terminal.Progress() as progress:
-        found = zoo.collect(json_file, steps=steps or zoo.STEPS, progress=progress)
+        found = zoo.collect(json_file, steps=steps, progress=progress)
     click.echo(f"{json_file}: {len(found['cards'])} cards of {len(found['problems'])} problems")
