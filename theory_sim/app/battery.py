@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from theory_sim.app import catalogue
 from theory_sim.nouns.problem import Problem
@@ -32,10 +33,10 @@ class Entry:
     order: str = "cyclic"
     rule: Rule | None = None
 
-    def shown(self) -> str:
-        """Return what is run in one line."""
-        own = "" if self.rule is None else f" by {self.rule}"
-        return f"{self.problem}@{self.order}, {self.steps} steps{own}"
+    def record(self) -> dict[str, Any]:
+        """Return what is run in plain JSON types."""
+        own = "" if self.rule is None else str(self.rule)
+        return {"problem": self.problem, "order": self.order, "steps": self.steps, "rule": own}
 
     def built(self) -> Problem:
         """Return the problem with the rule."""
@@ -50,10 +51,10 @@ BATTERY: dict[str, Entry] = {
         20_000,
     ),
     "reddi.periodic": Entry(
-        "reddi.periodic:C=1530,small=10,period=151",
-        "One slope of 1530 pays for 150 of -10 (Reddi et al. 2018, section 3); failing means that rare large gradients "
+        "reddi.periodic:C=1535,small=10,period=151",
+        "One slope of 1535 pays for 150 of -10 (Reddi et al. 2018, section 3); failing means that rare large gradients "
         "are scaled down by their own size.",
-        200_000,
+        100_000,
     ),
     "shi.periodic": Entry(
         "shi.periodic:C=10",

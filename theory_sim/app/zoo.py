@@ -71,7 +71,7 @@ def collect(
     """
     versions = _versions()
     found = json.loads(path.read_text()) if path.is_file() else {}
-    battery = {name: entry.shown() for name, entry in BATTERY.items()}
+    battery = {name: entry.record() for name, entry in BATTERY.items()}
     if (found.get("versions"), found.get("steps"), found.get("battery")) != (versions, steps, battery):
         found = {}
     cards = {spec: card for spec, card in found.get("cards", {}).items() if spec in specs}
