@@ -230,13 +230,14 @@ def test_an_optimizer_without_comparable_steps_is_not_run_until_it_has_an_lr() -
 @needs_torch
 def test_what_gives_no_answer_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file, a factory, a first step, and a step late in a run that never end."""
-    monkeypatch.setitem(bouts.LIMITS, "build", 0.3)
-    monkeypatch.setitem(bouts.LIMITS, "step", 0.3)
+    before = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)[0]
+    monkeypatch.setitem(bouts.LIMITS, "build", 1.0)
+    monkeypatch.setitem(bouts.LIMITS, "step", 1.0)
     file, module = tmp_path / "own.py", tmp_path / "stuck.py"
     module.write_text("while True: pass\n")
     file.write_text("import time\n\n\ndef make(params, lr):\n    time.sleep(60)\n")
     for spec, what in ((f"{module}:make", "cannot be run"), (f"{file}:make", "its construction raised")):
-        with pytest.raises(ValueError, match=f"{what}.*TimeoutError: No answer within 0.3 seconds"):
+        with pytest.raises(ValueError, match=f"{what}.*TimeoutError: no answer within 1 seconds"):
             ts.audit(spec)
 
     def stuck(params: Any, lr: float, after: int) -> Any:
@@ -256,9 +257,12 @@ def test_what_gives_no_answer_is_a_sentence(tmp_path: Path, monkeypatch: pytest.
     # calibration takes 1,000 steps, the run 3,000
     (row,) = ts.audit(functools.partial(stuck, after=2000), "shi.periodic", steps=3000).rows
     assert (row.verdict, row.x_final) == ("UNDECIDED", None)
-    assert "step 2001 raised TimeoutError: No answer within 0.3 seconds" in row.note
-    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert "step 2001 raised TimeoutError: no answer within 1 seconds" in row.note
+    # An alarm that was set before, by the plugin that ends a test that hangs, is as it was, but for the time since.
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    assert signal.getsignal(signal.SIGALRM) == before[0]
+    assert (left == 0.0) == (before[1] == 0.0)
+    assert left <= before[1]
 
 
 @needs_torch
@@ -276,8 +280,8 @@ def test_a_file_imports_its_neighbours(tmp_path: Path) -> None:
             "    assert later_part.FACTOR == FACTOR\n"
             "    return torch.optim.SGD(params, lr=lr, momentum=1.0 - FACTOR)\n"
         )
-        made[rate] = ts.audit(f"{file}:make", "shi.periodic", steps=500)
-    # heavy ball of momentum m settles at 1/(1 - m) = 2 times the step of SGD
+        made[rate] = ts.audit(f"{file}:make", "smooth.quadratic", steps=500)
+    # At a constant gradient a heavy ball of momentum m settles at 1/(1 - m) = 2 times the step of SGD.
     assert made[1.0].rows[0].lr == pytest.approx(2.0 * made[0.5].rows[0].lr, rel=2e-2)
 
 

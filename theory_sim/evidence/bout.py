@@ -6,6 +6,7 @@ import math
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -55,24 +56,27 @@ def limited(what: str) -> Iterator[None]:
     """Raise TimeoutError in other people's code that gives no answer within its share of `LIMITS`.
 
     By the alarm signal of the process, so no thread is left behind.  It reaches Python code and waiting, in the main
-    thread of a system that has the signal, and only where nobody else has set an alarm; elsewhere there is no limit,
-    and none for one long call of compiled code.
+    thread of a system that has the signal; elsewhere there is no limit, and none for one long call of compiled code.
+    An alarm that somebody else has set rings when it would have rung.
     """
     free = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    if not free or signal.getitimer(signal.ITIMER_REAL)[0] > 0.0:
+    theirs = signal.getitimer(signal.ITIMER_REAL)[0] if free else 0.0
+    if not free or 0.0 < theirs < LIMITS[what]:
         yield
         return
 
     def stop(number: int, frame: Any) -> None:
         raise TimeoutError(f"no answer within {LIMITS[what]:g} seconds")
 
-    before = signal.signal(signal.SIGALRM, stop)
+    before, begin = signal.signal(signal.SIGALRM, stop), time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, LIMITS[what])
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+        if theirs > 0.0:
+            signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - begin), 1e-3))
 
 
 def _share() -> float:
