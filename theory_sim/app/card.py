@@ -114,4 +114,5 @@ def page(card: Card) -> str:
         sections=sections,
         colors=dict(zip(names, PALETTE, strict=False)),
         number=terminal.number,
+        point=terminal.point,
     )

@@ -103,11 +103,18 @@ def _show(card: Card) -> None:
     click.echo(card.note)
     rows = []
     for i, row in enumerate(card.rows):
-        x = " ".join(
-            terminal.number(one) for one in (row.x_final if isinstance(row.x_final, list) else [row.x_final])
-        )
         beside = [others[i].verdict for others in card.controls.values()]
-        rows.append((row.problem, row.verdict, x, row.steps, terminal.number(row.lr), *beside, row.note))
+        rows.append(
+            (
+                row.problem,
+                row.verdict,
+                terminal.point(row.x_final),
+                row.steps,
+                terminal.number(row.lr),
+                *beside,
+                row.note,
+            )
+        )
     terminal.show("", ("problem", "verdict", "x_final", "steps", "lr", *card.controls, "note"), rows)
     for row in card.rows:
         failed = row.problem in BATTERY and row.verdict != Verdict.CONVERGED.value
