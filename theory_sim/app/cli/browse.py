@@ -11,11 +11,9 @@ import click
 from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import describe, main
+from theory_sim.app.describe import rules, signature
 from theory_sim.compressors import COMPRESSORS
-from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import PAPERS
-from theory_sim.nouns.problem import Problem
-from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Source
 from theory_sim.optimizers import OPTIMIZERS
@@ -99,8 +97,8 @@ def explain(name: str) -> None:
     checks.known("name", name, (*constructors, *PAPERS, *theorems, *sweeps, *figures, *claims))
     if name in constructors:
         constructor = constructors[name]
-        click.echo(f"{name}({_defaults(constructor)})\n\n{inspect.getdoc(constructor)}")
-        for rule in _rules(constructor):
+        click.echo(f"{name}({signature(constructor)})\n\n{inspect.getdoc(constructor)}")
+        for rule in rules(constructor):
             click.echo(f"\n{language.text(rule)}")
     elif name in claims:
         claim = claims[name]
@@ -129,27 +127,6 @@ def explain(name: str) -> None:
                 click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
 
 
-def _rules(constructor: Callable[..., Any]) -> list[language.Rule]:
-    """Return the rules of what a constructor builds with its defaults, in the order of a step."""
-    try:
-        made = constructor()
-    except TypeError:  # it has parameters without defaults
-        return []
-    if isinstance(made, Optimizer):
-        step = made.step
-        stages = (step.send, step.keep, step.reply, step.apply) if isinstance(step, language.Round) else ()
-        rules = [made.once, *(one.term for one in made.reductions.values()), *(s.rule for s in stages if s)]
-        return [
-            one for one in (*rules, None if isinstance(step, language.Round) else step) if one is not None
-        ]
-    if isinstance(made, Problem):
-        noise = made.noise.rule if made.noise is not None else None
-        terms = (one.term for one in made.reductions.values())
-        return [one for one in (made.gradient, noise, *terms, made.measure) if one is not None]
-    terms = (one.term for one in made.reductions.values())
-    return [one for one in (*terms, made.once, made.rule) if one is not None]
-
-
 def _state(theorem: Theorem) -> None:
     """Print a theorem without values: conditions, assumptions in words, conclusion, symbols."""
     click.echo(
@@ -168,14 +145,6 @@ def _state(theorem: Theorem) -> None:
         click.echo(f"where   {name} = {text}")
     for name in theorem.symbols:
         click.echo(f"        {name}" + (f": {theorem.meaning[name]}" if name in theorem.meaning else ""))
-
-
-def _defaults(constructor: Callable[..., Any]) -> str:
-    def shown(value: Any) -> str:
-        return str(value) if isinstance(value, Schedule) else repr(value)
-
-    parameters = inspect.signature(constructor).parameters.values()
-    return ", ".join(p.name if p.default is p.empty else f"{p.name}={shown(p.default)}" for p in parameters)
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
+from theory_sim.optimizers import OPTIMIZERS
 
 
 @main.command()
@@ -188,7 +190,7 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
                 f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[{extra}]".'
             )
     with terminal.Progress() as progress:
-        _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
+        _, files = jobs.run((), chosen, tier, jobs.Place.within(out), processes=processes, progress=progress)
     for one in chosen:
         for path in files[one.name]:
             click.echo(path)
@@ -208,27 +210,42 @@ def check(
 
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
-        results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
+        place = jobs.Place.within(out)
+        results, _ = jobs.run(chosen, (), tier, place, processes=processes, progress=progress)
     if json_file is not None:
         report.write_json(results, tier, json_file)
     conclude(results)
 
 
 @main.command()
+@click.option(
+    "--data", is_flag=True, help="Keep the grids in OUT too; else they are beside it, in OUT.sweeps."
+)
 @processes_option
 @tier_option
 @out_option
-def reproduce(processes: int | None, tier: str, out: Path) -> None:
-    """Run every sweep, draw every figure, check every claim; the result is OUT/index.html."""
+def reproduce(data: bool, processes: int | None, tier: str, out: Path) -> None:
+    """Run every sweep, draw every figure, check every claim; the result is a site, OUT/index.html."""
     from theory_sim.app import jobs, report
+    from theory_sim.app.report.site import drawings, write_site
 
+    begin = time.perf_counter()
     figures = _drawable()
+    place = jobs.Place.within(out, data)
     with terminal.Progress() as progress:
         claims = list(catalogue.claims().values())
-        results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
-    report.write_json(results, tier, out / "claims.json")
-    page = report.write_html(results, figures, files, catalogue.deviations(), tier, out)
-    conclude(results, f"{len(figures)} figures, report: {page}")
+        results, files = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
+    site = report.Site(
+        document=report.document(results, tier, begin),
+        claims=catalogue.claims(),
+        figures=figures,
+        drawings=drawings(figures, files, out),
+        theorems=catalogue.theorems(),
+        optimizers=OPTIMIZERS,
+        deviations=catalogue.deviations(),
+    )
+    page = write_site(site, out)
+    conclude(results, f"{len(figures)} figures, grids in {place.store}, report: {page}")
 
 
 def _drawable() -> list[Figure]:
