@@ -14,7 +14,7 @@ from theory_sim.nouns.figure import Figure
 from theory_sim.optimizers import OPTIMIZERS
 
 # What an attacker, or an author with a taste for markup, would put into a name or a sentence.
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp; $\\beta$ x_<b>^2"
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp; $\\beta$ x_<b>^2 <b>2</b> in the end"
 
 
 def hostile_claim() -> Claim:

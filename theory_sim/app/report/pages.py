@@ -222,7 +222,7 @@ def _environment() -> Environment:
         prose=prose.prose,
         formula=prose.formula,
         relation=prose.relation,
-        conclusion=prose.conclusion,
+        breakable=prose.breakable,
         docstring=prose.docstring,
         number=prose.number,
         duration=prose.duration,

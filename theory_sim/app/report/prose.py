@@ -12,7 +12,7 @@ from theory_sim.nouns.expression import as_written
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from theory_sim.nouns.theorem import Condition, Theorem
+    from theory_sim.nouns.theorem import Condition
 
 _NAMES = (
     "alpha beta gamma delta eps epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi psi omega"
@@ -82,6 +82,13 @@ def _set(found: re.Match[str]) -> str:
     return f"<var>{escape(_GREEK.get(letter, letter))}</var>{index}"
 
 
+def breakable(name: str) -> Markup:
+    """Return a dotted name that a narrow column breaks after its dots."""
+    from markupsafe import Markup, escape
+
+    return Markup(".<wbr>").join(escape(part) for part in name.split("."))
+
+
 @cache
 def _elements(text: str) -> str:
     """Return an expression of a theorem as elements of MathML."""
@@ -93,9 +100,9 @@ def _elements(text: str) -> str:
     return re.sub(r"<mi>(\d+)</mi>", r"<mn>\1</mn>", found)
 
 
-def formula(text: str) -> Markup:
+def formula(text: str, block: bool = False) -> Markup:
     """Return an expression of a theorem as MathML, which browsers set without a library."""
-    return _math(_elements(text))
+    return _math(_elements(text), block)
 
 
 def _math(elements: str, block: bool = False) -> Markup:
@@ -114,15 +121,6 @@ def relation(condition: Condition) -> Markup:
     if condition.worded:
         return _math(f"<mi>{escape(left)}</mi><mo>=</mo><mtext>{escape(right)}</mtext>")
     return _math(f"{_elements(left)}<mo>{escape(_RELATIONS[sign])}</mo>{_elements(right)}")
-
-
-def conclusion(theorem: Theorem) -> Markup:
-    """Return the bound of a theorem as a block of MathML."""
-    from markupsafe import escape
-
-    sign = "≤" if theorem.side == "upper" else "≥"
-    quantity = escape(theorem.quantity.replace("_", " "))
-    return _math(f"<mtext>{quantity}</mtext><mo>{sign}</mo>{_elements(theorem.bound)}", block=True)
 
 
 def definition(name: str, text: str) -> Markup:
