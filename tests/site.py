@@ -5,6 +5,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import theory_sim as ts
+from counterexamples import zhang
 from theory_sim.app import catalogue
 from theory_sim.app.report import Site, document
 from theory_sim.app.report.pages import Drawing
@@ -14,7 +18,9 @@ from theory_sim.nouns.figure import Figure
 from theory_sim.optimizers import OPTIMIZERS
 
 # What an attacker, or an author with a taste for markup, would put into a name or a sentence.
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp; $\\beta$ x_<b>^2 <b>2</b> in the end"
+HOSTILE = (
+    "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp; $\\beta$ x_<b>^2 <b>2</b> in the end"
+)
 
 
 def hostile_claim() -> Claim:
@@ -28,6 +34,13 @@ def hostile_figure() -> Figure:
 
     claims = (hostile_claim().id,)
     return Figure(HOSTILE, HOSTILE, (1, 1), (1.0, 1.0), (), draw, lambda grids: {HOSTILE: 1.0}, claims)
+
+
+def a_map(name: str) -> ts.Sweep:
+    """Return a sweep that the explorer shows: cells on both sides of the exact curve."""
+    adam = ts.adam(0.1, eps=0.0, bias_correction=False, schedule=ts.power(0.5))
+    axes = {"n": [5, 10], "beta1": np.linspace(0.0, 0.7, 8), "beta2": np.linspace(0.1, 0.95, 9)}
+    return ts.Sweep(zhang.piecewise(5), adam, axes, steps=2000, name=name)
 
 
 def picture() -> bytes:
@@ -74,6 +87,7 @@ def made_up(hostile: bool = False) -> Site:
         theorems=catalogue.theorems(),
         optimizers=OPTIMIZERS,
         deviations=deviations,
+        maps=[(one, one.run()) for one in (a_map(HOSTILE), a_map("test.map"))],
     )
 
 

@@ -442,5 +442,3 @@ def test_reproduce_writes_a_site_and_keeps_the_grids_beside_it(
     assert document["seconds"] > 0.0
     assert not (out / "sweeps").exists()
     assert any((tmp_path / "out.sweeps").iterdir())
-    run("reproduce", "--tier", "quick", "--processes", "1", "--out", str(tmp_path / "other"), "--data")
-    assert any((tmp_path / "other" / "sweeps").iterdir())

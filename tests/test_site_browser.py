@@ -15,7 +15,15 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 
 WIDTHS = (1440, 820, 390)
 KINDS = (
-    *("index.html", "claims.html", "figures.html", "optimizers.html", "theorems.html", "mutants.html"),
+    *(
+        "index.html",
+        "claims.html",
+        "figures.html",
+        "optimizers.html",
+        "theorems.html",
+        "mutants.html",
+        "explorer.html",
+    ),
     *(
         "papers/zhang2020clipping.html",
         "figures/phase.html",
@@ -125,3 +133,26 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_content(page, folder: Path)
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_the_explorer_computes_the_path_of_a_cell_by_the_rules(page, folder: Path) -> None:
+    said = page.locator("#e-said")
+    page.goto(f"{(folder / 'explorer.html').as_uri()}?map=test.map&n=10&beta1=0.7&beta2=0.1")
+    page.locator("#e-path .scatterlayer").wait_for()
+    assert "n = 10, beta1 = 0.7, beta2 = 0.1: DIVERGED after 2,000 steps" in said.inner_text()
+    for _ in range(2):
+        ends = [said.get_attribute(f"data-{name}") for name in ("x", "end")]
+        assert abs(float(ends[0]) - float(ends[1])) <= 1e-9 * max(1.0, abs(float(ends[1])))
+        box = page.locator("#e-heat .nsewdrag").bounding_box()
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.1 * box["height"])
+        page.locator("#e-heat .hoverlayer").get_by_text("drift D").wait_for()
+        page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.1 * box["height"])
+        page.wait_for_function("new URLSearchParams(location.search).get('beta2') > 0.9")
+    assert "UNDECIDED after 2,000 steps, would be decided by about" in said.inner_text()
+    chosen = page.url
+    page.get_by_label("beta1").select_option("0")
+    page.wait_for_function("new URLSearchParams(location.search).get('beta1') === '0'")
+    page.goto(chosen)  # the address alone shows the cell again
+    assert said.inner_text().startswith("n = 10, beta1 = 0.2, beta2 = 0.95")
+    page.locator("#e-map").select_option(index=0)
+    page.wait_for_function("!location.search.includes('test.map')")

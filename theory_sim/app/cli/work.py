@@ -227,6 +227,7 @@ def check(
 def reproduce(data: bool, processes: int | None, tier: str, out: Path) -> None:
     """Run every sweep, draw every figure, check every claim; the result is a site, OUT/index.html."""
     from theory_sim.app import jobs, report
+    from theory_sim.app.report import explorer
     from theory_sim.app.report.site import drawings, write_site
 
     begin = time.perf_counter()
@@ -235,6 +236,9 @@ def reproduce(data: bool, processes: int | None, tier: str, out: Path) -> None:
     with terminal.Progress() as progress:
         claims = list(catalogue.claims().values())
         results, files = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
+    runs = Runs(tier, place.store)
+    groups = [claim.sweeps for claim in claims] + [figure.sweeps for figure in figures]
+    maps = explorer.chosen({sweep.name: sweep for group in groups for sweep in group}, tier)
     site = report.Site(
         document=report.document(results, tier, begin),
         claims=catalogue.claims(),
@@ -243,6 +247,7 @@ def reproduce(data: bool, processes: int | None, tier: str, out: Path) -> None:
         theorems=catalogue.theorems(),
         optimizers=OPTIMIZERS,
         deviations=catalogue.deviations(),
+        maps=[(sweep, runs.grid(sweep)) for sweep in maps],
     )
     page = write_site(site, out)
     conclude(results, f"{len(figures)} figures, grids in {place.store}, report: {page}")

@@ -17,11 +17,14 @@ from theory_sim.nouns.claim import Claim, Deviation
 from theory_sim.nouns.papers import PAPERS, Paper
 
 if TYPE_CHECKING:
+    import xarray as xr
     from jinja2 import Environment, Template
 
     from theory_sim.nouns.figure import Figure
     from theory_sim.nouns.optimizer import Optimizer
+    from theory_sim.nouns.sweep import Sweep
     from theory_sim.nouns.theorem import Theorem
+    from theory_sim.nouns.training import Source
 
 MARKS = {"PASS": "✓", "FAIL": "✗", "UNDECIDED": "?", "UNJUDGED": "–"}
 KINDS = {
@@ -90,6 +93,8 @@ class Site:
     theorems : mapping of str to Theorem
     optimizers : mapping of str to callable
     deviations : sequence of Deviation
+    maps : sequence of (Sweep, xarray.Dataset)
+        What the explorer shows.
     """
 
     document: Mapping[str, Any]
@@ -99,6 +104,7 @@ class Site:
     theorems: Mapping[str, Theorem] = field(default_factory=dict)
     optimizers: Mapping[str, Callable[..., Optimizer]] = field(default_factory=dict)
     deviations: Sequence[Deviation] = ()
+    maps: Sequence[tuple[Sweep, xr.Dataset]] = ()
 
     @cached_property
     def records(self) -> Mapping[str, Mapping[str, Any]]:
@@ -248,10 +254,15 @@ def files_of(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
     return tuple(path.relative_to(folder).as_posix() for path in paths)
 
 
+def sweeps_at(sweep: Source, tier: str) -> dict[str, Any]:
+    """Return the fields of a sweep or a training at a tier, which is faster than to build it."""
+    return {**vars(sweep), **({} if tier == "full" else getattr(sweep, tier, {}))}
+
+
 def sweeps_of(claim: Claim | Figure, tier: str) -> Iterator[dict[str, Any]]:
     """Yield what each sweep or training runs, as pairs of a name and a text."""
     for sweep in claim.sweeps:
-        at = {**vars(sweep), **({} if tier == "full" else getattr(sweep, tier, {}))}
+        at = sweeps_at(sweep, tier)
         axes = ", ".join(f"{name} ({len(values)} values)" for name, values in at["axes"].items())
         on = sweep.network if hasattr(sweep, "network") else str(sweep.problem)
         yield {
