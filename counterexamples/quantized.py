@@ -15,11 +15,11 @@ import numpy as np
 
 from counterexamples.objectives import bowl as bowl_value
 from counterexamples.objectives import bowl_slope
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "qadam2021"

@@ -90,6 +90,7 @@ def test_grids_are_beside_a_site_unless_they_are_asked_for_or_there(tmp_path: Pa
     inside, beside = out / "sweeps", tmp_path / "out.sweeps"
     assert jobs.Place.within(out).store == inside
     assert jobs.Place.within(out, data=False).store == beside
+    assert jobs.Place.within(Path("."), data=False).store == Path.cwd().with_name(f"{Path.cwd().name}.sweeps")
     beside.mkdir()  # a site was written: what other commands find there is not run again
     assert jobs.Place.within(out).store == beside
     inside.mkdir(parents=True)

@@ -4,6 +4,7 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 `counterexamples`, `paper_checks` and `figures` build on it.
 """
 
+from theory_sim import plot
 from theory_sim.app.audit import audit
 from theory_sim.app.hunt import hunt
 from theory_sim.compressors.compressor import Compressor
@@ -113,6 +114,7 @@ __all__ = [
     "nesterov",
     "normalized_gd",
     "onebit_adam",
+    "plot",
     "power",
     "qadam",
     "radam",

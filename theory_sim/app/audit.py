@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.app import catalogue, explanations
 from theory_sim.app.contenders import contender
 from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native
@@ -23,6 +22,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.momentum import sgd
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,10 +15,10 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
 from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.compressors import Compressor

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.evidence.bout import Contender, Native
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 _EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
 _MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.evidence.bout import Contender

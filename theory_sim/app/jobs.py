@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Claim, Evidence, Result
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 # Estimated seconds on one core, for the time left and to see whether another process is worth its start.
 _SWEEP, _UPDATE, _CLAIM, _FIGURE = 0.05, 5e-9, 0.1, 0.7
@@ -130,7 +130,8 @@ class Place:
         Without data the store is beside the folder, so that the folder itself stays small; a store that is
         already there is used.
         """
-        inside, beside = out / "sweeps", out.with_name(f"{out.absolute().name}.sweeps")
+        named = out.resolve() if out.name in ("", "..") else out
+        inside, beside = out / "sweeps", named.with_name(f"{named.name}.sweeps")
         store = beside if not inside.exists() and (not data or beside.exists()) else inside
         return cls(store, out / "figures", data)
 

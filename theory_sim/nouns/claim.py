@@ -10,9 +10,9 @@ from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.training import Source
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -155,6 +155,21 @@ class Claim:
         checks.known("provenance of constants", self.constants, CONSTANTS)
         checks.known("paper", self.paper, papers.PAPERS)
 
+    def __repr__(self) -> str:
+        return f"Claim({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "kind": self.kind,
+                "constants": self.constants,
+                "data": html.listed(sweep.name for sweep in self.sweeps),
+            },
+        )
+
     @property
     def paper(self) -> str:
         """Key of `theory_sim.nouns.papers`."""
@@ -233,7 +248,7 @@ class Deviation:
 
 
 def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:
-    """Return the deviations of a paper from rows (where, stated, run, *labels of claims such as "R1")."""
+    """Return the deviations of a paper from rows (where, stated, run, labels of claims such as "R1" ...)."""
     return [
         Deviation(paper, where, stated, run, tuple(f"{paper}.{label}" for label in labels))
         for where, stated, run, *labels in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.expression import check, parse
 from theory_sim.nouns.glossary import MEANING, WORDS
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.nouns.optimizer import Optimizer
@@ -225,6 +225,22 @@ class Theorem:
         for text in filter(None, (self.bound, *self.where_symbols.values())):
             check(text)
         object.__setattr__(self, "meaning", {**MEANING, **self.meaning})
+
+    def __repr__(self) -> str:
+        return f"Theorem({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "conditions": "\n".join(map(str, self.conditions)),
+                "assumes": "\n".join(self.assumes),
+                "conclusion": f"$${self.latex()}$$",
+                "constants": self.constants,
+            },
+        )
 
     @property
     def paper(self) -> str:

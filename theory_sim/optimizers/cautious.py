@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
@@ -19,6 +18,7 @@ from theory_sim.optimizers.descendants import adamw
 from theory_sim.optimizers.momentum import sgdm
 from theory_sim.optimizers.parts import nonzero, sign
 from theory_sim.optimizers.sign import lion
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule, total
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
+from theory_sim.rules import checks
 
 
 def _sgd(g: float, lr: float, x: float) -> float:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import terminal
 from theory_sim.app.cli.group import file_option, main
 from theory_sim.nouns.claim import plain
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.app.audit import Card

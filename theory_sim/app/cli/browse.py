@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import describe, main
 from theory_sim.app.describe import rules, signature
@@ -17,7 +16,7 @@ from theory_sim.nouns.papers import PAPERS
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Source
 from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.rules import language
+from theory_sim.rules import checks, language
 
 
 @main.command("list")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

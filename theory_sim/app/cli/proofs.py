@@ -11,10 +11,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import main, writable
 from theory_sim.nouns.claim import plain
+from theory_sim.rules import checks
 
 _POINT = ("--beta1", "--beta2")
 _LARGEST_N = 1_000_000  # one point takes n operations on balls, at up to 4096 bits

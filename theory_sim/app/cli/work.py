@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import (
     describe,
@@ -33,6 +32,7 @@ from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 
 @main.command()

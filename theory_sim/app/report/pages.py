@@ -165,7 +165,8 @@ class Site:
         panels = drawing.content.get("panels", ())
         for i, panel in enumerate(panels):
             title, x, y = (prose.label(panel[name]) for name in ("title", "x", "y"))
-            said = ": ".join(filter(None, (f"panel {i + 1}" if len(panels) > 1 else "", title)))
+            named = len(panels) == 1 or title.startswith("(")  # with its own letter
+            said = ": ".join(filter(None, ("" if named else f"panel {i + 1}", title)))
             axes = f"{y} against {x}" if x and y else x or y
             lines = f"lines: {', '.join(dict.fromkeys(curves[i]))}" if curves[i] else ""
             parts.append("; ".join(filter(None, (said, axes, lines))))

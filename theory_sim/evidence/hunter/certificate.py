@@ -23,11 +23,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.evidence.hunter import orbit
 from theory_sim.evidence.hunter.check import PROVES
 from theory_sim.evidence.hunter.steady import NoFormula, Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.rules import checks
 
 FORMAT = 1
 CHECKER = Path(__file__).with_name("check.py")

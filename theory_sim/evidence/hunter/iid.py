@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.iid_check import PROVES
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 _UNIT = 2.0**-53

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.orbit_check import PROVES
 from theory_sim.exact import balls, rebind, symbols
 from theory_sim.exact.arithmetic import module
 from theory_sim.optimizers.adam import adam_rule
+from theory_sim.rules import checks
 
 
 def amplitude(beta1: Fraction) -> Fraction:
