@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theory_sim.app import catalogue
 from theory_sim.nouns.optimizer import Optimizer
-from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
 
 if TYPE_CHECKING:
@@ -217,14 +217,12 @@ def _entrant(given: Any) -> tuple[Optimizer | Contender, str]:
     if not isinstance(made, Native):
         return made, made.name
     name = made.name.partition(":")[0]
-    return made.optimizer, name if name in OPTIMIZERS else ":".join(made.name.split(":")[:2])
+    return made.optimizer, name if name in catalogue.optimizers() else ":".join(made.name.split(":")[:2])
 
 
 def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
     """Return an optimizer of rules and how certificates name it; `lr` whether its step size matters."""
-    from theory_sim.app import catalogue
-
-    if lr and isinstance(given, str) and given.partition(":")[0] in OPTIMIZERS:
+    if lr and isinstance(given, str) and given.partition(":")[0] in catalogue.optimizers():
         return catalogue.build_optimizer(given), given.partition(":")[0]
     found, name = _entrant(given)
     if not isinstance(found, Optimizer):
@@ -239,9 +237,11 @@ def build(name: str, words: Mapping[str, str]) -> Optimizer:
     """Return the optimizer that a certificate names, with its named variants."""
     if _OF_FILE.fullmatch(name):
         return _optimizer(name)[0]
-    checks.known("optimizer", name, OPTIMIZERS)
+    checks.known("optimizer", name, catalogue.optimizers())
     values = {"true": True, "false": False}
-    made: Optimizer = OPTIMIZERS[name](**{key: values.get(text, text) for key, text in words.items()})
+    made: Optimizer = catalogue.optimizers()[name](
+        **{key: values.get(text, text) for key, text in words.items()}
+    )
     return made
 
 

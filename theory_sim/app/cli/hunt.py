@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from theory_sim.app import terminal
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import folder_option, main
 from theory_sim.nouns.optimizer import Optimizer
 
@@ -38,7 +39,7 @@ class _Hunt(click.Command):
 
 
 @main.command(cls=_Hunt)
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, shell_complete=completing("optimizers"))
 @click.option(
     "--class", "cls", default="periodic", show_default=True, help="periodic, line, gram, sign, iid or orbits."
 )
