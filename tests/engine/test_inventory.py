@@ -1,7 +1,6 @@
 """What a folder of stored sweeps holds: the commands store ls, info, verify and prune, and what is refused."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,9 @@ from theory_sim.engine import run as execute
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A sweep in one file, and one of 300 lanes in chunks of 128, 128 and 44."""
-    sweep = ts.Sweep(zhang.piecewise(5), ts.adam(0.1), {"beta2": np.linspace(0.0, 0.9, 40)}, steps=20, name="small")
+    sweep = ts.Sweep(
+        zhang.piecewise(5), ts.adam(0.1), {"beta2": np.linspace(0.0, 0.9, 40)}, steps=20, name="small"
+    )
     sweep.run(tmp_path)
     monkeypatch.setattr(execute, "_CHUNK_WORK", 128 * 20)
     monkeypatch.setattr(execute, "width_of", lambda sweep: 32)
@@ -51,7 +52,6 @@ def test_a_store_says_what_it_holds(folder: Path) -> None:
     said = json.loads(run("info", folder, "large").output)
     assert (said["steps"], said["state"], said["digest"]) == (20, "complete", group(folder).stem)
     assert "did you mean large" in run("info", folder, "larg", code=2).output
-    assert "5 chunks" not in run("verify", folder).output
     assert "2 stored, 4 chunks read, 0 damaged" in run("verify", folder).output
     assert run("prune", folder).output == "0 removed\n"
     assert len(inventory.entries(folder)) == 2
@@ -85,9 +85,7 @@ def test_damaged_metadata_are_named_and_removed(folder: Path, inside: str, conte
 def test_prune_removes_what_is_unfinished_foreign_or_left_over(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.rmtree(group(folder) / "done" / "c" / "1")  if (group(folder) / "done" / "c" / "1").is_dir() else (
-        group(folder) / "done" / "c" / "1"
-    ).unlink()
+    (group(folder) / "done" / "c" / "1").unlink()
     assert "2 of 3" in run("ls", folder).output
     assert "0 damaged" in run("verify", folder).output  # a chunk that is not there is not damaged
     left = folder / f".{'0' * 32}.npz"

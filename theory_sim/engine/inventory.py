@@ -59,8 +59,8 @@ class Entry:
         """Return the names of the chunks whose bytes do not have their checksum, or of the whole if none is known."""
         if not self.chunks:
             return [self.path.name]
-        store = Store(self.path.parent, self.path.stem, self.spec, self.lanes, -(-self.lanes // self.chunks))
         if self.path.suffix == ".npz":
+            store = Store(self.path.parent, self.path.stem, self.spec, self.lanes, self.lanes)
             return [] if store.read(0, 0, self.lanes) is not None else [self.path.name]
         import zarr
 

@@ -32,9 +32,9 @@ class Selection(Sweep):
         return cls(**{**own, "quick": {}, **changes}, places=tuple(places))
 
     @property
-    def cells(self) -> Sequence[np.ndarray[Any, Any]]:
-        """Positions along each axis of the cells that are run."""
-        return self.places
+    def cells(self) -> Sequence[np.ndarray[Any, Any]] | None:
+        """Positions along each axis of the cells that are run; None of a sweep without axes."""
+        return self.places or None
 
     @property
     def dims(self) -> tuple[str, ...]:

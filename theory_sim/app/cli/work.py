@@ -184,7 +184,7 @@ def sweep(
         raise click.UsageError(str(error)) from error
     if target is not None and (dry_run or max_cost is not None or refine is not None):
         raise ValueError(
-            f"--dry-run, --max-cost and --refine are of compiled tiles, not tensors; leave out --backend {backend}."
+            f"--dry-run, as --max-cost, times compiled tiles, and --refine runs them, not tensors; leave out --backend {backend}."
         )
     if refine is not None:
         refinement.first_stride(refine)
