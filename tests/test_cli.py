@@ -176,7 +176,7 @@ def test_a_mistake_gets_one_sentence_and_status_2(arguments: list[str], message:
 
 
 def test_dry_run_says_what_it_costs(tmp_path: Path) -> None:
-    output = run("sweep", "zhang2022.phase", "--dry-run", "--out", str(tmp_path)).output
+    output = run("sweep", "zhang2022.phase", "--tier", "quick", "--dry-run", "--out", str(tmp_path)).output
     assert "lane-steps, about" in output
     assert "MiB of memory" in output
     assert not list(tmp_path.iterdir())
