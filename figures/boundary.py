@@ -71,6 +71,13 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         below.axhline(1.0, color="0.6", lw=0.8, zorder=0)
         below.set(xlabel=label, ylabel=r"$1-\beta_2^*$ over its first order")
         ax.set(yscale="log", ylabel=r"$1-\beta_2^*$")
+        low, high = ax.get_ylim()
+        levels = [
+            level
+            for level in np.outer(10.0 ** np.arange(-5, 0), (1.0, 2.0, 5.0)).ravel()
+            if low < level < high
+        ]
+        ax.set_yticks(levels, [f"{level:g}" for level in levels])
         ticks = divisors if coordinate else [n for n in (5, 10, 20, 50, 100) if n <= largest]
         for one in (ax, below):
             one.set(xscale="log")

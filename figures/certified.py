@@ -158,6 +158,7 @@ FIGURES = [
         sweeps=PHASES,
         draw=draw,
         features=features,
+        claims=("zhang2022.Z1a", "shi2021.S1"),
         needs=("flint",),
         files=maps,
     )

@@ -70,7 +70,7 @@ def _draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Datase
             label=f"{name} map, median of the seeds",
         )
         edge = paper.tolerated(build)
-        ax.axvline(edge, color=color, linestyle=":", zorder=0, label=f"{name}: mean of least $v$ stored as 0")
+        ax.axvline(edge, color=color, linestyle=":", zorder=0, label=f"{name} map, predicted edge")
     ax.set(
         yscale="log",
         xlabel="decades of gradient scales in one block",
@@ -107,7 +107,7 @@ FIGURES = [
         caption=(
             "8-bit optimizer states in one block of 256. (a) Largest relative error of an entry by its size, dynamic and linear map. "
             "(b) Adam on a quadratic whose gradients, noise included, scale with lambda_i, spread over the block, against the "
-            "decades of the spread: single seeds (points) and their median (bars). Dotted: the spread from which the mean of the smallest v is "
+            "decades of the spread: single seeds (points) and their median (bars). Dotted: the edge predicted, the spread from which the mean of the smallest v is "
             "below half the smallest level and stored as 0, 3.39 and 1.35. Near it the linear map fails at 1.3 already; with the "
             "dynamic map the level is a third higher at 3.5, and most runs fail at 3.6."
         ),

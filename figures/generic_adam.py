@@ -172,7 +172,7 @@ FIGURES = [
             "Zou et al. 2019, Generic Adam with beta = .9 and theta_t = 1 - (.01 + .99 r)/t^r. (a, b) The "
             "counterexample of Reddi et al. from x_1 = 1, alpha_t = .5/sqrt(t); dotted: the path along the "
             "exact drift at theta_t; triangle: when that drift changes its sign; x* = -1; r = 0, .25 and .5 stay at 1 in (a). "
-            "Lines of (b): mean over 16 seeds, bands: range, for r = 0, .5 and 1. (c) f = sum x_i^2/(1 + x_i^2), d = "
+            "(b), in the colours of (a): mean over 16 seeds, bands: range, for r = 0, .5 and 1. (c) f = sum x_i^2/(1 + x_i^2), d = "
             "5, uniform noise on [-1, 1], alpha_t = .5/t^s. (d) Power schedules that satisfy the sufficient "
             "condition, with the exponent of the bound; refused ones are hatched. Numbers: exponents "
             "observed in (c) over the last two decades."

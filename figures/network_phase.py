@@ -33,7 +33,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         axis.set_ticks(shown, [f"{values[i]:.3g}" for i in shown])
     axes[0].set(xlabel=r"$\beta_2$", ylabel=r"$\beta_1$", title="final loss of an MLP, batches of 4")
     axes[0].legend(loc="lower right", frameon=True)
-    axes[0].figure.colorbar(image, ax=axes[0], label="nats (100: or more)")
+    axes[0].figure.colorbar(image, ax=axes[0], label="final loss in nats (100: or more)")
     for batch, grid, color in zip(BATCHES, batches, PALETTE, strict=False):
         curve = tuned(grid).mean("seed").transpose("beta2").values
         axes[1].loglog(

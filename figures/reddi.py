@@ -77,7 +77,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     titles = (
         "(a) online: average regret",
         "(b) online: iterate",
-        "(c) stochastic: mean and 80 % of the seeds",
+        "(c) stochastic: mean, 80 % of seeds",
     )
     panels = (_regret, _iterates, _band)
     pairs = (grids[:2], grids[:2], grids[2:])

@@ -45,7 +45,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         xlabel=r"$1-\beta_2$",
         ylabel=r"mean $|f'(w_k)|$, last tenth of the epochs",
     )
-    ax.set_title(rf"RR-Adam on tilted wells, $n=8$, $K={EPOCHS}$")
+    ax.set_title(rf"RR-Adam on tilted wells, $n=8$, $K={EPOCHS:,}$")
     ax.minorticks_off()
     ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncol=2)
 
