@@ -114,10 +114,12 @@ def stochastic(
 
     Parameters
     ----------
-    C, small : float
-        Slopes, > 0.
+    C : float
+        Large slope, > 0.
     delta : float, optional
         Theorem 3's delta > 0: p = (small + delta)/(C + small), so that F(x) = delta x.  Give delta or p.
+    small : float
+        Size of the other slope, > 0.
     p : float, optional
         Probability of the large slope, in (0, 1).
     domain : bool

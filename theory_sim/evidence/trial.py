@@ -155,6 +155,9 @@ class Trial:
             lines.append(f"the run is {self.ended}, so it neither agrees with the theorem nor contradicts it")
         return lines
 
+    def __str__(self) -> str:
+        return "\n".join(self.conclusion())
+
     def record(self) -> dict[str, Any]:
         """Return everything as plain JSON types; numbers that are not finite are None."""
         from theory_sim.nouns.claim import plain

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.training import Source
 from theory_sim.rules import checks
 
@@ -26,6 +27,7 @@ class Outcome(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     UNDECIDED = "UNDECIDED"
+    UNJUDGED = "UNJUDGED"  # not run: something that it needs is not installed
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def undecided(observed: float | str, expected: float | str, note: str) -> Eviden
     return Evidence(Outcome.UNDECIDED, observed, expected, math.nan, note)
 
 
+def unjudged(reason: str) -> Evidence:
+    """Not run, for a reason that says nothing of the claim; `reason` says what would let it run."""
+    return Evidence(Outcome.UNJUDGED, "not run", "a run", math.nan, reason)
+
+
 def all_of(parts: Sequence[Evidence]) -> Evidence:
     """Combine evidence that must hold jointly: the worst part decides and is reported, with every note.
 
@@ -89,7 +96,7 @@ def all_of(parts: Sequence[Evidence]) -> Evidence:
     """
     if not parts:
         raise ValueError("all_of() got no evidence; a claim without instances shows nothing.")
-    rank = {Outcome.FAIL: 0, Outcome.UNDECIDED: 1, Outcome.PASS: 2}
+    rank = {Outcome.FAIL: 0, Outcome.UNDECIDED: 1, Outcome.UNJUDGED: 1, Outcome.PASS: 2}
 
     def tightness(part: Evidence) -> tuple[int, float]:
         size = (
@@ -146,11 +153,26 @@ class Claim:
     def __post_init__(self) -> None:
         checks.known("claim kind", self.kind, KINDS)
         checks.known("provenance of constants", self.constants, CONSTANTS)
-        checks.known("paper", self.paper, papers.PAPERS)
+        papers.check_id("claim", self.id)
+
+    def __repr__(self) -> str:
+        return f"Claim({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "kind": self.kind,
+                "constants": self.constants,
+                "data": html.listed(sweep.name for sweep in self.sweeps),
+            },
+        )
 
     @property
     def paper(self) -> str:
-        """Key of `theory_sim.nouns.papers`."""
+        """Key of a paper: of `theory_sim.nouns.papers`, or of a module's own."""
         return self.id.split(".")[0]
 
 
@@ -188,6 +210,7 @@ def claim(
             )
         wants_tier = "tier" in inspect.signature(function).parameters
 
+        @wraps(function)  # whose source the report shows
         def check(grids: Sequence[xr.Dataset], tier: str) -> Evidence:
             return function(*grids, tier=tier) if wants_tier else function(*grids)
 
@@ -203,7 +226,7 @@ class Deviation:
     Parameters
     ----------
     paper : str
-        Key of `theory_sim.nouns.papers`.
+        Key of a paper: of `theory_sim.nouns.papers`, or of a module's own.
     where : str
         Theorem, figure or section.
     stated : str
@@ -220,12 +243,9 @@ class Deviation:
     run: str
     claims: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        checks.known("paper", self.paper, papers.PAPERS)
-
 
 def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:
-    """Return the deviations of a paper from rows (where, stated, run, *labels of claims such as "R1")."""
+    """Return the deviations of a paper from rows (where, stated, run, labels of claims such as "R1" ...)."""
     return [
         Deviation(paper, where, stated, run, tuple(f"{paper}.{label}" for label in labels))
         for where, stated, run, *labels in rows

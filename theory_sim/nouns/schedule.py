@@ -77,6 +77,8 @@ class Schedule:
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={checks.written(v)}' for k, v in self.parameters.items())})"
 
+    __repr__ = __str__
+
 
 @cache
 def _source(rule: Rule, name: str, parameters: tuple[str, ...], ahead: bool) -> Source:

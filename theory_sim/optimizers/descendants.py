@@ -429,12 +429,14 @@ def ademamix(
 
     Parameters
     ----------
-    lr, beta1, beta2, eps : float
+    lr, beta1, beta2 : float
         As in `theory_sim.adam`.
     beta3 : float
         Weight of the slow average, which is not corrected.
     alpha : float
         >= 0, how much the slow average counts.
+    eps : float
+        As in `theory_sim.adam`.
     weight_decay : float
         >= 0, decoupled.
     schedule : Schedule

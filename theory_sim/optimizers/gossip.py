@@ -193,10 +193,12 @@ def gossip_signum(
 
     Parameters
     ----------
-    lr, beta : float
-        lr > 0, beta in [0, 1).
+    lr : float
+        > 0.
     nodes : int
         n >= 1; the problem has n d coordinates.
+    beta : float
+        In [0, 1).
     rounds : int
         Exchanges of u per step, >= 0; 0 leaves every node its own momentum.
     mixing : float
