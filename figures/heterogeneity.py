@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_checks import compams2022 as paper
-from paper_checks._evidence import tail
+from theory_sim.evidence.cases import tail
 from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:

@@ -30,8 +30,9 @@ from paper_checks.wang2024separability.variations import (
     STABILITY_GAPS,
     prescribed,
 )
+from theory_sim import plot
 from theory_sim.evidence.rates import Rate, theil_sen
-from theory_sim.nouns.figure import PALETTE, VERDICT_COLORS, Figure
+from theory_sim.nouns.figure import PALETTE, Figure
 from theory_sim.nouns.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -218,33 +219,18 @@ def features(grids: Grids) -> dict[str, float]:
 
 def draw_stability(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> None:
     """The (beta, s) plane for three gaps: where heavy-ball momentum converges on E."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
-    order = (Verdict.CONVERGED.value, Verdict.DIVERGED.value, Verdict.UNDECIDED.value)
-    colors = ListedColormap([VERDICT_COLORS[name] for name in order])
     for ax, delta, grid in zip(axes, STABILITY_GAPS, grids, strict=True):
         share = grid.lr.values / well(delta=delta).facts["critical_lr"]
-        beta = grid.momentum.values
-        width, height = beta[1] - beta[0], share[1] - share[0]
-        verdict = grid.verdict.isel(seed=0).transpose("lr", "momentum").values
-        codes = np.select([verdict == name for name in order], range(3))
-        across = np.append(beta, beta[-1] + width) - width / 2.0
-        up = np.append(share, share[-1] + height) - height / 2.0
-        ax.pcolormesh(across, up, codes, cmap=colors, vmin=-0.5, vmax=2.5, alpha=0.75, rasterized=True)
+        plot.phase(grid.assign_coords(lr=share), ax=ax)
+        height = share[1] - share[0]
+        beta, verdict = grid.momentum.values, grid.verdict.isel(seed=0).transpose("lr", "momentum").values
         ax.axhline(1.0, color="black", lw=1.4, label=r"$\eta=2x_0/M$, exact at $\beta=0$")
         edge = share[np.argmax(verdict == Verdict.DIVERGED.value, axis=0)] - height / 2.0
         ax.step(beta, edge, where="mid", color="0.25", lw=1.0, ls="--", label="first diverging step")
-        ax.set(
-            xlabel=r"momentum $\beta$",
-            title=rf"$\Delta={delta:g}$",
-            xlim=(across[0], across[-1]),
-            ylim=(0.0, up[-1]),
-        )
+        ax.set(xlabel=r"momentum $\beta$", ylabel="", title=rf"$\Delta={delta:g}$")
     axes[0].set_ylabel(r"first step length $\eta$ over $2x_0/M$")
-    lines, _ = axes[0].get_legend_handles_labels()
-    patches = [Patch(color=VERDICT_COLORS[name], alpha=0.75, label=name.lower()) for name in order[:2]]
-    axes[0].figure.legend(handles=[*patches, *lines], loc="outside lower center", ncol=4)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, loc="outside lower center", ncol=len(labels))
 
 
 def features_stability(grids: Grids) -> dict[str, float]:
