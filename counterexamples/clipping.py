@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from counterexamples.smooth import quadratic_gradient
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "koloskova2023"

@@ -12,10 +12,10 @@ import math
 
 from counterexamples.objectives import ramp, ramp_slope, well_slope
 from counterexamples.objectives import well as well_terms
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "wang2024separability"

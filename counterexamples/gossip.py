@@ -7,11 +7,11 @@ from typing import Any
 
 from counterexamples.objectives import logarithm_slope
 from counterexamples.separable import box_curvatures
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import UNIFORM
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 PAPER = "sun2023"
 

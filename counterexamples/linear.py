@@ -12,10 +12,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 
 PAPER = "reddi2018"
 

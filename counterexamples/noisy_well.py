@@ -17,10 +17,10 @@ import numpy as np
 
 from counterexamples import generalized_smooth
 from counterexamples.objectives import well, well_slope
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 
 PAPER = "wang2024separability"
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "reddi2018"
@@ -114,10 +114,12 @@ def stochastic(
 
     Parameters
     ----------
-    C, small : float
-        Slopes, > 0.
+    C : float
+        Large slope, > 0.
     delta : float, optional
         Theorem 3's delta > 0: p = (small + delta)/(C + small), so that F(x) = delta x.  Give delta or p.
+    small : float
+        Size of the other slope, > 0.
     p : float, optional
         Probability of the large slope, in (0, 1).
     domain : bool

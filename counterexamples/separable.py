@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from counterexamples.objectives import logarithm, logarithm_slope, well, well_slope
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule as Kernel
 from theory_sim.rules.language import total
 

@@ -6,11 +6,11 @@ differences of consecutive checkpoints.
 
 from __future__ import annotations
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.sequence import periodic
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 
 PAPER = ""
 

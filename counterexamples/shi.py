@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from counterexamples import reddi
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 PAPER = "shi2021"
 

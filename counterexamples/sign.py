@@ -15,12 +15,12 @@ import numpy as np
 
 from counterexamples import reddi
 from counterexamples.objectives import logarithm, logarithm_slope
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "karimireddy2019"

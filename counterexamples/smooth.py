@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from counterexamples.objectives import bowl, bowl_slope
-from theory_sim import checks
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = ""

@@ -6,10 +6,10 @@ of the Adam vector field E[m/sqrt(v)], which differs from E X unless X is symmet
 
 from __future__ import annotations
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 
 PAPER = "dereich2024"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 PAPER = "zhang2022"
 

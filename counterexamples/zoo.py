@@ -17,10 +17,10 @@ import numpy as np
 
 from counterexamples.objectives import ramp as ramp_value
 from counterexamples.objectives import ramp_slope
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 from theory_sim.rules.language import total
 
 PAPER = "zhang2020clipping"

@@ -28,7 +28,6 @@ import numpy as np
 from counterexamples import gossip, separable
 from paper_checks.theorems.sign import EXTRAPOLATED as EXTRAPOLATION
 from paper_checks.theorems.sign import SIGNUM as FIRST_ORDER
-from theory_sim import checks
 from theory_sim.engine.evaluate import measures
 from theory_sim.evidence.rates import exponent_within, least_squares
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
@@ -37,6 +36,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.gossip import gossip_signum
 from theory_sim.optimizers.sign import extrapolated_signum, generalized_signsgd
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import separable
-from theory_sim import checks
 from theory_sim.evidence.rates import exponent_within, least_squares
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
@@ -22,6 +21,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adam import adam
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -264,6 +264,9 @@ DEVIATIONS = ledger("zhang2026",
      "1 - beta2* = 4B/N^2 at beta1 = 0 holds only for B much smaller than N: at N = 60 it is 2 % off at B = "
      "1, 18 % at B = 6 and 64 % at B = 20, where the first-order formula in n_B = N/B, C_B = (N-B+1)/B is 3 "
      "% off.", "Z3"),
+    (_ORDERS, "The tolerance with replacement is measured by runs.",
+     "The slopes drawn serve as control variate, which would also take away what a biased sampler does; the "
+     "mean of the slopes is therefore compared with its expectation in a part of its own.", "Z7"),
     (_LEMMA, "C_lo/sqrt(E_k v) <= 1/sqrt(v_k) <= C_up/sqrt(E_k v), E_k conditional on the past.",
      "Read as the past before step k: one step changes v by (1 - beta2)(g^2 - v), so the window is never "
      "left. Around its stationary mean v has variance (1 - beta2)/2 Var(g^2), and the window is left on a "

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 @pytest.mark.parametrize("value", [True, np.True_, "1", b"1", bytearray(b"1"), None, [1]], ids=repr)

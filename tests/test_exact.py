@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import quantized, reddi, shi, smooth, zhang
 from theory_sim import compressors, exact
-from theory_sim.checks import rational
 from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.optimizers.adam import adam_rule
 from theory_sim.optimizers.parts import nonzero
+from theory_sim.rules.checks import rational
 from theory_sim.rules.language import largest
 from theory_sim.rules.trace import elementwise
 

@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 
 from counterexamples import gossip, quantized, smooth
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.engine.evaluate import component_gradients, measures
 from theory_sim.nouns.glossary import FACTS
+from theory_sim.rules import checks
 
 REQUIRED: dict[str, tuple[Any, ...]] = {
     "reddi.periodic": (3.0,),

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.compressors import identity
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.optimizers.feedback import unsent
 from theory_sim.optimizers.quantized import qadam
-from theory_sim.rules import build
+from theory_sim.rules import build, checks
 from theory_sim.rules.language import Round, Rule, names
 from theory_sim.rules.trace import elementwise
 

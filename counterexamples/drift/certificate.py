@@ -30,12 +30,13 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from theory_sim import checks, exact
-from theory_sim.checks import rational
+from theory_sim import exact
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
+from theory_sim.rules.checks import rational
 
 MAX_BITS = 4096
 SCOPE = (

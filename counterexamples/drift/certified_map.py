@@ -19,10 +19,11 @@ from importlib import metadata
 from typing import Any
 
 from counterexamples.drift.certificate import powers, setting, verdict_of
-from theory_sim import checks, exact
-from theory_sim.checks import rational
+from theory_sim import exact
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
+from theory_sim.rules.checks import rational
 
 FORMAT = "theory-sim certified map 1"
 PROVES = (

@@ -22,8 +22,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory_sim import checks
 from theory_sim.nouns.order import ORDERS
+from theory_sim.rules import checks
 
 FloatArray = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from counterexamples.drift.certificate import MAX_BITS, drift_at_zero, powers, setting, weight
 from theory_sim import exact
-from theory_sim.checks import rational
+from theory_sim.rules.checks import rational
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ from counterexamples.drift.certified_map import (
     check_size,
 )
 from theory_sim import exact
-from theory_sim.checks import rational
 from theory_sim.exact.arithmetic import module
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules.checks import rational
 
 _BITS = 128
 _PIECES = 4096  # into which one box is cut at most

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import simulate
 from theory_sim.optimizers.adam import adam
+from theory_sim.rules import checks
 
 
 @dataclass(frozen=True)

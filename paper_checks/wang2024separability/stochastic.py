@@ -17,7 +17,6 @@ import numpy as np
 
 from counterexamples.noisy_well import capped_gradient, median_escape_time, noisy_well
 from paper_checks.wang2024separability.deterministic import violations
-from theory_sim import checks
 from theory_sim.evidence.rates import Rate, exponent_within, least_squares
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, undecided
 from theory_sim.nouns.optimizer import Optimizer
@@ -26,6 +25,7 @@ from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adaptive import generic_adam
 from theory_sim.optimizers.clipped import adam_norm
 from theory_sim.optimizers.momentum import sgdm
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -34,28 +34,43 @@ SIZES = (10, 20, 50)
 SCALES = (1.0, *(1.0 / (n - 1) ** 2 for n in SIZES))  # a = 1: C = n; a = 1/(n-1)^2: C = n(n-1)
 LR = 0.1
 BAND = 0.02  # |D|/n; at K = 5e4 such a cell has moved by 2 LR |D|/n sqrt(K) = 0.9, and x_0 is 1 or 2 from x*
+# The cyclic drift is exact, so that steps three times as long decide cells four times as near its zero; with LR = 1
+# the first steps leave the straight part, where the drift decides.
+LONG, NEAR = 0.3, 0.005
 
 
-def _square(spacing: float, *checkpoints: int, **axes: Sequence[float]) -> dict[str, Any]:
+def _weights(spacing: float) -> Array:
+    return np.round(np.arange(round(1.0 / spacing)) * spacing, 2)
+
+
+def _near_one(spacing: float) -> Array:
+    """Return beta2 equally spaced in -log10(1 - beta2) from 0 to 3.4: for n = 50, a = 1 the boundary is at 2.8."""
+    return 1.0 - 10.0 ** -(np.arange(round(3.4 / spacing) + 1) * spacing)
+
+
+def _square(beta1: Array, beta2: Array, *checkpoints: int, **axes: Sequence[float]) -> dict[str, Any]:
     """Return the run up to the last checkpoint on a grid of (beta1, beta2) for every n and a."""
-    weights = np.round(np.arange(round(1.0 / spacing)) * spacing, 2)
-    square = {"n": SIZES, "a": SCALES, **axes, "beta1": weights, "beta2": weights}
+    square = {"n": SIZES, "a": SCALES, **axes, "beta1": beta1, "beta2": beta2}
     return {"axes": square, "steps": checkpoints[-1], "checkpoints": checkpoints}
 
 
 ADAM = ts.adam(
     LR, 0.0, 0.9, 0.0, bias_correction=False, m0="mean_gradient", v0="max_square", schedule=ts.power(0.5)
 )
+_FINE, _COARSE = _weights(0.05), _weights(0.1)
 PHASE, RESHUFFLED = (
     ts.Sweep(
         zhang.piecewise(10),
-        ADAM,
+        ADAM.replace(lr=lr),
         order=order,
         name=f"zhang2022.{name}",
-        **_square(0.05, 500, 5_000, 50_000, x0=(0.0, -3.0)),
-        quick=_square(0.1, 200, 2_000, 20_000, x0=(0.0, -3.0)),
+        **_square(_FINE, fine, 500, 5_000, 50_000, x0=(0.0, -3.0)),
+        quick=_square(_COARSE, coarse, 500, 5_000, 50_000, x0=(0.0, -3.0)),
     )
-    for name, order in (("phase", "cyclic"), ("reshuffled", "reshuffled"))
+    for name, order, lr, fine, coarse in (
+        ("phase", "cyclic", LONG, _near_one(0.1), _near_one(0.2)),
+        ("reshuffled", "reshuffled", LR, _FINE, _COARSE),
+    )
 )
 
 # Steps so small that x stays on the linear part, x > -1: the drift of the reshuffled order, cell by cell.
@@ -67,8 +82,8 @@ FROZEN = ts.Sweep(
     order="reshuffled",
     x0=0.0,
     name="zhang2022.frozen",
-    **_square(0.05, 500, 20_500),  # 0.95^500 = 7e-12 of the start is left
-    quick=_square(0.1, 500, 10_500),
+    **_square(_FINE, _FINE, 500, 20_500),  # 0.95^500 = 7e-12 of the start is left
+    quick=_square(_COARSE, _COARSE, 500, 10_500),
 )
 
 
@@ -108,29 +123,38 @@ def sampled_field(n: int, C: float, beta1: Array, beta2: Array, lanes: int = 200
 
 
 def _agreement(grid: xr.Dataset, field: Array, decided: Array, note: str = "") -> Evidence:
-    """Compare verdicts with the sign of a field on the decided cells of the worst (n, a, branch).
+    """Compare verdicts with the sign of a field on the decided cells of every map (n, a, branch).
 
-    UNDECIDED counts as a disagreement.  The branches agree if no cell has opposite verdicts on them.
+    No verdict may be opposite; UNDECIDED may be a few cells, those that reach the minimum in the last windows.
+    The branches agree if hardly any cell has opposite verdicts on them.
     """
     verdict = grid.verdict.values[..., 0]
     expected = np.where(field < 0.0, Verdict.DIVERGED.value, Verdict.CONVERGED.value)[:, :, None]
     inside = np.broadcast_to(decided[:, :, None], verdict.shape)
-    right = ((verdict == expected) & inside).sum(axis=(-2, -1)) / inside.sum(axis=(-2, -1))
-    left = int((inside & (verdict == Verdict.UNDECIDED.value)).sum())
+    cells = inside.sum(axis=(-2, -1))
+    left = inside & (verdict == Verdict.UNDECIDED.value)
+    wrong = inside & (verdict != expected) & ~left
     opposed = np.isin(verdict, (Verdict.CONVERGED.value, Verdict.DIVERGED.value)).all(axis=2)
     clash = opposed & (verdict[:, :, 0] != verdict[:, :, 1]) & bounded(grid)
-    worst = f"worst of {right.size} maps, {int(inside.sum())} cells outside the band, {left} UNDECIDED{note}"
+    worst = f"UNDECIDED in the worst of {cells.size} maps; {int(left.sum())} of all {int(cells.sum())}{note}"
     opposite = f"{int(clash.sum())} cells whose two branches have opposite verdicts"
-    return all_of([at_least(right.min(), 0.98, worst), at_most(clash.mean(), 0.02, opposite)])
+    return all_of(
+        [
+            at_least(cells.min(), 30, "cells outside the band in the smallest map"),
+            at_most(int(wrong.sum()), 0, "verdicts against the sign of the drift"),
+            at_most((left.sum(axis=(-2, -1)) / cells).max(), 0.05, worst),
+            at_most(clash.mean(), 0.02, opposite),
+        ]
+    )
 
 
 @claim("zhang2022.Z1a", _DIVERGENCE, "region", PHASE, constants="derived")
 def cyclic_verdicts_follow_the_drift(grid: xr.Dataset) -> Evidence:
     """In cyclic order Adam diverges on the piecewise function where its drift D is negative and converges
     where it is positive, for n = 10, 20, 50, four values of a and both branches, in the cells with beta1 <
-    sqrt(beta2) and |D|/n > 0.02."""
+    sqrt(beta2) and |D|/n > 0.005."""
     field = cell_drift(grid)
-    return _agreement(grid, field, bounded(grid) & (np.abs(field) > BAND))
+    return _agreement(grid, field, bounded(grid) & (np.abs(field) > NEAR))
 
 
 @claim("zhang2022.Z1b", _DIVERGENCE, "region", RESHUFFLED, FROZEN, constants="derived")
@@ -233,15 +257,15 @@ def gradients_diverge_on_the_left_branch_only(grid: xr.Dataset, starts: xr.Datas
     """In the diverging region the iterates run away like 2 lr |D|/n sqrt(K) from both sides of -2; the gradients
     diverge with them when x_0 < -2, and are the constant 1/n when x_0 > -2."""
     field = cell_drift(grid)
-    wrong = bounded(grid) & (field < -BAND)
+    wrong = bounded(grid) & (field < -NEAR)
     n = np.broadcast_to(grid.n.values[:, None, None, None], wrong.shape)[wrong]
     right = grid.gradient_norm_final.sel(x0=0.0).values[..., 0][wrong]
     left = grid.gradient_norm.sel(x0=-3.0).values[..., 0, :][wrong]
     steps = int(grid.checkpoint.values[-1])
     growth = np.diff(np.log(left), axis=-1)[:, -1]
-    slowest = 2.0 * LR * BAND * math.sqrt(steps)  # how far a cell on the edge of the band travels
+    slowest = 2.0 * LONG * NEAR * math.sqrt(steps)  # how far a cell on the edge of the band travels
     least = 0.5 * math.log((1.0 + slowest) / (1.0 + slowest / math.sqrt(10.0)))
-    predicted = 2.0 * LR * math.sqrt(steps) * -field[wrong]
+    predicted = 2.0 * LONG * math.sqrt(steps) * -field[wrong]
     final, inner = starts.gradient_norm_final.values[..., 0], starts.x0.values < -2.0
     edge = "x_0 = -3: log growth of |f'| from K/10 to K, against half of the band edge's"
     parts = [
@@ -394,9 +418,11 @@ DEVIATIONS = ledger("zhang2022",
      "compared with a recursion that shares no sampler with the runs.", "Z1a", "Z1b"),
     ("figures of the phase diagram and of the distance after 50,000 iterations",
      "eta_0, x_0, a, the order and the grid are not given.",
-     "eta_k = 0.1/sqrt(k), x_0 = 0 and -3, a = 1 and 1/(n-1)^2, cyclic and reshuffled, 20 x 20 grid with "
-     "spacing 0.05, eps = 0, no bias correction, m_0 the mean gradient and v_0 the largest squared component "
-     "gradient at x_0. The part beta1 >= sqrt(beta2), where the step is not bounded, is excluded.",
+     "x_0 = 0 and -3, a = 1 and 1/(n-1)^2, eps = 0, no bias correction, m_0 the mean gradient and v_0 the largest "
+     "squared component gradient at x_0. Cyclic: eta_k = 0.3/sqrt(k), beta1 with spacing 0.05, beta2 with spacing 0.1 "
+     "in -log10(1 - beta2) up to 3.4, so that the map has the boundary for n = 50, a = 1 (linear spacing had none of "
+     "it); reshuffled: eta_k = 0.1/sqrt(k), 20 x 20 cells with spacing 0.05. No verdict may oppose the drift; up to "
+     "5 % of a map may be UNDECIDED, cells that reach the minimum in the last windows. The part beta1 >= sqrt(beta2), where the step is not bounded, is excluded.",
      "Z1a", "Z1b"),
     (_CONVERGENCE,
      "The neighbourhood is O((1 - beta2) sqrt(D0)) for min(|f'|^2/sqrt(D0), |f'|), hence |f'|^2 = "

@@ -29,10 +29,10 @@ from typing import Any
 import theory_sim as ts
 from counterexamples import smooth
 from paper_checks.theorems.conditions import CONSTANT, NO_MOMENTUM
-from theory_sim import checks
 from theory_sim.evidence import sequences as asymptotics
 from theory_sim.evidence.sequences import Decision
 from theory_sim.nouns.theorem import Answer, Condition, Theorem
+from theory_sim.rules import checks
 
 
 def sufficient_condition(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.app import catalogue, explanations
 from theory_sim.app.battery import BATTERY
 from theory_sim.app.contenders import contender
@@ -24,6 +23,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.momentum import sgd
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

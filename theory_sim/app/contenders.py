@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.evidence.bout import Contender, Native, limited
 from theory_sim.nouns.optimizer import Optimizer
-from theory_sim.optimizers import OPTIMIZERS
+from theory_sim.rules import checks
 
 _EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
 _MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")
@@ -37,8 +36,8 @@ def contender(optimizer: Any) -> Contender:
         return _made(optimizer, _called(optimizer))
     in_file, in_module = _FILE.fullmatch(optimizer), _MODULE.fullmatch(optimizer)
     first = optimizer.partition(":")[0]
-    if first in OPTIMIZERS or not (in_file or in_module):
-        if first not in OPTIMIZERS and ("." in first or "/" in first):
+    if first in catalogue.optimizers() or not (in_file or in_module):
+        if first not in catalogue.optimizers() and ("." in first or "/" in first):
             raise ValueError(
                 f"{optimizer!r} names no optimizer; write a module or a file, a colon and a name: torch.optim:Adam, "
                 "path/to/file.py:make."

@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.app import catalogue
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Claim, Evidence, Result
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 # Estimated seconds on one core, for the time left and to see whether another process is worth its start.
 _SWEEP, _UPDATE, _CLAIM, _FIGURE = 0.05, 5e-9, 0.1, 0.7
@@ -141,9 +141,10 @@ def _run(job: Job, tier: str, out: Path, threads: int | None, report: Callable[[
 _queue: Any = None  # of a worker process, to report on
 
 
-def _start(queue: Any) -> None:
+def _start(queue: Any, modules: tuple[str, ...]) -> None:
     global _queue
     _queue = queue
+    catalogue.open_door(*modules)
     # The folder of chunks survives a kill, so an interrupt of the terminal need not be handled here too.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -161,7 +162,7 @@ def _spread(
     if sys.platform == "linux":
         context.set_forkserver_preload(["theory_sim.app.jobs", "paper_checks", "figures", "xarray"])
     queue, threads = context.SimpleQueue(), max(1, (os.cpu_count() or 1) // processes)
-    pool = ProcessPoolExecutor(processes, context, _start, (queue,))
+    pool = ProcessPoolExecutor(processes, context, _start, (queue, catalogue.modules()))
     try:
         futures = [pool.submit(_work, i, job, tier, out, threads) for i, job in enumerate(jobs)]
         running = set(futures)

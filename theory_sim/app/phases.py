@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.app import audit, card, report
 from theory_sim.app.contenders import contender
 from theory_sim.app.explanations import cycle
 from theory_sim.nouns.figure import VERDICT_COLORS
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,9 +10,9 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theory_sim.app import catalogue
 from theory_sim.nouns.claim import Deviation, Outcome, Result
 from theory_sim.nouns.figure import Figure
-from theory_sim.nouns.papers import PAPERS
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -146,7 +146,7 @@ def write_html(
         smallest=smallest(),
         papers=[
             {
-                "paper": PAPERS[key],
+                "paper": catalogue.papers()[key],
                 "claims": [claim for claim in data["claims"] if claim["paper"] == key],
                 "deviations": [row for row in deviations if row.paper == key],
             }

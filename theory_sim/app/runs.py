@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.claim import Claim, Result, failed, undecided
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -90,4 +90,4 @@ class Runs:
 
     def draw(self, figure: Figure, folder: Path) -> list[Path]:
         """Run the sweeps of a figure and write its files."""
-        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder)
+        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder, self.tier)

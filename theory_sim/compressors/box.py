@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray
+from theory_sim.rules import checks
 
 
 def _clipped(point: float, p: float) -> float:

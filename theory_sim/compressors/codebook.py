@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, FloatArray, word_bits
 from theory_sim.compressors.levels import blockwise
+from theory_sim.rules import checks
 
 
 def codebook_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.compressors.packing import floats, pack, unpack, words
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -115,6 +115,11 @@ class Compressor:
         and the uniforms u (q,).
     decode : callable
         ``decode(d, *fields)``: y.
+    family : callable, optional
+        The constructor, called again by `replace`.
+    arguments : mapping
+        The constructor's arguments, or without one the hyperparameters; each can be an axis of a sweep, as
+        ``up.NAME`` or ``down.NAME``.
     draws : callable
         ``draws(d)``, the uniforms that a message reads; 0 for a deterministic map, d for a rule that names u.
     unbiased : bool
@@ -123,15 +128,10 @@ class Compressor:
         Whether C(C(x)) = C(x) for every x, bit for bit, as long as the floats of the message are normal ones.
     exact : bool
         Whether `error` is attained (as a supremum) for every d.
-    require : callable
-        ``require(d)`` raises ValueError unless the map acts on R^d.
     paper : str
         Key of `theory_sim.nouns.papers`.
-    family : callable, optional
-        The constructor, called again by `replace`.
-    arguments : mapping
-        The constructor's arguments, or without one the hyperparameters; each can be an axis of a sweep, as
-        ``up.NAME`` or ``down.NAME``.
+    require : callable
+        ``require(d)`` raises ValueError unless the map acts on R^d.
 
     Examples
     --------
@@ -330,6 +330,8 @@ class Compressor:
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
+
+    __repr__ = __str__
 
 
 @lru_cache(1024)

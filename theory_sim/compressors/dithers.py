@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, index_bits, word_bits
 from theory_sim.compressors.floats import or_nan, power_below, rounded
 from theory_sim.compressors.levels import scale_of, size
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules import checks
 from theory_sim.rules.language import Reductions, Rule, largest, total
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, index_bits, word_bits
 from theory_sim.compressors.floats import or_nan, rounded
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule, largest
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, word_bits
 from theory_sim.compressors.packing import floats, words
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, checks, tile
 
 
 def low_rank_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:

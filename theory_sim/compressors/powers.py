@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray
 from theory_sim.compressors.floats import power_below
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule
 
 

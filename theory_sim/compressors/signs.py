@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, word_bits
 from theory_sim.compressors.floats import or_nan, rounded
 from theory_sim.compressors.levels import size
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule, total
 
 

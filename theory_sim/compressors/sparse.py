@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor, Field, FloatArray, index_bits, word_bits
 from theory_sim.compressors.packing import floats, words
+from theory_sim.rules import checks
 
 
 def top_k_kernel(p: Any, u: Any, hyper: Any, out: Any) -> None:

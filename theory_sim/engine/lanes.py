@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.engine.evaluate import component_gradients
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import axis_owner, uniforms
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, Any]
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine import tensors
 from theory_sim.engine.store import Store
 from theory_sim.engine.target import Target
 from theory_sim.engine.tiles import WORTH, Pair, run_tile, tile_width
-from theory_sim.rules import build
+from theory_sim.rules import build, checks
 
 if TYPE_CHECKING:
     from theory_sim.nouns.sweep import Sweep

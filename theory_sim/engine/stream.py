@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.engine import evaluate
 from theory_sim.nouns.order import order as order_of
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 
 if TYPE_CHECKING:
     from theory_sim.nouns.problem import Problem

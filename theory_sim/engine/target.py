@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 BACKENDS = ("numba", "torch")
 DTYPES = ("float64", "float32")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine.draws import Streams
 from theory_sim.engine.tensor_loop import Loop
+from theory_sim.rules import checks
 from theory_sim.rules.lifted import Step, blank, rows
 
 Array = np.ndarray[Any, Any]

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine import grid
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import Schedule, constant, power
 from theory_sim.nouns.sweep import Plan, Sweep
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 from theory_sim.rules.digest import digest
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.claim import Evidence, Outcome, undecided
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

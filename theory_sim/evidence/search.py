@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine.tiles import run_tile
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

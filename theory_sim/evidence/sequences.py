@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from theory_sim import checks
-from theory_sim.checks import rational
 from theory_sim.nouns.expression import parse
 from theory_sim.nouns.theorem import Answer
+from theory_sim.rules import checks
+from theory_sim.rules.checks import rational
 
 _DECADES = (10, 20, 30, 40, 50, 60)
 _POWER = 1e-3  # least exponent of t that counts as growth or decay in values

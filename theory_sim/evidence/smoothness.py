@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine import evaluate
 from theory_sim.nouns.problem import Problem
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, Any]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.engine import evaluate
 from theory_sim.nouns.order import order
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.nouns.theorem import Answer, Assessment
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,6 +154,9 @@ class Trial:
         elif answer is Answer.HOLDS and self.ended and theorem.verdict not in (None, Verdict(self.ended)):
             lines.append(f"the run is {self.ended}, so it neither agrees with the theorem nor contradicts it")
         return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.conclusion())
 
     def record(self) -> dict[str, Any]:
         """Return everything as plain JSON types; numbers that are not finite are None."""

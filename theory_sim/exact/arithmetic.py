@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 class Undecidable(ArithmeticError):

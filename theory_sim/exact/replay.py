@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.engine import lanes
 from theory_sim.exact.arithmetic import Arithmetic, Undecidable, balls, digits, symbols
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.order import order as sampling
 from theory_sim.nouns.problem import Problem
-from theory_sim.rules import build
+from theory_sim.rules import build, checks
 from theory_sim.rules.language import Rule
 
 __all__ = ["Arithmetic", "Run", "Undecidable", "balls", "digits", "rebind", "run", "symbols"]

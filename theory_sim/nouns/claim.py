@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from theory_sim import checks
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.training import Source
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -146,11 +146,26 @@ class Claim:
     def __post_init__(self) -> None:
         checks.known("claim kind", self.kind, KINDS)
         checks.known("provenance of constants", self.constants, CONSTANTS)
-        checks.known("paper", self.paper, papers.PAPERS)
+        papers.check_id("claim", self.id)
+
+    def __repr__(self) -> str:
+        return f"Claim({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "kind": self.kind,
+                "constants": self.constants,
+                "data": html.listed(sweep.name for sweep in self.sweeps),
+            },
+        )
 
     @property
     def paper(self) -> str:
-        """Key of `theory_sim.nouns.papers`."""
+        """Key of a paper: of `theory_sim.nouns.papers`, or of a module's own."""
         return self.id.split(".")[0]
 
 
@@ -203,7 +218,7 @@ class Deviation:
     Parameters
     ----------
     paper : str
-        Key of `theory_sim.nouns.papers`.
+        Key of a paper: of `theory_sim.nouns.papers`, or of a module's own.
     where : str
         Theorem, figure or section.
     stated : str
@@ -220,12 +235,9 @@ class Deviation:
     run: str
     claims: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        checks.known("paper", self.paper, papers.PAPERS)
-
 
 def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:
-    """Return the deviations of a paper from rows (where, stated, run, *labels of claims such as "R1")."""
+    """Return the deviations of a paper from rows (where, stated, run, labels of claims such as "R1" ...)."""
     return [
         Deviation(paper, where, stated, run, tuple(f"{paper}.{label}" for label in labels))
         for where, stated, run, *labels in rows

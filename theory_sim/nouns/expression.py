@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from theory_sim.checks import rational
+from theory_sim.rules.checks import rational
 
 _FUNCTIONS = ("sqrt", "log", "exp", "Max", "Min", "Abs", "floor", "ceiling")
 _CONSTANTS = ("pi", "oo")

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from theory_sim import checks
+from theory_sim.rules import checks
 from theory_sim.rules.digest import digest
 
 P = ParamSpec("P")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class Figure:
         """The modules among `needs` that are not installed."""
         return tuple(name for name in self.needs if find_spec(name) is None)
 
-    def save(self, grids: Sequence[xr.Dataset], folder: Path) -> list[Path]:
+    def save(self, grids: Sequence[xr.Dataset], folder: Path, tier: str = "full") -> list[Path]:
         """Write ``name.png``, ``name.svg``, ``name.json`` (features, drawn curves) and one ``.nc`` per sweep.
 
         Parameters
@@ -91,6 +92,8 @@ class Figure:
         grids : sequence of xarray.Dataset
             One per sweep, in order.
         folder : Path
+        tier : {"full", "quick"}
+            What was run; a picture of the quick tier says so in its corner.
 
         Returns
         -------
@@ -103,10 +106,14 @@ class Figure:
 
         folder.mkdir(parents=True, exist_ok=True)
         with rc_context(STYLE):
-            engine = ConstrainedLayoutEngine()
+            mark = 0.12 / self.size[1] if tier == "quick" and self.sweeps else 0.0  # a line on top
+            engine = ConstrainedLayoutEngine(rect=(0.0, 0.0, 1.0, 1.0 - mark))
             figure = Canvas(figsize=self.size, dpi=STYLE["savefig.dpi"], layout=engine)
             axes = figure.subplots(*self.panels, squeeze=False)
             self.draw(axes.ravel(), grids)
+            _letter(axes.ravel())
+            if mark:
+                figure.text(0.998, 0.998, "quick tier", ha="right", va="top", fontsize=6.5, color="0.45")
             # Measuring every text takes long, so it is done once for both files.
             engine.execute(figure)
             figure.set_layout_engine(None)
@@ -128,6 +135,19 @@ class Figure:
             save(grid, path)
             files.append(path)
         return files
+
+
+def _letter(axes: np.ndarray[Any, np.dtype[np.object_]]) -> None:
+    """Give the panels (a), (b), ... where their titles do not begin with letters already."""
+    shown = [ax for ax in axes if ax.get_visible() and ax.axison]
+    if len(shown) < 2 or any(ax.get_title(at).startswith("(") for ax in shown for at in ("left", "center")):
+        return
+    for letter, ax in zip(ascii_lowercase, shown, strict=False):
+        title = ax.get_title()
+        if title:
+            ax.set_title(f"({letter}) {title}")
+        else:
+            ax.set_title(f"({letter})", loc="left")
 
 
 def _curves(panel: int, ax: Axes) -> list[dict[str, Any]]:

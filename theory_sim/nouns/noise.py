@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from theory_sim import checks
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule, names
 
 EACH = ("coordinate", "pair", "worker")

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.nouns import html
 from theory_sim.nouns.family import by_hand, rebuilt
 from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -356,6 +356,20 @@ class Optimizer:
         shown = [f"{one}={checks.written(value)}" for one, value in given.items() if value is not None]
         shown += [f"own {field}" for field in sorted(set(rules))]
         return f"{name}({', '.join(shown)})"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            str(self),
+            {
+                "hyperparameters": html.listed({"lr": self.lr, **self.hyper}),
+                "schedule": self.schedule,
+                "state": html.listed((*self.rows, *(f"{row} at each worker" for row in self.worker_rows))),
+                "messages": None if self.up is None else f"up {self.up}, down {self.down}",
+                "paper": self.paper,
+            },
+        )
 
 
 def _require_no_workers(known: tile.Names, rules: Iterable[Rule | None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 @dataclass(frozen=True)

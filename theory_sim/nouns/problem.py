@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.nouns import html
 from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
 from theory_sim.rules.results import require_results
@@ -253,6 +253,22 @@ class Problem:
         given = self.arguments if self.family is not None else self.constants
         shown = (f"{name}={checks.written(value)}" for name, value in given.items() if value is not None)
         return f"{self.name}({', '.join(shown)})"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            str(self),
+            {
+                "dimension": self.dim,
+                "start": self.start,
+                "optimum": self.optimum,
+                "measures": html.listed(self.measures),
+                "verdict": self.rule or self.unjudged,
+                "facts": html.listed(self.facts),
+                "paper": self.paper,
+            },
+        )
 
 
 _Shape = tuple[tuple[str, int], ...]

@@ -9,8 +9,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from theory_sim import checks
-from theory_sim.rules import build, inspection, tile
+from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import Rule, Source
 from theory_sim.rules.results import require_results
 
@@ -77,6 +76,8 @@ class Schedule:
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={checks.written(v)}' for k, v in self.parameters.items())})"
+
+    __repr__ = __str__
 
 
 @cache

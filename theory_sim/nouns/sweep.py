@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.nouns import html
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.order import ORDERS
 from theory_sim.nouns.problem import OUTPUTS, Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -255,6 +256,29 @@ class Sweep:
             raise ValueError(
                 f"{min(clash)!r} is an axis and a measure with checkpoints; rename the parameter."
             )
+
+    def __str__(self) -> str:
+        """Return what runs, over which axes, and for how long."""
+        over = " x ".join(f"{len(values)} {name}" for name, values in self.axes.items())
+        name = f"{self.name}: " if self.name else ""
+        cells, seeds = f" over {over}" if over else "", f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
+        return (
+            f"{name}{self.optimizer.name} on {self.problem}{cells}, {seeds}, {self.steps} steps, {self.order}"
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            str(self),
+            {
+                "problem": self.problem,
+                "optimizer": self.optimizer,
+                **{f"axis {name}": html.listed(values) for name, values in self.coordinates.items()},
+                "lanes": self.size,
+                "verdict": self.judged,
+            },
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the fields only: an executor rebuilds the lanes."""

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
-from theory_sim.nouns import papers
+from theory_sim.nouns import html, papers
 from theory_sim.nouns.expression import check, parse
 from theory_sim.nouns.glossary import MEANING, WORDS
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.nouns.optimizer import Optimizer
@@ -215,7 +215,7 @@ class Theorem:
     values: Callable[[Problem, Optimizer], Mapping[str, float | Fraction]] | None = None
 
     def __post_init__(self) -> None:
-        checks.known("paper", self.paper, papers.PAPERS)
+        papers.check_id("theorem", self.id)
         checks.known("side", self.side, SIDES)
         checks.known("provenance", self.constants, PROVENANCE)
         if not self.bound and self.verdict is None:
@@ -226,9 +226,25 @@ class Theorem:
             check(text)
         object.__setattr__(self, "meaning", {**MEANING, **self.meaning})
 
+    def __repr__(self) -> str:
+        return f"Theorem({self.id}: {self.statement})"
+
+    def _repr_html_(self) -> str:
+        return html.table(
+            self.id,
+            {
+                "where": self.where,
+                "statement": self.statement,
+                "conditions": "\n".join(map(str, self.conditions)),
+                "assumes": "\n".join(self.assumes),
+                "conclusion": f"$${self.latex()}$$",
+                "constants": self.constants,
+            },
+        )
+
     @property
     def paper(self) -> str:
-        """Key of `theory_sim.nouns.papers`."""
+        """Key of a paper: of `theory_sim.nouns.papers`, or of a module's own."""
         return self.id.split(".")[0]
 
     @cached_property

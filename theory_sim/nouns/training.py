@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.sweep import Axis, Sweep
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -197,7 +197,7 @@ class Training:
 
         Raises
         ------
-        theory_sim.checks.Missing
+        theory_sim.rules.checks.Missing
             If torch or scikit-learn is missing.
         """
         return self.on(device).run(store, threads=threads, progress=progress)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 class Verdict(StrEnum):
@@ -201,12 +202,10 @@ def wilson(successes: Any, trials: Any, confidence: float = 0.95) -> tuple[Any, 
     low, high : ndarray
         E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
     """
-    from scipy.special import ndtri
-
     checks.number("confidence", confidence, 0.0, 1.0, open_low=True, open_high=True)
     n = np.asarray(trials, dtype=float)
     p = np.asarray(successes, dtype=float) / n
-    z2 = float(ndtri(0.5 + confidence / 2.0)) ** 2
+    z2 = NormalDist().inv_cdf(0.5 + confidence / 2.0) ** 2
     centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n)
     half = math.sqrt(z2) * np.sqrt(p * (1.0 - p) / n + z2 / (4.0 * n * n)) / (1.0 + z2 / n)
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments, of_eps
 from theory_sim.optimizers.parts import clip, largest, nonzero, of_beta
+from theory_sim.rules import checks
 
 
 def _adagrad(g: float, lr: float, eps: float, x: float, v: float) -> Moments:

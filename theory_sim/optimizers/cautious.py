@@ -18,7 +18,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
@@ -27,6 +26,7 @@ from theory_sim.optimizers.descendants import adamw
 from theory_sim.optimizers.momentum import sgdm
 from theory_sim.optimizers.parts import nonzero, sign
 from theory_sim.optimizers.sign import lion
+from theory_sim.rules import checks
 from theory_sim.rules.digest import digest
 from theory_sim.rules.language import Round, Rule, total
 

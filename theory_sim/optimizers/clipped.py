@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.rules import checks
 from theory_sim.rules.language import norm, total
 
 

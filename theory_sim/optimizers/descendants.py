@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments
 from theory_sim.optimizers.parts import clip, largest, nonzero, of_beta, of_decay, sign
+from theory_sim.rules import checks
 
 ROWS = ("m", "v", "c1", "c2")
 
@@ -429,12 +429,14 @@ def ademamix(
 
     Parameters
     ----------
-    lr, beta1, beta2, eps : float
+    lr, beta1, beta2 : float
         As in `theory_sim.adam`.
     beta3 : float
         Weight of the slow average, which is not corrected.
     alpha : float
         >= 0, how much the slow average counts.
+    eps : float
+        As in `theory_sim.adam`.
     weight_decay : float
         >= 0, decoupled.
     schedule : Schedule

@@ -5,12 +5,12 @@ N workers send one message per round to a server, which averages them.
 
 from __future__ import annotations
 
-from theory_sim import checks
 from theory_sim.compressors import identity, top_k
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
+from theory_sim.rules import checks
 from theory_sim.rules.language import Round, Stage, total
 
 

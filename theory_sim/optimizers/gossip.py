@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import zero_or_one
+from theory_sim.rules import checks
 
 COMPRESSIONS = ("scaled_sign", "none")
 Matrix = Sequence[Sequence[float]] | np.ndarray[Any, Any]
@@ -193,10 +193,12 @@ def gossip_signum(
 
     Parameters
     ----------
-    lr, beta : float
-        lr > 0, beta in [0, 1).
+    lr : float
+        > 0.
     nodes : int
         n >= 1; the problem has n d coordinates.
+    beta : float
+        In [0, 1).
     rounds : int
         Exchanges of u per step, >= 0; 0 leaves every node its own momentum.
     mixing : float

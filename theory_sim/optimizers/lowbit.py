@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.compressors import dynamic8
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import nonzero, of_beta
+from theory_sim.rules import checks
 
 
 def _corrections(beta1: float, beta2: float, c1: float, c2: float) -> tuple[float, float]:

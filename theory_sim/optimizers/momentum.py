@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
+from theory_sim.rules import checks
 
 
 def _sgd(g: float, lr: float, x: float) -> float:
@@ -86,11 +86,13 @@ def sgdm(
 
 
 @family
-def nesterov(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
+def nesterov(
+    lr: float = 0.01, momentum: float = 0.9, *, m0: float | str = 0.0, schedule: Schedule = CONSTANT
+) -> Optimizer:
     """SGD with Nesterov's momentum, m = momentum m + g and x -= lr (g + momentum m).
 
     As torch.optim.SGD(nesterov=True): x is the point where gradients are taken, that of Sutskever et al. 2013
-    after its look-ahead.
+    after its look-ahead.  m0 is as in `sgdm`.
     """
     return Optimizer(
         "Nesterov",
@@ -99,6 +101,7 @@ def nesterov(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CO
         {"momentum": checks.beta("momentum", momentum)},
         rows=("m",),
         schedule=schedule,
+        initial={"m": m0},
         paper="sutskever2013",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
+from theory_sim.rules import checks
 
 
 def nonzero(scale: float) -> float:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.compressors import identity, l1_sign, log_levels
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
@@ -24,6 +23,7 @@ from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import of_eps
 from theory_sim.optimizers.feedback import feed_back, move_by_reply, unsent
 from theory_sim.optimizers.parts import largest, nonzero, of_beta
+from theory_sim.rules import checks
 from theory_sim.rules.language import Round, Stage
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.adam import Moments
 from theory_sim.optimizers.descendants import of_moments
 from theory_sim.optimizers.parts import nonzero, of_decay
+from theory_sim.rules import checks
 
 
 def _sgd(

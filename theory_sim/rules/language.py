@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from theory_sim import checks
+from theory_sim.rules import checks
 from theory_sim.rules.digest import Snapshot, captured, digest
 
 Rule = Callable[..., Any]

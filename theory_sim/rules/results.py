@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from theory_sim import checks
+from theory_sim.rules import checks
 from theory_sim.rules.language import Rule, names, opcodes, require_calls
 from theory_sim.rules.whole import require_bounded
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.compressors.compressor import Compressor, Payload
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.rules import checks
 from theory_sim.rules.language import Round, Stage, names
 from theory_sim.rules.trace import Expression, expressions
 from theory_sim.wire.replica import FloatArray, Rules, drawn_at, size_of

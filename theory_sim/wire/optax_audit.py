@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.bout import PROBED, Bout, Ends, Report, blamed, dataset
 from theory_sim.nouns.verdict import Verdict
-from theory_sim.rules import build, tile
+from theory_sim.rules import build, checks, tile
 from theory_sim.rules.language import names
 from theory_sim.rules.trace import elementwise
 

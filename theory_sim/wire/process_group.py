@@ -26,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks, random
+from theory_sim import random
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import simulate
+from theory_sim.rules import checks
 from theory_sim.rules.language import Round
 from theory_sim.wire.replica import Job, Lost, Replica, work
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, Report, blamed, limited
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 try:
     import torch

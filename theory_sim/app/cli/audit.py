@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import terminal
 from theory_sim.app.battery import BATTERY
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import file_option, main
+from theory_sim.app.explanations import NONE
 from theory_sim.nouns.claim import plain
 from theory_sim.nouns.verdict import Verdict
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.app.audit import Card
@@ -22,12 +24,13 @@ _ZOO = "zoo"
 
 
 @main.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=completing("optimizers", more=(_ZOO,)))
 @click.option("--steps", type=int, help="Horizon; default: one that decides each problem for Adam's family.")
 @click.option("--seeds", type=int, help="Default: 4, or 1 with --grid.")
 @click.option(
     "--problems",
     help="Default: battery, or reddi.periodic with --grid.  Or names, such as shi.periodic,zhang.batch:N=8,B=2.",
+    shell_complete=completing("problems", more=("battery",)),
 )
 @click.option(
     "--lr", default="calibrate", show_default=True, help="Step size of step 1; calibrate: comparable steps."
@@ -119,8 +122,10 @@ def _show(card: Card) -> None:
     for row in card.rows:
         failed = row.problem in BATTERY and row.verdict != Verdict.CONVERGED.value
         said = [BATTERY[row.problem].why] if failed else []
-        for one in filter(None, (*said, row.theorem)):
+        for one in filter(None, (*said, row.theorem if row.theorem != NONE else "")):
             click.echo(f"{row.problem}: {one}")
+    if any(row.theorem == NONE for row in card.rows):
+        click.echo(NONE)
 
 
 def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from theory_sim import checks
 from theory_sim.app import catalogue, terminal
 from theory_sim.app.cli.group import main
+from theory_sim.rules import checks
 
 
 @main.command()

@@ -23,11 +23,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.evidence.hunter import orbit
 from theory_sim.evidence.hunter.check import PROVES
 from theory_sim.evidence.hunter.steady import NoFormula, Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.rules import checks
 
 FORMAT = 1
 CHECKER = Path(__file__).with_name("check.py")
@@ -172,7 +172,7 @@ def _traced(
         made = replace(plain, hyper={**plain.hyper, **given})
         system = steady(made)
     except (NoFormula, TypeError, ValueError, OverflowError) as error:
-        raise Refused(f"the optimizer cannot be built: {error}") from None
+        raise Refused(f"the optimizer cannot be built: {checks.sentence(error).rstrip('.')}") from None
     if settings(made, system) != fixed:
         raise Refused("its settings are not those of the optimizer")
     return system

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.cycle_check import PROVES
 from theory_sim.evidence.hunter.linear import METHODS, Momentum
+from theory_sim.rules import checks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.cycle_check import PROVES
 from theory_sim.evidence.hunter.linear import METHODS, Momentum
+from theory_sim.rules import checks
 
 LONGEST = 7  # 360 orders; each more point takes K times as many
 

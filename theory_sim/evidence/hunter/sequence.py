@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.nouns.family import family
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
+from theory_sim.rules import checks
 
 
 def component_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:

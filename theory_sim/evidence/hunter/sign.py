@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from theory_sim import checks
 from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.sweep_check import PROVES
+from theory_sim.rules import checks
 
 Row = list[Fraction]
 METHODS = {"signum": ("beta",), "lion": ("beta1", "beta2")}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim import checks
+from theory_sim.rules import checks
 from theory_sim.wire.networks.data import CHARACTERS, Array, Data, digits, normals, text
 
 Tensors = Mapping[str, Any]
