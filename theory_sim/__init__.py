@@ -46,7 +46,7 @@ from theory_sim.optimizers.adaptive import (
     rmsprop,
     rmsprop_momentum,
 )
-from theory_sim.optimizers.cautious import cautious_adamw, cautious_lion, cautious_sgdm
+from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.descendants import (
     adabelief,
@@ -121,6 +121,7 @@ __all__ = [
     "at_least",
     "at_most",
     "audit",
+    "cautious",
     "cautious_adamw",
     "cautious_lion",
     "cautious_sgdm",

@@ -131,6 +131,8 @@ _TABLE = [
     Paper("zhang2020clipping", "Zhang, J. and He, T. and Sra, S. and Jadbabaie, A.",
           "Why Gradient Clipping Accelerates Training: A Theoretical Justification for Adaptivity", "ICLR", 2020,
           "1905.11881"),
+    Paper("zhang2020heavy", "Zhang, J. and Karimireddy, S. P. and Veit, A. and Kim, S. and Reddi, S. J. and others",
+          "Why Are Adaptive Methods Good for Attention Models?", "NeurIPS", 2020, "1912.03194"),
     Paper("zhang2024transformers", "Zhang, Y. and Chen, C. and Ding, T. and Li, Z. and Sun, R. and Luo, Z.-Q.",
           "Why Transformers Need Adam: A Hessian Perspective", "NeurIPS", 2024, "2402.16788"),
     Paper("cohen2022", "Cohen, J. M. and Ghorbani, B. and Krishnan, S. and Agarwal, N. and others",
