@@ -11,6 +11,7 @@ import pytest
 from click.shell_completion import BashComplete, ShellComplete
 from click.testing import CliRunner, Result
 
+import theory_sim as ts
 from theory_sim.app import catalogue, door
 from theory_sim.app.cli import main
 
@@ -191,7 +192,7 @@ def test_nouns_that_are_built_already_take_arguments(write: Path) -> None:
     )
     step = "def step(g, lr, k, x):\n    return x - lr * k * g\n"
     (write / "mine.py").write_text(step + source)
-    catalogue.open_door() or sys.path.append(str(write))
+    sys.path.append(str(write))
     catalogue.open_door("mine")
     assert catalogue.build_optimizer("quick:beta2=0.9").hyper["beta2"] == 0.9
     assert catalogue.build_optimizer("quick").lr == 0.5
@@ -201,6 +202,22 @@ def test_nouns_that_are_built_already_take_arguments(write: Path) -> None:
     assert catalogue.build_problem("other:n=4").arguments["n"] == 4
     with pytest.raises(ValueError, match="Unknown argument of bare 'q'"):
         catalogue.build_optimizer("bare:q=3")
+
+
+def test_a_constructor_need_not_know_of_schedules(write: Path) -> None:
+    source = "import theory_sim as ts\n\n\ndef step(g, lr, x):\n    return x - lr * g\n\n\n"
+    source += "@ts.family\ndef plain(lr=0.1):\n    return ts.Optimizer('plain', step, lr, {})\n\n\n"
+    source += "def other(lr=0.1):\n    return ts.Optimizer('other', step, lr, {})\n\n\nOPTIMIZERS = [plain, other]\n"
+    (write / "mine.py").write_text(source)
+    sys.path.append(str(write))
+    catalogue.open_door("mine")
+    for name in ("plain", "other"):
+        made = catalogue.build_optimizer(f"{name}:lr=0.5", schedule=ts.power(0.5))
+        assert (made.lr, made.schedule) == (0.5, ts.power(0.5))
+        again = made.replace(lr=0.25)
+        assert (again.lr, again.schedule) == (0.25, ts.power(0.5))
+        last = again.replace(lr=1.0, schedule=ts.linear(100))
+        assert (last.lr, last.schedule) == (1.0, ts.linear(100))
 
 
 def install(folder: Path, module: str) -> None:
