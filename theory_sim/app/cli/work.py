@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from theory_sim.app import catalogue, prose, terminal
 from theory_sim.app.cli.completion import names as completing
@@ -111,6 +112,9 @@ def simulate(
         click.echo(json.dumps(record, allow_nan=False))
         return
     click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
+    # What says nothing of any seed is left out.
+    empty = {"nonfinite_step": grid.nonfinite_step < 0, "decides_at": np.isnan(grid.decides_at)}
+    names = [name for name in names if not (name in empty and empty[str(name)].all())]
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
     terminal.show("", ["seed", *map(str, names)], rows)
     click.echo(judged(sweep, grid))
