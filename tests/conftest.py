@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sweeps",
         type=Path,
-        help="a store of finished sweeps to read from and add to, such as the out/sweeps of reproduce; default: a new one",
+        help="a store of finished sweeps to read from and add to, such as the out.sweeps of reproduce; default: a new one",
     )
 
 

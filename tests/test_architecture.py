@@ -166,5 +166,6 @@ def test_the_wheel_contains_the_four_packages_and_nothing_else(tmp_path: Path) -
     )
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == set(LAYERS)
-    assert "theory_sim/app/templates/report.html.j2" in names
+    kept = {"base.html.j2", "index.html.j2", "site.css", "site.js", "explorer.js", "plotly-cartesian.min.js"}
+    assert {f"theory_sim/app/templates/site/{name}" for name in kept} <= set(names)
     assert "theory_sim/py.typed" in names

@@ -460,3 +460,20 @@ def test_explain_prints_the_rule_itself() -> None:
     assert "v0=0.0, schedule=constant())" in run("explain", "adam").output
     assert "def unsent(p: float, sent: float)" in run("explain", "ef_sgd").output
     assert "math.tanh(x)" in run("explain", "smooth.logcosh").output
+
+
+def test_reproduce_writes_a_site_and_keeps_the_grids_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"reddi2018.R1a": catalogue.claims()["reddi2018.R1a"]}
+    monkeypatch.setattr(catalogue, "claims", lambda: chosen)
+    monkeypatch.setattr(catalogue, "figures", dict)
+    out = tmp_path / "out"
+    output = run("reproduce", "--tier", "quick", "--processes", "1", "--out", str(out)).output
+    assert "1 PASS, 0 FAIL, 0 UNDECIDED" in output
+    assert "reddi2018.R1a" in (out / "index.html").read_text()
+    document = json.loads((out / "claims.json").read_text())
+    assert document["command"].startswith("theory-sim ")
+    assert document["seconds"] > 0.0
+    assert not (out / "sweeps").exists()
+    assert any((tmp_path / "out.sweeps").iterdir())

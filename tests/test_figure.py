@@ -1,7 +1,6 @@
-"""Figures and reports: files, data, determinism, no network."""
+"""Figures: files, data, determinism."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import xarray as xr
 
 import theory_sim as ts
 from counterexamples import zhang
-from theory_sim.app import report
 from theory_sim.app.runs import Runs
-from theory_sim.nouns.claim import Claim, Deviation, at_most
+from theory_sim.nouns.claim import Claim, at_most
 
 SWEEP = ts.Sweep(
     zhang.piecewise(5),
@@ -74,21 +72,6 @@ def test_a_sweep_is_run_once_for_claims_and_figures(tmp_path: Path, monkeypatch:
     runs.check(CLAIM)
     runs.draw(FIGURE, tmp_path)
     assert count == 1
-
-
-def test_the_report_is_self_contained(tmp_path: Path) -> None:
-    runs = Runs("quick")
-    files = {"test": runs.draw(FIGURE, tmp_path / "figures")}
-    ledger = [Deviation("reddi2018", "Figure 1", "no step size", "0.5/sqrt(t)", ("reddi2018.T",))]
-    page = report.write_html([runs.check(CLAIM)], [FIGURE], files, ledger, "quick", tmp_path).read_text()
-    assert "1 PASS, 0 FAIL, 0 UNDECIDED" in page
-    assert "A caption &lt;with&gt; markup." in page
-    assert "here &amp; there" in page
-    assert "no step size" in page
-    assert "bugs were planted one at a time" in page
-    assert not re.search(r"(src|href)=\"https?:", page)
-    for target in re.findall(r"(?:src|href)=\"([^#\"]+)\"", page):
-        assert (tmp_path / target).exists()
 
 
 def test_a_figure_is_laid_out_once_and_drawn_once_for_each_file(

@@ -51,7 +51,7 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
     claims = catalogue.select_claims(("reddi2018.R1a", "reddi2018.R2", "reddi2018.R7a"))
     figures = [catalogue.figures()["stability"]]
     (one, here), (two, there) = (
-        jobs.run(claims, figures, "quick", tmp_path / str(n), processes=n) for n in (1, 2)
+        jobs.run(claims, figures, "quick", jobs.Place.within(tmp_path / str(n)), processes=n) for n in (1, 2)
     )
     assert [(r.claim, r.evidence) for r in one] == [(r.claim, r.evidence) for r in two]
     assert [r.claim for r in one] == claims
@@ -67,7 +67,8 @@ def test_progress_counts_claims_and_leaves_out_what_the_store_had(
     monkeypatch.setattr(catalogue, "claims", lambda: {one.id: one for one in claims})
     for _ in range(2):
         told: list[tuple[str, float]] = []
-        jobs.run(claims, [], "full", tmp_path, processes=1, progress=lambda *one, told=told: told.append(one))
+        place = jobs.Place.within(tmp_path)
+        jobs.run(claims, [], "full", place, processes=1, progress=lambda *one, told=told: told.append(one))
         assert told[0] == ("claim 1 of 3, claim reddi2018.A", 0.0)
         shares = [share for _, share in told]
         assert shares == sorted(shares)
@@ -81,7 +82,19 @@ def test_an_error_in_a_process_is_that_error(tmp_path: Path) -> None:
     out.write_text("no folder")
     claims = catalogue.select_claims(("reddi2018.R1a", "reddi2018.R7a"))
     with pytest.raises(NotADirectoryError):
-        jobs.run(claims, [], "quick", out, processes=2)
+        jobs.run(claims, [], "quick", jobs.Place.within(out), processes=2)
+
+
+def test_grids_are_beside_a_site_unless_they_are_asked_for_or_there(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    inside, beside = out / "sweeps", tmp_path / "out.sweeps"
+    assert jobs.Place.within(out).store == inside
+    assert jobs.Place.within(out, data=False).store == beside
+    assert jobs.Place.within(Path("."), data=False).store == Path.cwd().with_name(f"{Path.cwd().name}.sweeps")
+    beside.mkdir()  # a site was written: what other commands find there is not run again
+    assert jobs.Place.within(out).store == beside
+    inside.mkdir(parents=True)
+    assert jobs.Place.within(out, data=False).store == inside
 
 
 class Screen(io.StringIO):

@@ -38,7 +38,7 @@ def test_a_claim_without_the_extra_is_not_run(
 ) -> None:
     absent(monkeypatch, *modules)
     evidence = Runs("quick", tmp_path).check(claim(SMALL)).evidence
-    assert (evidence.status, evidence.observed) == (Outcome.UNDECIDED, "not run")
+    assert (evidence.status, evidence.observed) == (Outcome.UNJUDGED, "not run")
     assert said in evidence.note
     assert 'pip install "theory-sim[networks]"' in evidence.note
 

@@ -105,7 +105,38 @@ def split(claims: Iterable[Claim], figures: Iterable[Figure], tier: str) -> list
     return sorted(out, key=lambda job: -job.cost)
 
 
-def _run(job: Job, tier: str, out: Path, threads: int | None, report: Callable[[State], None]) -> State:
+@dataclass(frozen=True)
+class Place:
+    """Where a run finds and leaves its files.
+
+    Parameters
+    ----------
+    store : Path
+        Folder of finished chunks.
+    figures : Path
+        Folder of the figures' files.
+    data : bool
+        Whether the grids of figures are written beside them as netCDF.
+    """
+
+    store: Path
+    figures: Path
+    data: bool = True
+
+    @classmethod
+    def within(cls, out: Path, data: bool = True) -> Place:
+        """Return the places inside a folder: sweeps and figures.
+
+        Without data the store is beside the folder, so that the folder itself stays small; a store that is
+        already there is used.
+        """
+        named = out.resolve() if out.name in ("", "..") else out
+        inside, beside = out / "sweeps", named.with_name(f"{named.name}.sweeps")
+        store = beside if not inside.exists() and (not data or beside.exists()) else inside
+        return cls(store, out / "figures", data)
+
+
+def _run(job: Job, tier: str, place: Place, threads: int | None, report: Callable[[State], None]) -> State:
     """Check the claims of a job and draw its figures."""
     state = State()
 
@@ -114,7 +145,7 @@ def _run(job: Job, tier: str, out: Path, threads: int | None, report: Callable[[
         report(state)
 
     labels: dict[str, str] = {}
-    runs = Runs(tier, out / "sweeps", lambda name, share: tell(labels[name], share), threads)
+    runs = Runs(tier, place.store, lambda name, share: tell(labels[name], share), threads)
 
     def begin(now: str, sweeps: Sequence[Source]) -> None:
         labels.update({sweep.name: _label(sweep) for sweep in sweeps})
@@ -133,7 +164,7 @@ def _run(job: Job, tier: str, out: Path, threads: int | None, report: Callable[[
     for name in job.figures:
         figure = catalogue.figures()[name]
         begin(f"figure {name}", figure.sweeps)
-        state.drawn[name] = runs.draw(figure, out / "figures")
+        state.drawn[name] = runs.draw(figure, place.figures, place.data)
         finish(f"figure {name}", figure.sweeps)
     return state
 
@@ -149,12 +180,12 @@ def _start(queue: Any, modules: tuple[str, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _work(number: int, job: Job, tier: str, out: Path, threads: int) -> State:
-    return _run(job, tier, out, threads, lambda state: _queue.put((number, state)))
+def _work(number: int, job: Job, tier: str, place: Place, threads: int) -> State:
+    return _run(job, tier, place, threads, lambda state: _queue.put((number, state)))
 
 
 def _spread(
-    jobs: Sequence[Job], tier: str, out: Path, processes: int, report: Callable[[int, State], None]
+    jobs: Sequence[Job], tier: str, place: Place, processes: int, report: Callable[[int, State], None]
 ) -> Iterator[State]:
     """Yield what each job returns, in order."""
     # Children of a process with threads are safe only if another one forks them.
@@ -164,7 +195,7 @@ def _spread(
     queue, threads = context.SimpleQueue(), max(1, (os.cpu_count() or 1) // processes)
     pool = ProcessPoolExecutor(processes, context, _start, (queue, catalogue.modules()))
     try:
-        futures = [pool.submit(_work, i, job, tier, out, threads) for i, job in enumerate(jobs)]
+        futures = [pool.submit(_work, i, job, tier, place, threads) for i, job in enumerate(jobs)]
         running = set(futures)
         while running:
             done, running = wait(running, _POLL)
@@ -185,7 +216,7 @@ def run(
     claims: Sequence[Claim],
     figures: Sequence[Figure],
     tier: str,
-    out: Path,
+    place: Place,
     *,
     processes: int | None = None,
     progress: Callable[[str, float], None] = lambda text, share: None,
@@ -197,8 +228,7 @@ def run(
     claims : sequence of Claim
     figures : sequence of Figure
     tier : {"quick", "full"}
-    out : Path
-        Folder of finished chunks (``sweeps``) and of the figures' files (``figures``).
+    place : Place
     processes : int, optional
         Results do not depend on it; default: one per core, or fewer for little work.
     progress : callable, optional
@@ -233,9 +263,9 @@ def run(
     if processes == 1:
         ended = []
         for i, job in enumerate(jobs):
-            ended.append(_run(job, tier, out, None, partial(report, i)))
+            ended.append(_run(job, tier, place, None, partial(report, i)))
     else:
-        ended = list(_spread(jobs, tier, out, processes, report))
+        ended = list(_spread(jobs, tier, place, processes, report))
     checked = {id: evidence for state in ended for id, evidence in state.checked.items()}
     files = {name: paths for state in ended for name, paths in state.drawn.items()}
     return [Result(claim, *checked[claim.id]) for claim in claims], files

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim.nouns.claim import Claim, Result, failed, undecided
+from theory_sim.nouns.claim import Claim, Result, failed, unjudged
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
 from theory_sim.rules import checks
@@ -81,13 +81,13 @@ class Runs:
             grids = [self.grid(sweep) for sweep in claim.sweeps]
             evidence = claim.check(grids, self.tier)
         except checks.Missing as error:
-            evidence = undecided("not run", "a run", str(error))
+            evidence = unjudged(str(error))
         except (OSError, MemoryError):  # says something of the machine, nothing of the claim
             raise
         except Exception as error:  # noqa: BLE001  whatever a check raises, it shows nothing
             evidence = failed(error)
         return Result(claim, evidence, time.perf_counter() - begin)
 
-    def draw(self, figure: Figure, folder: Path) -> list[Path]:
-        """Run the sweeps of a figure and write its files."""
-        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder, self.tier)
+    def draw(self, figure: Figure, folder: Path, data: bool = True) -> list[Path]:
+        """Run the sweeps of a figure and write its files, with its grids as netCDF or without."""
+        return figure.save([self.grid(sweep) for sweep in figure.sweeps], folder, self.tier, data)

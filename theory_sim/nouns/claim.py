@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from theory_sim.nouns import html, papers
@@ -26,6 +27,7 @@ class Outcome(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     UNDECIDED = "UNDECIDED"
+    UNJUDGED = "UNJUDGED"  # not run: something that it needs is not installed
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def undecided(observed: float | str, expected: float | str, note: str) -> Eviden
     return Evidence(Outcome.UNDECIDED, observed, expected, math.nan, note)
 
 
+def unjudged(reason: str) -> Evidence:
+    """Not run, for a reason that says nothing of the claim; `reason` says what would let it run."""
+    return Evidence(Outcome.UNJUDGED, "not run", "a run", math.nan, reason)
+
+
 def all_of(parts: Sequence[Evidence]) -> Evidence:
     """Combine evidence that must hold jointly: the worst part decides and is reported, with every note.
 
@@ -89,7 +96,7 @@ def all_of(parts: Sequence[Evidence]) -> Evidence:
     """
     if not parts:
         raise ValueError("all_of() got no evidence; a claim without instances shows nothing.")
-    rank = {Outcome.FAIL: 0, Outcome.UNDECIDED: 1, Outcome.PASS: 2}
+    rank = {Outcome.FAIL: 0, Outcome.UNDECIDED: 1, Outcome.UNJUDGED: 1, Outcome.PASS: 2}
 
     def tightness(part: Evidence) -> tuple[int, float]:
         size = (
@@ -203,6 +210,7 @@ def claim(
             )
         wants_tier = "tier" in inspect.signature(function).parameters
 
+        @wraps(function)  # whose source the report shows
         def check(grids: Sequence[xr.Dataset], tier: str) -> Evidence:
             return function(*grids, tier=tier) if wants_tier else function(*grids)
 

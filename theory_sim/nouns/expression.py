@@ -114,6 +114,22 @@ def parse(text: str) -> Any:
         raise ValueError(f"{text!r} is no expression of sympy: {error}.") from None
 
 
+def as_written(text: str) -> Any:
+    """Return the sympy expression of `text` with its terms in the order in which they are written, to be shown."""
+    import sympy
+
+    with sympy.evaluate(False):
+        return _flat(_build(*_tree(text)))
+
+
+def _flat(expression: Any) -> Any:
+    """Return an expression with products of products as one product, which is shown without brackets."""
+    parts = [_flat(part) for part in expression.args]
+    if expression.is_Mul:
+        parts = [factor for part in parts for factor in (part.args if part.is_Mul else (part,))]
+    return expression.func(*parts) if parts else expression
+
+
 def _build(node: ast.expr, source: str) -> Any:
     """Return the sympy expression of a tree that `_refuse` has passed."""
     import sympy

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import click
 
@@ -12,10 +11,8 @@ from theory_sim.app import catalogue, prose
 from theory_sim.app.cli.completion import EVERYTHING
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import describe, main
+from theory_sim.app.describe import rules, signature
 from theory_sim.compressors import COMPRESSORS
-from theory_sim.nouns.optimizer import Optimizer
-from theory_sim.nouns.problem import Problem
-from theory_sim.nouns.schedule import Schedule
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Source
 from theory_sim.rules import checks, language
@@ -32,9 +29,9 @@ def explain(name: str) -> None:
     checks.known("name", name, (*constructors, *papers, *theorems, *sweeps, *figures, *claims))
     if name in constructors:
         constructor = constructors[name]
-        click.echo(prose.wrapped(f"{name}({_defaults(constructor)})"))
+        click.echo(prose.wrapped(f"{name}({signature(constructor)})"))
         click.echo(f"\n{prose.formatted(inspect.getdoc(constructor) or '')}")
-        for rule in _rules(constructor):
+        for rule in rules(constructor):
             click.echo(f"\n{language.text(rule)}")
     elif name in claims:
         claim = claims[name]
@@ -68,27 +65,6 @@ def explain(name: str) -> None:
             click.echo(prose.wrapped(f"run:    {row.run}", "  ", "          "))
 
 
-def _rules(constructor: Callable[..., Any]) -> list[language.Rule]:
-    """Return the rules of what a constructor builds, in the order of a step."""
-    try:
-        made = catalogue.instance(constructor)
-    except (TypeError, ValueError):  # it has parameters that no usual value suits
-        return []
-    if isinstance(made, Optimizer):
-        step = made.step
-        stages = (step.send, step.keep, step.reply, step.apply) if isinstance(step, language.Round) else ()
-        rules = [made.once, *(one.term for one in made.reductions.values()), *(s.rule for s in stages if s)]
-        return [
-            one for one in (*rules, None if isinstance(step, language.Round) else step) if one is not None
-        ]
-    if isinstance(made, Problem):
-        noise = made.noise.rule if made.noise is not None else None
-        terms = (one.term for one in made.reductions.values())
-        return [one for one in (made.gradient, noise, *terms, made.measure) if one is not None]
-    terms = (one.term for one in made.reductions.values())
-    return [one for one in (*terms, made.once, made.rule) if one is not None]
-
-
 def _state(theorem: Theorem) -> None:
     """Print a theorem without values: conditions, assumptions in words, conclusion, symbols."""
     title = catalogue.papers()[theorem.paper].title
@@ -106,11 +82,3 @@ def _state(theorem: Theorem) -> None:
         click.echo(f"where   {name} = {text}")
     for name in theorem.symbols:
         click.echo(f"        {name}" + (f": {theorem.meaning[name]}" if name in theorem.meaning else ""))
-
-
-def _defaults(constructor: Callable[..., Any]) -> str:
-    def shown(value: Any) -> str:
-        return str(value) if isinstance(value, Schedule) else repr(value)
-
-    parameters = inspect.signature(constructor).parameters.values()
-    return ", ".join(p.name if p.default is p.empty else f"{p.name}={shown(p.default)}" for p in parameters)

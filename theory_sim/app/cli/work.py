@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -207,7 +208,7 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
                 f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[{extra}]".'
             )
     with terminal.Progress() as progress:
-        _, files = jobs.run((), chosen, tier, out, processes=processes, progress=progress)
+        _, files = jobs.run((), chosen, tier, jobs.Place.within(out), processes=processes, progress=progress)
     for one in chosen:
         for path in files[one.name]:
             click.echo(path)
@@ -235,7 +236,8 @@ def check(
 
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
-        results, _ = jobs.run(chosen, (), tier, out, processes=processes, progress=progress)
+        place = jobs.Place.within(out)
+        results, _ = jobs.run(chosen, (), tier, place, processes=processes, progress=progress)
     if json_file is not None:
         report.write_json(results, tier, json_file)
     for path, text in ((junit_file, evidence_files.junit), (markdown_file, evidence_files.markdown)):
@@ -247,26 +249,45 @@ def check(
 
 @main.command()
 @_CLAIMS
+@click.option(
+    "--data", is_flag=True, help="Keep the grids in OUT too; else they are beside it, in OUT.sweeps."
+)
 @processes_option
 @tier_option
 @out_option
-def reproduce(names: tuple[str, ...], processes: int | None, tier: str, out: Path) -> None:
-    """Run every sweep, draw every figure, check every claim; the result is OUT/index.html.
+def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: str, out: Path) -> None:
+    """Run every sweep, draw every figure, check every claim; the result is a site, OUT/index.html.
 
     With names only these claims, or those of these papers, and the figures that show them.
     """
     from theory_sim.app import jobs, report
+    from theory_sim.app.report import explorer
+    from theory_sim.app.report.site import drawings, write_site
 
+    begin = time.perf_counter()
     claims = catalogue.select_claims(names)
     figures, ledger = _drawable(), catalogue.deviations()
     if names:
         figures = [one for one in figures if {*one.claims} & {claim.id for claim in claims}]
         ledger = tuple(row for row in ledger if row.paper in {claim.paper for claim in claims})
+    place = jobs.Place.within(out, data)
     with terminal.Progress() as progress:
-        results, files = jobs.run(claims, figures, tier, out, processes=processes, progress=progress)
-    report.write_json(results, tier, out / "claims.json")
-    page = report.write_html(results, figures, files, ledger, tier, out)
-    conclude(results, f"{len(figures)} figures, report: {page}")
+        results, files = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
+    runs = Runs(tier, place.store)
+    groups = [claim.sweeps for claim in claims] + [figure.sweeps for figure in figures]
+    maps = explorer.chosen({sweep.name: sweep for group in groups for sweep in group}, tier)
+    site = report.Site(
+        document=report.document(results, tier, begin),
+        claims={claim.id: claim for claim in claims},
+        figures=figures,
+        drawings=drawings(figures, files, out),
+        theorems=catalogue.theorems(),
+        optimizers=catalogue.optimizers(),
+        deviations=ledger,
+        maps=[(sweep, runs.grid(sweep)) for sweep in maps],
+    )
+    page = write_site(site, out)
+    conclude(results, f"{len(figures)} figures, grids in {place.store}, report: {page}")
 
 
 def _drawable() -> list[Figure]:
