@@ -8,9 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
 
-from counterexamples.drift import drift
+import theory_sim as ts
+from counterexamples import shi
+from counterexamples.drift import critical_beta2, drift
 from tests.site import HOSTILE, hostile_claim, hostile_figure, made_up, written
 from theory_sim.app.report import Site, explorer, prose
 from theory_sim.app.report.pages import claim_path, figure_path, slug
@@ -252,3 +255,22 @@ def test_maps_are_sweeps_over_two_long_axes(site: Site) -> None:
     assert shown["cycle"] == {"0": [5, 5.0], "1": [10, 10.0]}
     reshuffled = replace(sweep, order="reshuffled")
     assert explorer.record(reshuffled, grid)["run"] is None  # its order is drawn
+
+
+def test_the_curve_of_rmsprop_is_where_its_drift_vanishes() -> None:
+    sweep = ts.Sweep(
+        replace(shi.periodic(4), name="shi.periodic, v_0 = 1"),
+        ts.rmsprop(0.1),
+        {"C": range(3, 11), "beta2": np.linspace(0.1, 0.9, 8)},
+        steps=1,
+        name="curve",
+    )
+    shown = explorer.record(sweep, sweep.run())
+    assert shown["curve"][0] == [*range(3, 11)]
+    for C, beta2 in zip(*shown["curve"], strict=True):
+        # beta1 = 0, slopes (C, -1, ..., -1): the root is a fine cell of 3 % of 1 - beta2 below this number at most.
+        (root,) = critical_beta2(0.0, n=C, C=float(C))
+        assert root <= beta2 <= 1.0 - (1.0 - root) * 0.97
+    assert shown["drift"][""][8 * 2 + 3] == pytest.approx(
+        drift(0.0, sweep.axes["beta2"][3], 5, 5.0), rel=1e-3
+    )

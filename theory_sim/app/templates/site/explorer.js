@@ -85,6 +85,7 @@ const start = () => {
   const key = () => map.selectors.map(place).join(",");
 
   const curveOf = () => {
+    if (map.curve) return map.curve;
     const cycle = map.cycle?.[key()];
     return cycle && window.CURVES.find((one) => one.cycle[0] === cycle[0] && one.cycle[1] === cycle[1]).line;
   };
