@@ -3,6 +3,7 @@
 from counterexamples import (
     averaged,
     clipping,
+    cycles,
     generalized_smooth,
     gossip,
     linear,
@@ -36,6 +37,7 @@ _FAMILIES = (
     separable,
     gossip,
     quantized,
+    cycles,
 )
 
 PROBLEMS = {

@@ -1,4 +1,4 @@
-"""Clipped and normalised steps: gains on (L0, L1)-smooth functions, and their bias under skewed noise.
+"""Clipped and normalised steps: gains on (L0, L1)-smooth functions and under heavy tails, bias under skewed noise.
 
 Steps and their certificates: Zhang et al. 2020 (arXiv:1905.11881), Vankov et al. 2024 (arXiv:2410.10800).
 Koloskova, Hendrikx, Stich 2023 (arXiv:2305.01588): with noise of variance sigma^2 clipped SGD need not
@@ -20,6 +20,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers.clipped import clipped_gd, normalized_gd
 from theory_sim.rules import checks
+from theory_sim.rules.language import total
 
 PAPER = "koloskova2023"
 Array = np.ndarray[Any, Any]
@@ -61,6 +62,57 @@ def skewed(sigma: float = 1.0, p: float = 0.2) -> Problem:
         rule=Rule("gradient_norm", converged=0.01 * sigma, diverged=10.0 * sigma),
         facts={"L0": 1.0, "L1": 0.0, "sigma": sigma, "peak": sigma * math.sqrt((1.0 - p) / p)},
         paper=PAPER,
+    )
+
+
+def _spread(x: float) -> float:
+    size = abs(x)
+    return size / (1.0 + size)
+
+
+def cauchy_measure(away: float, d: int) -> float:
+    """Return the mean of |x_i|/(1 + |x_i|)."""
+    return away / d
+
+
+@family
+def cauchy(heavy: float = 1.0, d: int = 20) -> Problem:
+    """f = ||x||^2/2 from x_i = 1 with Cauchy noise, symmetric and without a mean, in each coordinate.
+
+    Parameters
+    ----------
+    heavy : float
+        Scale of the noise, > 0: the median of its size.
+    d : int
+        Independent copies.
+
+    Returns
+    -------
+    Problem
+        Measure: spread, the mean of |x_i|/(1 + |x_i|), which no single kick decides.
+
+    Notes
+    -----
+    x_{t+1} = (1 - lr_t) x_t - lr_t zeta_t, and Cauchy variables add up by their scales: for lr_t in [0, 1] SGD
+    ends at Pi + heavy (1 - Pi) zeta with Pi = prod (1 - lr_t) and zeta a standard Cauchy variable, so small
+    steps do not help.  Zhang et al. 2020, Theorem 3 and Remark 1, have tails between this and a finite variance.
+    """
+    checks.number("heavy", heavy, 0.0, open_low=True)
+    return Problem(
+        name="clipping.cauchy",
+        gradient=quadratic_gradient,
+        constants={"heavy": heavy},
+        dim=checks.count("d", d),
+        noise=noise.CAUCHY,
+        reductions={"away": total(_spread)},
+        measure=cauchy_measure,
+        measures=("spread",),
+        start=1.0,
+        optimum=0.0,
+        # Of a standard Cauchy variable the mean spread is 0.5; windows span what steps lr/sqrt(t) forget.
+        rule=Rule("spread", converged=0.2, diverged=0.35, window=0.25),
+        facts={"L0": 1.0, "L1": 0.0},
+        paper="zhang2020heavy",
     )
 
 
@@ -147,4 +199,4 @@ def complexity_bounds(rule: str, delta: float, eps: float, L0: float, L1: float)
     return {"certificate": (2.0 * L0 * delta / eps**2 + 3.0 * L1 * delta / eps) / share}
 
 
-PROBLEMS = [skewed]
+PROBLEMS = [skewed, cauchy]

@@ -15,6 +15,7 @@ import numpy as np
 
 from counterexamples.objectives import bowl as bowl_value
 from counterexamples.objectives import bowl_slope
+from theory_sim.compressors import spacing
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
 from theory_sim.nouns.noise import Noise
@@ -382,6 +383,18 @@ def consensus(nodes: int = 9, *, d: int = 50, instance: int = 0) -> Problem:
         facts={"nodes": float(nodes)},
         paper="choco2019",
     )
+
+
+def weight_floor(problem: Problem, k: int) -> float:
+    """Return sum (c_i - a_i)(a_i + h - c_i), a_i the point below c_i on ``weights(k)``, spacing h.
+
+    This is the mean ||grad f||^2 at quantized weights on ``quantized.quadratic`` with L = 1: coordinate i
+    visits its two neighbours on the grid so often that the mean gradient is 0, which is a law on two points
+    with mean c_i.
+    """
+    c, h = np.array(problem.constants["center"]), spacing(k)
+    below = np.floor(c / h) * h
+    return float(((c - below) * (below + h - c)).sum())
 
 
 PROBLEMS = [bowl, quadratic, different_workers, three_quadratics, consensus]

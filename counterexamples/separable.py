@@ -15,7 +15,6 @@ import numpy as np
 from counterexamples.objectives import logarithm, logarithm_slope, well, well_slope
 from theory_sim.nouns import noise
 from theory_sim.nouns.family import family
-from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.verdict import Rule
 from theory_sim.rules import checks
@@ -48,10 +47,6 @@ def _coordinate(x: float) -> float:
 
 def _box_slope(x: float, a: float, c: float, coupling: float, x_sum: float, noise: float) -> float:
     return a * (x - c) + coupling * x_sum + noise
-
-
-def _cauchy(u: float, heavy: float) -> float:
-    return heavy * math.tan(math.pi * (u - 0.5))
 
 
 def _tilted_slope(x: float, index: int, n: float, tilt: float, concentration: float) -> float:
@@ -227,7 +222,7 @@ def box_quadratic(d: int = 20, coupling: float = 0.05, heavy: float = 0.0) -> Pr
             "c": tuple(box_centres(d).tolist()),
         },
         dim=d,
-        noise=Noise("Cauchy", _cauchy),
+        noise=noise.CAUCHY,
         reductions={"x_sum": total(_coordinate)},
         paper="chen2023lionk",
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper_checks._evidence import tail
 from paper_checks.efficientadam2023.quantizers import QUIET
 from paper_checks.qadam2021.bias import (
     FLOOR,
@@ -17,6 +16,7 @@ from paper_checks.qadam2021.bias import (
     predicted_floor,
     uniform_error,
 )
+from theory_sim.evidence.cases import tail
 from theory_sim.nouns.figure import PALETTE, Figure
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import sign
-from paper_checks._evidence import worst_at_most
 from paper_checks.theorems.sign import MAJORITY_VOTE
+from theory_sim.evidence.cases import worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import consensus
-from paper_checks._evidence import Array, errors
 from paper_checks.theorems.compression import CHOCO_CONSENSUS, gossip_step
 from theory_sim import compressors
 from theory_sim.compressors import Compressor, natural, natural_dithering, qsgd, terngrad
+from theory_sim.evidence.cases import Array, errors
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.gossip import choco

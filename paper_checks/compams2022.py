@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import bowl, different_workers, local_moment_point, quadratic
-from paper_checks._evidence import Array, tail
 from paper_checks.theorems.compression import COMP_AMS
 from theory_sim.compressors import Compressor, identity, l1_sign, top_k
+from theory_sim.evidence.cases import Array, tail
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import power

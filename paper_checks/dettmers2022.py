@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import quadratic
-from paper_checks._evidence import Array
 from theory_sim.compressors import Compressor, dynamic8, linear8
+from theory_sim.evidence.cases import Array
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.sweep import Sweep
 from theory_sim.optimizers.adam import adam

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import VECTORS, three_quadratics
-from paper_checks._evidence import Array, errors
 from paper_checks.theorems.compression import EF21_RATE
 from theory_sim.compressors import Compressor, identity, rand_k, top_k
+from theory_sim.evidence.cases import Array, errors
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep

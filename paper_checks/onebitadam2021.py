@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples.quantized import quadratic
-from paper_checks._evidence import Array, errors, tail
 from theory_sim.compressors import Compressor, identity, l1_sign, rms_sign
+from theory_sim.evidence.cases import Array, errors, tail
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.sweep import Sweep

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import math
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 import theory_sim as ts
 from theory_sim.app import audit as audits
 from theory_sim.app.cli import main
+from theory_sim.evidence import bout as bouts
 from theory_sim.evidence.bout import Bout, Native
 from theory_sim.nouns.noise import Noise
 from theory_sim.optimizers import OPTIMIZERS
@@ -51,7 +53,7 @@ def agree(spec: str, ours: ts.Optimizer) -> None:
     theirs, native = audits.contender(spec), Native(ours, "ours")
     bouts = []
     for bout in audits._bouts("battery"):
-        lr = audits.STEP / native.rate(bout, 1.0)
+        lr = audits.calibrated(native, bout, "calibrate")[0].lr
         assert theirs.rate(bout, lr) == pytest.approx(audits.STEP, rel=1e-4)
         bouts.append(replace(bout, steps=2000, seeds=3, lr=lr, checkpoints=20))
     for bout, a, b in zip(bouts, theirs.run(bouts), native.run(bouts), strict=True):
@@ -81,21 +83,15 @@ def test_twins_of_optax_take_our_steps(spec: str) -> None:
 
 
 @needs_torch
-@pytest.mark.parametrize("spec", TORCH if FULL else ["torch.optim:Adam"])
+@pytest.mark.skipif(not FULL, reason="the horizons of the battery take torch a minute")
+@pytest.mark.parametrize("spec", TORCH)
 def test_twins_of_torch_get_our_verdicts(spec: str) -> None:
-    found, ours = (ts.audit(one, steps=66_000, seeds=2) for one in (spec, TORCH[spec]))
+    """At the horizons of the battery; the quick tier has those of the kept cards, and 2,000 steps of every row."""
+    found, ours = (ts.audit(one) for one in (spec, TORCH[spec]))
     assert [row.verdict for row in found.rows] == [row.verdict for row in ours.rows]
     assert found.controls == ours.controls
-    wrong = {row.problem for row in found.rows if row.verdict == "DIVERGED"}
-    assert wrong == ({"reddi.periodic"} if spec in ("torch.optim:Adam", "torch.optim:RMSprop") else set())
-
-
-@needs_torch
-@pytest.mark.skipif(not FULL, reason="3e5 steps of torch take a minute")
-def test_amsgrad_of_torch_is_right_where_adam_is_wrong() -> None:
-    card = ts.audit("torch.optim:Adam:amsgrad=true", "reddi.periodic", steps=300_000)
-    assert (card.rows[0].verdict, card.controls["AMSGrad"][0].verdict) == ("CONVERGED", "CONVERGED")
-    assert card.controls["Adam"][0].verdict == "DIVERGED"
+    wrong = spec in ("torch.optim:Adam", "torch.optim:RMSprop")
+    assert found.rows[1].verdict == ("DIVERGED" if wrong else "CONVERGED")
 
 
 def test_the_battery_decides_about_adam_and_its_family() -> None:
@@ -229,6 +225,67 @@ def test_an_optimizer_without_comparable_steps_is_not_run_until_it_has_an_lr() -
     assert (card.rows[0].verdict, card.rows[0].x_final, card.rows[0].steps) == ("UNJUDGED", None, 0)
     assert "not comparable; not run" in card.rows[0].note or "ignores lr" in card.rows[0].note
     assert ts.audit("torch.optim:Adafactor", "shi.periodic", steps=2000, lr=0.1).rows[0].steps == 2000
+
+
+@needs_torch
+def test_what_gives_no_answer_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, a factory, a first step, and a step late in a run that never end."""
+    audits.contender(
+        Signs
+    )  # the first optimizer of a process makes torch import more of itself, which takes seconds
+    before = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)[0]
+    monkeypatch.setitem(bouts.LIMITS, "build", 1.0)
+    monkeypatch.setitem(bouts.LIMITS, "step", 1.0)
+    file, module = tmp_path / "own.py", tmp_path / "stuck.py"
+    module.write_text("while True: pass\n")
+    file.write_text("import time\n\n\ndef make(params, lr):\n    time.sleep(60)\n")
+    for spec, what in ((f"{module}:make", "cannot be run"), (f"{file}:make", "its construction raised")):
+        with pytest.raises(ValueError, match=f"{what}.*TimeoutError: no answer within 1 seconds"):
+            ts.audit(spec)
+
+    def stuck(params: Any, lr: float, after: int) -> Any:
+        made = Signs(params, lr)
+        step = made.step
+
+        def slow(closure: Any = None) -> None:
+            step()
+            while made.t > after:
+                pass
+
+        made.step = slow
+        return made
+
+    with pytest.raises(ValueError, match="its first step raised TimeoutError"):
+        ts.audit(functools.partial(stuck, after=0), "shi.periodic")
+    # calibration takes 1,000 steps, the run 3,000
+    (row,) = ts.audit(functools.partial(stuck, after=2000), "shi.periodic", steps=3000).rows
+    assert (row.verdict, row.x_final) == ("UNDECIDED", None)
+    assert "step 2001 raised TimeoutError: no answer within 1 seconds" in row.note
+    # An alarm that was set before, by the plugin that ends a test that hangs, is as it was, but for the time since.
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    assert signal.getsignal(signal.SIGALRM) == before[0]
+    assert (left == 0.0) == (before[1] == 0.0)
+    assert left <= before[1]
+
+
+@needs_torch
+def test_a_file_imports_its_neighbours(tmp_path: Path) -> None:
+    """Also when the factory is called, and those of its own folder where two folders have the same names."""
+    made = {}
+    for rate in (1.0, 0.5):
+        folder = tmp_path / f"of_{rate:g}"
+        folder.mkdir()
+        (folder / "shared_part.py").write_text(f"FACTOR = {rate}\n")
+        (folder / "later_part.py").write_text(f"FACTOR = {rate}\n")
+        file = folder / "own.py"
+        file.write_text(
+            "import torch\nfrom shared_part import FACTOR\n\n\ndef make(params, lr):\n    import later_part\n\n"
+            "    assert later_part.FACTOR == FACTOR\n"
+            "    return torch.optim.SGD(params, lr=lr, momentum=1.0 - FACTOR)\n"
+        )
+        made[rate] = ts.audit(f"{file}:make", "smooth.quadratic", steps=500)
+    # At a constant gradient a heavy ball of momentum m settles at 1/(1 - m) = 2 times the step of SGD.
+    assert made[1.0].rows[0].lr == pytest.approx(2.0 * made[0.5].rows[0].lr, rel=2e-2)
 
 
 def test_a_horizon_too_short_for_the_rule_decides_nothing() -> None:

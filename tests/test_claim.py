@@ -95,9 +95,10 @@ def test_provenance_is_counted_apart() -> None:
         one("recaled")
 
 
-def test_a_claim_names_a_known_paper_and_kind() -> None:
-    with pytest.raises(ValueError, match="did you mean reddi2018"):
-        Claim("reddi2019.R1", "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
+def test_a_claim_has_a_paper_in_its_id_and_a_known_kind() -> None:
+    for id in ("R1", "reddi2018", ".R1", "reddi2018.", "reddi 2018.R1"):
+        with pytest.raises(ValueError, match="a paper's key, a dot and a label"):
+            Claim(id, "Theorem 1", "s", "exact", lambda grids, tier: at_most(0, 1))
     with pytest.raises(ValueError, match="Unknown claim kind 'uper'"):
         Claim("reddi2018.R1", "Theorem 1", "s", "uper", lambda grids, tier: at_most(0, 1))
 

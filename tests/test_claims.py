@@ -3,12 +3,13 @@
 import pytest
 
 from tests.tampering import grids_of, lost, status
-from theory_sim.app import catalogue
+from theory_sim.app import catalogue, errata
 from theory_sim.app.runs import Runs
 from theory_sim.nouns.claim import Outcome
 from theory_sim.nouns.training import Training
 
 CLAIMS = catalogue.claims()
+ERRATA = errata.errata()
 UNDECIDED = {
     "reddi2018.R8b": "AMSGrad on random slopes has not reached -1 within 1e6 steps.",
     "reddi2018.R9b": "Adam at beta2 = .9999 has not reached -1 within 1e6 steps.",
@@ -63,6 +64,8 @@ def test_claim(name: str, runs: Runs) -> None:
     assert result.evidence.status is (Outcome.UNDECIDED if name in UNDECIDED else Outcome.PASS), (
         result.record()
     )
+    for erratum in ERRATA:  # what the list of errata says of the claim is what was seen
+        assert erratum.claims.get(name, result.evidence.status) == result.evidence.status, erratum.id
 
 
 @pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.sweeps])

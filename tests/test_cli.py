@@ -30,6 +30,41 @@ def test_list_names_everything() -> None:
         assert name in output
 
 
+def test_list_takes_a_paper_and_words() -> None:
+    ids = re.findall(r"│ (\w+\.\w+) ", run("list", "claims", "--paper", "shi2021").output)
+    assert ids == [id for id, claim in catalogue.claims().items() if claim.paper == "shi2021"]
+    words = run("list", "claims", "AMSGrad", "regret").output
+    assert "reddi2018.R6a" in words
+    assert "shi2021" not in words
+    everything = run("list", "--paper", "karimireddy2019").output
+    for name in ("ef_signsgd", "sign.pair", "karimireddy2019.G4", "sign-failures"):
+        assert name in everything
+    assert (
+        "Nothing is listed for xyz and paper shi2021."
+        in run("list", "claims", "xyz", "--paper", "shi2021").output
+    )
+    assert "did you mean shi2021" in run("list", "--paper", "shi2022", code=2).output
+
+
+def test_explain_prints_text_without_markup_and_the_rule() -> None:
+    for name, words in {
+        "adam": ("bias_correction : bool\n    Whether the moments", "m = beta1 * m + (1.0 - beta1) * g"),
+        "reddi.periodic": ("C : float\n    Large slope, > 0.", "return C if index == 0 else -small"),
+        "zhang.batch": ("Parameters:\n", "def "),
+        "qsgd": ("Parameters:\n", "def "),
+    }.items():
+        output = run("explain", name).output
+        text, _, rules = output.partition("\ndef ")
+        assert "----" not in text
+        assert "`" not in text
+        assert max(map(len, text.splitlines())) <= 100
+        assert words[0] in text
+        assert words[1] in f"\ndef {rules}"
+    claim = run("explain", "shi2021.S1").output
+    assert "figures: shi" in claim
+    assert "theory-sim check shi2021.S1" in claim
+
+
 @pytest.mark.parametrize(
     "name", ["adam", "top_k", "reddi.periodic", "reddi2018", "reddi2018.thm2", "phase", "reddi2018.R7a"]
 )
@@ -190,7 +225,7 @@ def test_sweep_counts_its_verdicts(tmp_path: Path) -> None:
     (line,) = (line for line in output.splitlines() if line.startswith("  verdicts"))
     said, _, still = line.replace("verdicts", "").partition(";")
     counts = dict(reversed(part.split()) for part in said.split(","))
-    assert sum(map(int, counts.values())) == 2400
+    assert sum(map(int, counts.values())) == 4320
     assert set(counts) <= {"CONVERGED", "DIVERGED", "UNDECIDED"}
     assert re.fullmatch(
         r" \d+ of the undecided still move, half of them would be decided by \S+ steps", still

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -36,3 +38,18 @@ def test_every_example_is_on_a_page_with_what_it_prints() -> None:
     pages = "\n".join(path.read_text() for path in [*DOCS.glob("*.rst"), *DOCS.glob("guides/*.rst")])
     shown = set(re.findall(r"literalinclude:: (?:\.\./)?examples/(\w+\.\w+)", pages))
     assert shown == {path.name for path in (DOCS / "examples").iterdir() if path.suffix in (".py", ".out")}
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("flint")
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    book = json.loads((DOCS / "teaching.ipynb").read_text())
+    names: dict[str, Any] = {}
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)  # noqa: S102  our own cells
+    verdicts = {name: run.verdict.item() for name, run in names["runs"].items()}
+    assert verdicts == {"SGD": "CONVERGED", "Adam": "DIVERGED", "AMSGrad": "CONVERGED"}
+    assert {"CONVERGED", "DIVERGED"} <= set(names["grid"].verdict.values.ravel().tolist())
+    assert names["found"].front[0].period == 3

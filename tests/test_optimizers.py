@@ -151,12 +151,13 @@ def sgdm_rule(lr: float, momentum: float, convention: str = "heavy_ball", m0: fl
     return change
 
 
-def nesterov_rule(lr: float, momentum: float) -> Change:
+def nesterov_rule(lr: float, momentum: float, m0: float = 0.0) -> Change:
     seen: list[float] = []
 
     def change(g: float, t: int) -> float:
         seen.append(g)
-        return -lr * (g + math.fsum(momentum ** (t - s) * y for s, y in enumerate(seen)))
+        decayed = (momentum ** (t - s) * y for s, y in enumerate(seen))
+        return -lr * (g + momentum ** (t + 1) * m0 + math.fsum(decayed))
 
     return change
 
@@ -341,7 +342,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "sgd", {"lr": 0.03}
     for convention, m0 in itertools.product(("heavy_ball", "ema"), (0.0, 0.7)):
         yield "sgdm", {"lr": 0.02, "momentum": 0.8, "convention": convention, "m0": m0}
-    yield "nesterov", {"lr": 0.02, "momentum": 0.8}
+    for m0 in (0.0, 0.7):
+        yield "nesterov", {"lr": 0.02, "momentum": 0.8, "m0": m0}
     for dampening in (0.0, 0.8, 1.0):
         yield "dampened_sgdm", {"lr": 0.02, "momentum": 0.8, "dampening": dampening}
     betas = {"lr": 0.02, "beta1": 0.8, "beta2": 0.93}

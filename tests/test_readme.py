@@ -2,12 +2,15 @@
 
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import theory_sim as ts
+from theory_sim.app.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,6 +30,27 @@ def test_the_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file.write_text(code.replace("10_000_000", "10_000"))
     exec(compile(code.replace("10_000_000", "10_000"), str(file), "exec"), {})  # noqa: S102
     matplotlib.pyplot.close("all")
+
+
+def test_the_first_commands_print_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = README[README.index("## Three minutes") : README.index("## Everything")]
+    shown = re.findall(r"^\$ theory-sim (.*)\n((?:(?!\$ |```).*\n)+)", section, flags=re.MULTILINE)
+    assert [command.split()[0] for command, _ in shown] == ["simulate", "check"]
+    for command, output in shown:
+        result = CliRunner().invoke(main, shlex.split(command))
+        assert result.exit_code == 0, result.output
+        seconds = re.compile(r"; \d+\.\d s$", flags=re.MULTILINE)
+        assert seconds.sub("", result.output) == seconds.sub("", output)
+    assert "1 DIVERGED" in shown[0][1]
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    told = {*re.findall(r"theory-sim (?:-m \w+ )?([a-z][a-z-]*)", README)} | {
+        *re.findall(r"^\| `([a-z]+)", README)
+    }
+    assert {"doctor", "errata", "new-paper", "reproduce"} <= told
+    assert told - {"is", "runs"} <= {*main.commands}
 
 
 def test_ci_runs_the_commands() -> None:

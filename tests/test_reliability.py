@@ -365,7 +365,7 @@ def test_a_user_without_a_home_does_no_harm(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(Path, "home", nowhere)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert build._folder.__wrapped__().parent == tmp_path
+    assert build.folder.__wrapped__().parent == tmp_path
 
 
 P, G = smooth.quadratic(), ts.gd(0.1)

@@ -247,7 +247,7 @@ def test_latex_shows_bound_and_abbreviations() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"id": "nobody.thm1"}, "Unknown paper 'nobody'"),
+        ({"id": "thm1"}, "a paper's key, a dot and a label"),
         ({"side": "above"}, "Unknown side 'above'"),
         ({"constants": "guessed"}, "Unknown provenance 'guessed'"),
         ({"bound": ""}, "concludes nothing"),

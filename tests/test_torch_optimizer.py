@@ -173,8 +173,17 @@ def test_a_saved_state_continues_the_run(name: str, tmp_path: Any) -> None:
 
 def test_a_state_of_another_optimizer_is_refused() -> None:
     first, second = (torch_optimizer(one)([start()]) for one in (ts.lion(0.1), ts.adam(0.1)))
-    with pytest.raises(ValueError, match=r"The state has no eps.*: it is of another optimizer"):
+    with pytest.raises(ValueError, match=r"The state is of Lion, and this is Adam"):
         second.load_state_dict(first.state_dict())
+    # The same names, other methods: rows mean something else.
+    for one, other in ((ts.gd(), ts.sgd()), (ts.amsgrad(), ts.amsgrad(variant="torch"))):
+        a, b = (torch_optimizer(made)([start()]) for made in (one, other))
+        assert a.param_groups[0].keys() == b.param_groups[0].keys()
+        with pytest.raises(ValueError, match=f"The state is of {one.name}.*, and this is {other.name}"):
+            b.load_state_dict(a.state_dict())
+    elsewhere = torch.optim.SGD([start()], lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="The state is of an optimizer of elsewhere"):
+        torch_optimizer(ts.sgdm())([start()]).load_state_dict(elsewhere.state_dict())
 
 
 @pytest.mark.parametrize("given", ["adam", ts.adam], ids=["a name", "a constructor"])

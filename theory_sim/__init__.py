@@ -7,14 +7,33 @@ The engine: problems, optimizers, sweeps over named axes, verdicts, claims and f
 from theory_sim import plot
 from theory_sim.app.audit import audit
 from theory_sim.app.hunt import hunt
+from theory_sim.app.runs import Runs
 from theory_sim.compressors.compressor import Compressor
-from theory_sim.nouns.claim import Claim, Evidence
-from theory_sim.nouns.figure import Figure
+from theory_sim.evidence.trial import put_on_trial
+from theory_sim.nouns.claim import (
+    Claim,
+    Deviation,
+    Evidence,
+    Outcome,
+    Result,
+    all_of,
+    at_least,
+    at_most,
+    claim,
+    ledger,
+    undecided,
+    within,
+)
+from theory_sim.nouns.family import family
+from theory_sim.nouns.figure import PALETTE, VERDICT_COLORS, Figure
+from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.papers import Paper
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule, constant, linear, power
 from theory_sim.nouns.sweep import Sweep, simulate
-from theory_sim.nouns.theorem import Theorem
+from theory_sim.nouns.theorem import Answer, Condition, Theorem
+from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule, Status, Verdict, wilson
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.adaptive import (
@@ -27,7 +46,7 @@ from theory_sim.optimizers.adaptive import (
     rmsprop,
     rmsprop_momentum,
 )
-from theory_sim.optimizers.cautious import cautious_adamw, cautious_lion, cautious_sgdm
+from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.descendants import (
     adabelief,
@@ -57,19 +76,33 @@ from theory_sim.optimizers.sign import (
     signsgd,
     signum,
 )
+from theory_sim.rules.language import Round, Stage, largest, norm, total
 
 __all__ = [
+    "PALETTE",
+    "VERDICT_COLORS",
+    "Answer",
     "Claim",
     "Compressor",
+    "Condition",
+    "Deviation",
     "Evidence",
     "Figure",
+    "Noise",
     "Optimizer",
+    "Outcome",
+    "Paper",
     "Problem",
+    "Result",
+    "Round",
     "Rule",
+    "Runs",
     "Schedule",
+    "Stage",
     "Status",
     "Sweep",
     "Theorem",
+    "Training",
     "Verdict",
     "accumulating_adam",
     "adabelief",
@@ -83,13 +116,18 @@ __all__ = [
     "adan",
     "ademamix",
     "adopt",
+    "all_of",
     "amsgrad",
+    "at_least",
+    "at_most",
     "audit",
+    "cautious",
     "cautious_adamw",
     "cautious_lion",
     "cautious_sgdm",
     "centered_rmsprop",
     "choco",
+    "claim",
     "clipped_gd",
     "comp_ams",
     "constant",
@@ -100,11 +138,14 @@ __all__ = [
     "efficient_adam",
     "eight_bit_adam",
     "extrapolated_signum",
+    "family",
     "gd",
     "generalized_signsgd",
     "generic_adam",
     "gossip_signum",
     "hunt",
+    "largest",
+    "ledger",
     "linear",
     "lion",
     "lion_k",
@@ -112,10 +153,12 @@ __all__ = [
     "mixed_clipping",
     "nadam",
     "nesterov",
+    "norm",
     "normalized_gd",
     "onebit_adam",
     "plot",
     "power",
+    "put_on_trial",
     "qadam",
     "radam",
     "rmsprop",
@@ -127,7 +170,10 @@ __all__ = [
     "signsgd",
     "signum",
     "simulate",
+    "total",
+    "undecided",
     "wilson",
+    "within",
     "yogi",
 ]
 

@@ -116,8 +116,26 @@ class _OfRules(torch.optim.Optimizer):  # type: ignore[misc, unused-ignore]  # A
         self.of(group)
         super().add_param_group(param_group)
 
+    @property
+    def made_of(self) -> str:
+        """The method and its variant, whatever the values of the groups: what a saved state belongs to."""
+        return type(self).__name__
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as torch does, and of which optimizer it is."""
+        return {**super().state_dict(), "made_of": self.made_of}
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned, after a check that it is of an optimizer with these values."""
+        """Go on from what `state_dict` returned, after a check that it is of this optimizer.
+
+        Raises
+        ------
+        ValueError
+            If it is of another one, even if its parameters have the same names.
+        """
+        of = state_dict.get("made_of", "an optimizer of elsewhere")
+        if of != self.made_of:
+            raise ValueError(f"The state is of {of}, and this is {self.made_of}; load it into the former.")
         for group in state_dict["param_groups"]:
             missing = [name for name in self._names if name not in group]
             if missing:
@@ -204,6 +222,12 @@ class TorchOptimizer(_OfRules):
         given = optimizer.hyper if optimizer.family is None else optimizer.arguments
         own = {name: given[name] for name in given if name in optimizer.axes}
         super().__init__(params, {**own, "lr": optimizer.lr})
+
+    @property
+    def made_of(self) -> str:
+        """The method and its variant."""
+        variant = ", ".join(f"{name} = {value}" for name, value in self.optimizer.variant.items())
+        return f"{self.optimizer.name} ({variant})" if variant else self.optimizer.name
 
     def build(self, values: Mapping[str, Any]) -> Optimizer:
         """Return the optimizer with the values of a group."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks._evidence import Array, tail, weight_floor, worst_at_most
 from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, nearest_power, top_k, uniform
+from theory_sim.evidence.cases import Array, tail, worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
@@ -110,7 +110,9 @@ def updates_leave_no_floor(*grids: xr.Dataset) -> Evidence:
     quiet, noisy = grids[: len(QUIET)], grids[len(QUIET) :]
     last = {name: tail(grid.gradient_square_mean) for name, grid in zip(QUIET, quiet, strict=True)}
     level = {name: float(values.max(skipna=False)) for name, values in last.items()}
-    floors = {i: weight_floor(_QUIET.replace(instance=i), 6) for i in quiet[0].instance.values.tolist()}
+    floors = {
+        i: quantized.weight_floor(_QUIET.replace(instance=i), 6) for i in quiet[0].instance.values.tolist()
+    }
     share = {
         name: max(float(values.sel(instance=i).item()) / floor for i, floor in floors.items())
         for name, values in last.items()

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks._evidence import over, worst_at_most
 from theory_sim.compressors import Compressor, identity, l1_sign, log_levels, top_k
+from theory_sim.evidence.cases import over, worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.sweep import Sweep

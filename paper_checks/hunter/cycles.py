@@ -205,8 +205,9 @@ def adam_has_a_two_cycle_on_every_quadratic() -> Evidence:
 
     q1, q2, c = sympy.symbols("q1 q2 c", positive=True)  # beta = q/(1 + q) is any number in (0, 1)
     beta1, beta2 = q1 / (1 + q1), q2 / (1 + q2)
-    general = orbits.missed(beta1, beta2, (1 - beta1) / (2 * (1 + beta1)), c)
-    wider = orbits.missed(Fraction(1, 2), Fraction(9, 10), Fraction(1, 5))
+    general = orbits.missed("adam", {"beta1": beta1, "beta2": beta2}, (1 - beta1) / (2 * (1 + beta1)), c)
+    half = {"beta1": Fraction(1, 2), "beta2": Fraction(9, 10)}
+    wider = orbits.missed("adam", half, Fraction(1, 5))
     return all_of(
         [
             at_most(float(sum(one != 0 for one in general)), 0.0, "of x, m, v, how many do not come back"),
@@ -226,7 +227,8 @@ def the_cycle_attracts_for_small_momentum_only() -> Evidence:
         ("0", "0.9", True), ("0", "0.999", True), ("0.1", "0.999", True),
         ("0.9", "0.999", False), ("0.9", "0.99", False), ("0.5", "0.9", False),
     ):  # fmt: skip
-        found = orbits.multipliers(beta1, beta2)
+        hyper = {"beta1": beta1, "beta2": beta2}
+        found = orbits.multipliers("adam", hyper, Fraction(1))
         low, high = found.sizes[-1]
         note = f"largest multiplier at ({beta1}, {beta2})"
         parts.append(at_most(high, 1.0, note) if attracts else at_least(low, 1.0, note))
@@ -235,9 +237,75 @@ def the_cycle_attracts_for_small_momentum_only() -> Evidence:
     return all_of(parts)
 
 
+@claim("hunter.rmsprop", "2-cycles", "exact")
+def the_two_cycle_of_rmsprop_always_attracts() -> Evidence:
+    """With eps = 0 and a constant step size lr RMSProp has on c x^2/2 a 2-cycle between lr/2 and -lr/2, for every c > 0 and
+    beta2, which attracts for every beta2 in (0, 1): the multipliers of half a period are the roots of z^2 - (3 beta2 - 1)
+    z + beta2, of size root(beta2) for beta2 >= 1/9; from its own rule in symbols, and in balls."""
+    import sympy
+
+    q, c, z = sympy.symbols("q c z", positive=True)
+    beta2 = q / (1 + q)  # any number in (0, 1)
+    missed = orbits.missed("rmsprop", {"beta2": beta2}, sympy.Rational(1, 2), c)
+    half = orbits.jacobian("rmsprop", {"beta2": beta2})
+    half[0, :] = -half[0, :]  # the mirror image
+    known = z**2 - (3 * beta2 - 1) * z + beta2
+    differ = sympy.simplify(z**2 - half.trace() * z + half.det() - known)
+    # all roots of z^2 + a z + b are inside of the circle iff |b| < 1 and 1 + a + b and 1 - a + b are positive
+    jury = [sympy.factor(one) for one in (1 - beta2, known.subs(z, 1), known.subs(z, -1))]
+    parts = [
+        at_most(float(sum(one != 0 for one in missed)), 0.0, "of x and v, how many do not come back"),
+        at_most(float(differ != 0), 0.0, "whether the characteristic polynomial is another one"),
+        at_least(
+            float(sum(bool(one.is_positive) for one in jury)), 3.0, "of three conditions, those that hold"
+        ),
+    ]
+    for text in ("0.01", "0.5", "0.9", "0.999"):
+        low, high = orbits.multipliers("rmsprop", {"beta2": text}, Fraction(1, 2)).sizes[-1]
+        parts.append(at_most(high, 1.0, f"largest multiplier at beta2 = {text}"))
+        if float(text) >= 1 / 9:
+            # the enclosure is 256 bits wide, and its ends are floats
+            parts.append(within(0.5 * (low + high), float(text), 1e-15, f"the same, which is beta2 = {text}"))
+    return all_of(parts)
+
+
+@claim("hunter.lion", "2-cycles", "exact")
+def lion_goes_to_and_fro_on_every_quadratic() -> Evidence:
+    """Without weight decay and with a constant step size lr Lion has a 2-cycle on c x^2/2 iff 2 beta1 < 1 + beta2, for which
+    lr/2 and -lr/2 do; else it has longer ones, of 14 steps for (0.99, 0.9).  Their multipliers are 1, for x keeps its
+    place between multiples of lr, and beta2 to the power of the period: its own rule in rationals on a grid of betas."""
+    shares = [Fraction(one, 100) for one in (0, 10, 30, 50, 70, 80, 90, 95, 99)]
+    differ, longer = 0, 0
+    for beta1, beta2 in ((one, other) for one in shares for other in shares):
+        hyper = {"beta1": beta1, "beta2": beta2}
+        # x = a and a - 1 before a step: the momentum then makes the sign's arguments a - b and a - 1 + b, b = beta1/(1 + beta2)
+        b = beta1 / (1 + beta2)
+        exists = max(Fraction(0), b) < min(Fraction(1), 1 - b)
+        differ += orbits.comes_back("lion", hyper, Fraction(1, 2)) != exists or exists != (
+            2 * beta1 < 1 + beta2
+        )
+        longer += orbits.amplitude("lion", hyper) is None
+    slow = {"beta1": "0.99", "beta2": "0.9"}
+    record = orbits.certificate("lion", slow)
+    known = orbits.multipliers("lion", slow, Fraction(record["amplitude"])).sizes
+    return all_of(
+        [
+            at_most(
+                float(differ), 0.0, "of 81 pairs of betas, where a 2-cycle exists and is not found, or not"
+            ),
+            at_most(float(longer), 0.0, "of 81 pairs of betas, without a cycle of up to 400 steps"),
+            within(float(4 * Fraction(record["amplitude"])), 14.0, 0.0, "period at (0.99, 0.9)"),
+            within(known[-1][1], 1.0, 0.0, "its largest multiplier"),
+            within(known[0][1], 0.9**14, 1e-14, "its other multiplier, 0.9^14"),
+        ]
+    )
+
+
 CLAIMS = [
     adam_has_a_two_cycle_on_every_quadratic,
     the_cycle_attracts_for_small_momentum_only,
+    the_two_cycle_of_rmsprop_always_attracts,
+    lion_goes_to_and_fro_on_every_quadratic,
     sign_methods_sweep_far_beyond_their_step,
     the_heavy_ball_cycles_at_condition_number_25,
     roots_of_unity_are_the_first_mode,

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 import theory_sim as ts
-from theory_sim.evidence.hunter import certificate, gram, orbit
-from theory_sim.evidence.hunter.candidates import Array, Candidates
-from theory_sim.evidence.hunter.linear import Momentum
+from theory_sim.evidence.hunter import certificate, maps, orbit
+from theory_sim.evidence.hunter.candidates import Candidates
 from theory_sim.evidence.hunter.periodic import Limits, burst, hunt
 from theory_sim.evidence.hunter.steady import NoFormula, steady
 from theory_sim.nouns.optimizer import Optimizer
@@ -60,53 +59,19 @@ def adam(beta1: float, beta2: float) -> Candidates:
     return Candidates(replace(system, values={**system.values, "beta1": beta1, "beta2": beta2}))
 
 
-def margin(candidates: Candidates, grid: int = 48, levels: int = 6) -> tuple[float, Array]:
-    """Return the largest S / max|g| with D < 0 at period 3, and the direction (g_1, g_2): a line search in g_2.
-
-    At period 3 directions are a circle, which (1, b), (-1, b) and their rotations cover.
-    """
-    best, where, low, high = -1.0, np.zeros(2), -1.0, 1.0
-    sides = [1.0, -1.0]
-    for _ in range(levels):
-        b = np.linspace(low, high, grid + 1)
-        ways = np.array([[side, one] for side in sides for one in b]).T
-        found = candidates.margins(ways, 1e6)
-        at = int(np.argmax(found))
-        if found[at] > best:
-            best, where = float(found[at]), ways[:, at].copy()
-        width = 2.0 * (high - low) / grid
-        low, high, sides = max(-1.0, where[1] - width), min(1.0, where[1] + width), [float(where[0])]
-    return best, where
-
-
 def heights() -> list[list[float]]:
     """Return 1/margin at period 3 over BETA1 and RATE2: no lower height fails, as far as the line search sees."""
-    return [[round(1.0 / margin(adam(b1, 1.0 - r2))[0], 6) for r2 in RATE2] for b1 in BETA1]
+    return [[round(1.0 / maps.margin(adam(b1, 1.0 - r2))[0], 6) for r2 in RATE2] for b1 in BETA1]
 
 
 def periods() -> list[list[int]]:
     """Return the shortest period up to LONGEST with max|g| <= HEIGHT over SMALL1 and SMALL2, 0 for none; enumerated."""
-
-    def shortest(candidates: Candidates) -> int:
-        for n in range(3, LONGEST + 1):
-            for height in range(1, HEIGHT + 1):
-                _, _, hits, _ = candidates.search(n, height, n * height, 1e-12)
-                if len(hits):
-                    return n
-        return 0
-
-    return [[shortest(adam(b1, b2)) for b2 in SMALL2] for b1 in SMALL1]
+    return [[maps.shortest(adam(b1, b2), LONGEST, HEIGHT) for b2 in SMALL2] for b1 in SMALL1]
 
 
 def strengths() -> list[list[float]]:
     """Return -D/n of the best sequence with sum 1 and n = max|g| = LENGTH that annealing finds."""
-
-    def strongest(candidates: Candidates) -> float:
-        start = np.full(LENGTH, -1.0)
-        start[0] = LENGTH
-        return round(-candidates.anneal(start, LENGTH, 150_000, 0.1, 0)[0] / LENGTH, 7)
-
-    return [[strongest(adam(b1, b2)) for b2 in STRONG2] for b1 in STRONG1]
+    return [[round(maps.strongest(adam(b1, b2), LENGTH), 7) for b2 in STRONG2] for b1 in STRONG1]
 
 
 def fronts() -> dict[str, Any]:
@@ -144,11 +109,8 @@ def cycles() -> list[list[int]]:
     """
 
     def shortest(share: float, beta: float) -> int:
-        method = Momentum("heavy_ball", share * 2.0 * (1.0 + beta) / KAPPA, beta)
-        for period in range(2, CYCLES + 1):
-            if gram.cycle(method, 1.0, KAPPA, period).margin >= 0.0:
-                return period
-        return 0
+        step = share * 2.0 * (1.0 + beta) / KAPPA
+        return maps.shortest_cycle(ts.sgdm(lr=step, momentum=beta), 1.0, KAPPA, CYCLES)
 
     return [[shortest(share, beta) for beta in BETAS] for share in SHARES]
 

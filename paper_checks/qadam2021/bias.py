@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized, sign
-from paper_checks._evidence import Array, over, tail, weight_floor, worst_at_most
 from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rms_sign, spacing, top_k, weights
+from theory_sim.evidence.cases import Array, over, tail, worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
@@ -159,7 +159,7 @@ FLOOR_BOTH = Sweep(
 
 def predicted_floor(k: int, instance: int) -> float:
     """Return the predicted mean ||grad f||^2 at weights quantized with k on one instance of the quadratic."""
-    return weight_floor(_INSIDE.replace(instance=instance), k)
+    return quantized.weight_floor(_INSIDE.replace(instance=instance), k)
 
 
 def floors(grid: xr.Dataset) -> tuple[Array, Array]:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks._evidence import Array, worst_at_most
 from paper_checks.theorems.compression import EXACT, MEMORY, MEMORY_SQUARED, MEMORY_TWO_WAY
 from theory_sim import compressors
 from theory_sim.compressors import Compressor, l1_sign, log_levels, rms_sign, top_k, uniform
 from theory_sim.engine.evaluate import component_gradients
+from theory_sim.evidence.cases import Array, worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, within
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.sweep import Sweep

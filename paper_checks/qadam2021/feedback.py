@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import quantized
-from paper_checks._evidence import Array, worst_at_most
 from paper_checks.theorems.compression import EXACT
 from theory_sim.compressors import Compressor, log_levels, natural, qsgd, rand_k, top_k
+from theory_sim.evidence.cases import Array, worst_at_most
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.optimizer import Optimizer

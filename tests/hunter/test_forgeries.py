@@ -5,10 +5,14 @@ The checker of the standard library and `verify`, which share no code, have to a
 
 import ast
 import copy
+import hashlib
 import json
 import os
 import random
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,3 +196,55 @@ def test_other_formulas_with_their_own_digest_are_refused() -> None:
 def test_the_checker_divides_by_no_box_around_zero() -> None:
     with pytest.raises(ValueError, match="division by what may be 0"):
         check.apply(ast.Div, (Fraction(1), Fraction(1)), (Fraction(-1), Fraction(1)))
+
+
+def own(m: str, update: str = "m", **hyper: str) -> dict[str, Any]:
+    """A certificate of a method that the checker knows by its formulas only, with a digest that fits."""
+    formulas = {"m": m, "update": update}
+    said = hashlib.sha256(json.dumps(["mine.py:mine", {}, formulas]).encode()).hexdigest()[:16]
+    return {
+        "format": 1, "class": "periodic", "optimizer": "mine.py:mine", "fixed": {}, "hyper": hyper, "formulas": formulas,
+        "digest": said, "gradients": [3, -1, -1], "proves": check.PROVES,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("0.5*m*m+g", "is no a m"),  # two orbits, or none
+        ("0.5*abs(m)+g", "is no a m"),
+        ("sqrt(m*m+1)", "is no a m"),
+        ("(0.5*m+g) if m>0 else g", "is no a m"),
+        ("g/(2+m)", "is no a m"),
+        ("max(g, -0.5*m)", "is no a m"),  # it falls with m
+        ("max(g, 0.5*m*m)", "is no a m"),
+        ("max(m, 0.5*m)", "is no a m"),
+        ("2*m+g", "forgets nothing"),
+        ("max(2*m, g)", "forgets nothing"),
+    ],
+)
+def test_the_checker_refuses_a_rule_that_need_not_have_one_orbit(rule: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check.check(own(rule))
+
+
+def test_the_checker_takes_averages_and_maxima_in_any_form() -> None:
+    # -m + 2 m_0: the drift of an update -m is -S times a positive number, so each of these fails
+    for rule in ("0.5*m+0.5*g", "(m+g)/2", "0.5*(m+g)", "m-0.5*(m-g)", "-(-0.5*m)+0.5*g"):
+        if rule == "m-0.5*(m-g)":  # names the row twice: its boxes grow, and no orbit is proved
+            with pytest.raises(ValueError, match="does not stay near"):
+                check.check(own(rule, "-m"))
+            continue
+        assert check.check(own(rule, "-m")).startswith("S = 1 > 0 > D = -1")
+    assert check.check(own("max(0.5*m, abs(g))", "g/max(0.5*m, abs(g))-1"))
+
+
+def test_checkers_want_one_file() -> None:
+    for path in sorted(Path(check.__file__).parent.glob("*check.py")):
+        for words in ([], ["a", "b"]):
+            ran = subprocess.run(
+                [sys.executable, "-I", str(path), *words], capture_output=True, text=True, check=False
+            )
+            assert ran.returncode == 2, path
+            assert ran.stderr == "Name one certificate: python check.py certificate.json\n"
+        assert len(path.read_text().splitlines()) < 100

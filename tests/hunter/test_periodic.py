@@ -3,18 +3,22 @@
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import theory_sim as ts
 from theory_sim.app.cli import main
 from theory_sim.app.hunt import build
-from theory_sim.evidence.hunter import blackbox, certificate, check, reduction
+from theory_sim.evidence.hunter import blackbox, certificate, check, orbit, reduction
 from theory_sim.evidence.hunter.candidates import Candidates
 from theory_sim.evidence.hunter.periodic import with_margin
 from theory_sim.evidence.hunter.steady import steady
@@ -52,7 +56,7 @@ def test_sign_and_mask_methods() -> None:
 def test_a_height_beyond_enumeration() -> None:
     found = ts.hunt("adam:beta1=0.9,beta2=0.99", max_period=3)
     assert found.front[0].height == 3783
-    assert "by search only" in found.front[0].how
+    assert "not found by a search, no proof" in found.front[0].how
 
 
 def test_the_largest_margin() -> None:
@@ -184,6 +188,9 @@ def test_the_command_writes_what_anyone_can_check(tmp_path: Path) -> None:
     )
     assert float(shown.stdout.split()[2]) > 0.9  # from the best point, -1, to near the worst
     assert (out / "figure.png").stat().st_size > 10_000
+    (command,) = (line for line in ran.output.splitlines() if line.startswith("see it in a run: "))
+    again = CliRunner().invoke(main, shlex.split(command.removeprefix("see it in a run: "))[1:])
+    assert "DIVERGED" in again.output
 
 
 def test_exit_statuses(tmp_path: Path) -> None:
@@ -244,3 +251,35 @@ def test_a_user_optimizer_is_named_by_its_file_only() -> None:
 
 def _half(g: float, lr: float, x: float) -> float:
     return x - lr * 0.5 * g
+
+
+@given(
+    a=st.integers(1, 10**6), b=st.integers(1, 10**6), beta1=st.integers(0, 999), beta2=st.integers(0, 999),
+    eps=st.sampled_from(["0", "1e-8", "0.3", "7"]), inside=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=40)
+def test_no_pair_fails_adam_whatever_eps_is(
+    a: int, b: int, beta1: int, beta2: int, eps: str, inside: bool
+) -> None:
+    if a <= b:
+        return
+    system = steady(ts.adam())
+    rest = dict.fromkeys(("eps_inside", "eps_outside"), Fraction(0))
+    hyper = {"beta1": Fraction(beta1, 1000), "beta2": Fraction(beta2, 1000), **rest}
+    hyper["eps_inside" if inside else "eps_outside"] = Fraction(eps)
+    assert orbit.wrong(system, hyper, (a, -b)) is False
+
+
+def test_what_is_known_of_a_period_is_said_in_words() -> None:
+    two, three = ts.hunt("rmsprop:beta2=0.9", max_period=3, strength=0.0).searched
+    assert str(two).startswith(
+        "period 2: no sequence of any height fails, which is proved: for (a, -b), a > b > 0, D has"
+    )
+    assert str(three) == "period 3: no sequence of height <= 21 fails, by enumeration; one of height 22 fails"
+    # signs: no formula proves it, so what is said of a period of 2 is what was looked at
+    two = ts.hunt("signum:beta=0.5", max_period=2, max_height=4).searched[0]
+    assert str(two).startswith("period 2: no sequence of height <= 4 fails, by enumeration")
+    # (2, -1) has a momentum of 0 after its second step, as in test_steady: a sign of 0 decides nothing
+    assert "1 sequence among these is not decided, since D may be 0 there, or the argument of a sign" in str(
+        two
+    )

@@ -37,7 +37,7 @@ def test_a_sweep(tmp_path: Path) -> None:
 
 
 def test_a_two_cycle(tmp_path: Path) -> None:
-    x = shown(program(orbits.certificate("0.1", "0.99")), tmp_path)
+    x = shown(program(orbits.certificate("adam", {"beta1": "0.1", "beta2": "0.99"})), tmp_path)
     A = 0.9 / 2.2  # (1 - beta1)/(2 (1 + beta1))
     assert x == pytest.approx([A, -A] * 10 + [A], abs=1e-9)  # it attracts: errors do not grow
 
@@ -48,6 +48,8 @@ def test_a_law(tmp_path: Path) -> None:
     assert x > 0.5  # from the best point, -1, to near the worst
 
 
-def test_none_of_the_class_gram() -> None:
-    found = ts.hunt("sgdm:lr=0.1111,momentum=0.4444", "gram", L=25, max_period=3)
-    assert program(found.front[0]) == ""
+def test_orbits_of_rmsprop_and_lion(tmp_path: Path) -> None:
+    x = shown(program(orbits.certificate("rmsprop", {"beta2": "0.9"})), tmp_path)
+    assert x == pytest.approx([0.5, -0.5] * 10 + [0.5], abs=1e-9)  # it attracts: errors do not grow
+    x = shown(program(orbits.certificate("lion", {"beta1": "0.9", "beta2": "0.8"})), tmp_path)
+    assert x == [1.0, 0.0, -1.0, 0.0] * 2 + [1.0]

@@ -65,7 +65,7 @@ def test_the_command_and_both_checkers(tmp_path: Path) -> None:
         main, ["hunt", "signum:beta=0.9", "--class", "sign", "--L", "182", "--out", str(out)]
     )
     assert ran.exit_code == 0, ran.output
-    assert "amplitude 10 lr" in ran.output
+    assert "a sweep over [-10 lr, 10 lr]" in ran.output
     record = json.loads((out / "certificate.json").read_text())
     assert sweep_check.check(record)
     assert CliRunner().invoke(main, ["hunt", "--verify", str(out / "certificate.json")]).exit_code == 0

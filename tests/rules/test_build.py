@@ -386,12 +386,12 @@ import os, theory_sim as ts
 from theory_sim.engine import evaluate
 from theory_sim.rules import build
 evaluate.gradients(ts.Problem("p", lambda x: x), [[0.5]])
-print(build._folder(), any(build._folder().glob("*.py")), flush=True)
+print(build.folder(), any(build.folder().glob("*.py")), flush=True)
 child = os.fork()
 if child == 0:
     raise SystemExit
 os.waitpid(child, 0)
-print(build._folder().exists())
+print(build.folder().exists())
 """
     blocked, folders = tmp_path / "file", tmp_path / "folders"
     blocked.write_text("")
@@ -411,4 +411,4 @@ def test_the_loop_is_compiled_anew_when_a_function_that_it_calls_changes() -> No
     changed = FunctionType(loop.advance.__code__, {**loop.advance.__globals__, "observe": lambda *_: None})
     assert digest(changed) != before
     assert loop.compiled_advance() is not None
-    assert (build._folder() / f"advance_{before}.py").exists()
+    assert (build.folder() / f"advance_{before}.py").exists()

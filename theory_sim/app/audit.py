@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.app import catalogue, explanations
+from theory_sim.app.battery import BATTERY
 from theory_sim.app.contenders import contender
 from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native
 from theory_sim.evidence.probes import Probe, probe
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
 
 STEP = 0.3
 """Mean |step| at a constant step size, by the gradients of x_1, to which step sizes are calibrated."""
-
-BATTERY: dict[str, tuple[str, str, int]] = {
-    "reddi.periodic": ("reddi.periodic:C=1010.0,small=10.0,period=101", "cyclic", 1_000_000),
-    "zhang.piecewise@cyclic": ("zhang.piecewise:n=10,a=1.0", "cyclic", 1_000_000),
-    "zhang.piecewise@reshuffled": ("zhang.piecewise:n=10,a=1.0", "reshuffled", 1_000_000),
-    "shi.periodic": ("shi.periodic:C=10", "cyclic", 100_000),
-    "smooth.quadratic": ("smooth.quadratic", "cyclic", 100_000),
-}
-"""By name: a hard instance, its order, and a horizon that decides it for Adam and its family."""
 
 CONTROLS: dict[str, Callable[[], Optimizer]] = {
     "SGD": sgd,
@@ -69,6 +61,8 @@ class Row:
     note : str
     theorem : str
         What the theorems that speak of the optimizer say here.
+    seeds : int
+        How many were run, 1 where nothing is random; 0 if nothing was run.
     """
 
     problem: str
@@ -79,6 +73,7 @@ class Row:
     mean_step: float | None
     note: str
     theorem: str = ""
+    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +130,7 @@ class Card:
             "twin": self.twin,
             "lr": self.lr,
             "rows": [asdict(row) for row in self.rows],
+            "why": {row.problem: BATTERY[row.problem].why for row in self.rows if row.problem in BATTERY},
             "controls": {name: [asdict(row) for row in rows] for name, rows in self.controls.items()},
             "conclusion": self.conclusion,
             "note": self.note,
@@ -244,8 +240,8 @@ def _bouts(problems: str | Iterable[Any]) -> list[Bout]:
             found[str(one)] = Bout(str(one), one, steps=_HORIZON)
             continue
         for name in [key for key in BATTERY if one in ("battery", key, key.partition("@")[0])]:
-            spec, order, horizon = BATTERY[name]
-            found[name] = Bout(name, catalogue.build_problem(spec), order, horizon)
+            entry = BATTERY[name]
+            found[name] = Bout(name, entry.built(), entry.order, entry.steps)
         if not any(one in ("battery", key, key.partition("@")[0]) for key in BATTERY):
             spec, _, order = str(one).partition("@")
             found[one] = Bout(one, catalogue.build_problem(spec), order or "cyclic", _HORIZON)
@@ -368,6 +364,8 @@ def _row(bout: Bout, ends: Ends, mean_step: float, note: str, ours: Optimizer | 
         elif verdict == Verdict.UNDECIDED.value and np.isfinite(needed).any():
             about = np.median(needed[np.isfinite(needed)])
             notes.append(f"still moving; about {about:.2g} steps would decide it")
+        elif verdict == Verdict.UNDECIDED.value and len(set(verdicts)) == 1:
+            notes.append(_between(bout, grid))
         x = np.atleast_1d(grid.x_final.values.mean(axis=0))
         final = (x.tolist() if len(x) > 1 else float(x[0])) if np.isfinite(x).all() else None
     began = bout.lr > 0.0 and not (grid is None and verdict == Verdict.UNJUDGED.value)
@@ -380,6 +378,20 @@ def _row(bout: Bout, ends: Ends, mean_step: float, note: str, ours: Optimizer | 
         mean_step=mean_step if began else None,
         note="; ".join(filter(None, notes)),
         theorem=explanations.explanation(ours, bout, verdict) if grid is not None else "",
+        seeds=bout.stream.seeds if began else 0,
+    )
+
+
+def _between(bout: Bout, grid: xr.Dataset) -> str:
+    """Return the window means of an UNDECIDED run that goes nowhere, and what would have decided it."""
+    rule = bout.problem.rule
+    if rule is None or not np.isfinite(grid[f"{rule.measure}_window"].values).all():
+        return ""
+    scale = float(bout.stream.measures(bout.stream.start)[rule.measure].mean()) if rule.relative else 1.0
+    means = ", ".join(f"{one:.3g}" for one in grid[f"{rule.measure}_window"].mean("seed").values)
+    return (
+        f"{rule.measure.replace('_', ' ')} {means} at a quarter, half and end of the steps; CONVERGED takes less than "
+        f"{rule.converged * scale:.3g}, DIVERGED more than {rule.diverged * scale:.3g}, and neither with a way back"
     )
 
 
@@ -406,9 +418,21 @@ def _conclusion(
             ]
             said += f" (where {' and '.join(well)} CONVERGED)" if well else ""
         parts.append(said)
-    steps = sorted({row.steps for row in rows if row.steps})
-    after = f", {' to '.join(map(str, dict.fromkeys((steps[0], steps[-1]))))} steps" if steps else ""
-    return (
-        f"With lr/sqrt(t) from {calibrated}{after}, {name}: {'; '.join(parts)}; this says nothing of other step sizes, "
-        "hyperparameters, horizons or problems."
+    run = [row for row in rows if row.steps]
+    many = f"{len(rows)} problem{'s' if len(rows) > 1 else ''}"
+    size = (
+        f", {_span(row.seeds for row in run)} of {_span((row.steps for row in run), 'step')} each"
+        if run
+        else ""
     )
+    return (
+        f"On {many}{size}, with lr/sqrt(t) from {calibrated}, {name}: {'; '.join(parts)}; this says nothing of other step "
+        "sizes, hyperparameters, horizons, seeds or problems."
+    )
+
+
+def _span(numbers: Iterable[int], noun: str = "seed") -> str:
+    """Return the least and the largest of some numbers with their noun: 1 seed, 1 to 4 seeds."""
+    found = sorted(set(numbers))
+    text = " to ".join(map(str, dict.fromkeys((found[0], found[-1]))))
+    return f"{text} {noun}{'' if found == [1] else 's'}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.app import report, terminal
+from theory_sim.app.battery import BATTERY
 from theory_sim.nouns.figure import PALETTE, STYLE
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def page(card: Card) -> str:
                 "lines": {card.optimizer: row, **beside},
                 "plot": _paths(row.problem, grids, optimum) if grids else "",
                 "optimum": optimum,
+                "why": BATTERY[row.problem].why if row.problem in BATTERY else "",
             }
         )
     names = [card.optimizer, *card.controls]
@@ -112,4 +114,5 @@ def page(card: Card) -> str:
         sections=sections,
         colors=dict(zip(names, PALETTE, strict=False)),
         number=terminal.number,
+        point=terminal.point,
     )

@@ -1,6 +1,7 @@
 """Finding optimizers, problems, claims, theorems and figures by name.
 
-The engine knows no paper: the three other packages are imported by name, here only, and only when asked.
+The engine knows no paper: the three other packages are imported by name, here only, and only when asked.  What
+modules of others offer (`theory_sim.app.door`) is found like ours.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from theory_sim.app import door
+from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.nouns.papers import PAPERS
+from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
@@ -24,60 +30,184 @@ if TYPE_CHECKING:
     from theory_sim.compressors import Compressor
     from theory_sim.nouns.claim import Claim, Deviation
     from theory_sim.nouns.figure import Figure
-    from theory_sim.nouns.optimizer import Optimizer
-    from theory_sim.nouns.problem import Problem
+    from theory_sim.nouns.papers import Paper
     from theory_sim.nouns.schedule import Schedule
     from theory_sim.nouns.sweep import Sweep
     from theory_sim.nouns.theorem import Theorem
     from theory_sim.nouns.training import Source
 
 
+_modules: tuple[str, ...] = ()  # named by -m
+
+
+def open_door(*modules: str) -> None:
+    """Let the catalogue show what these modules offer, and none that an earlier call named.
+
+    Modules that are installed with an entry point of the group ``theory_sim`` are shown always.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be imported, or offers what is no noun; see `theory_sim.app.door`.
+    """
+    global _modules
+    modules = tuple(dict.fromkeys(modules))
+    for name in modules:
+        door.offer(name)
+    if modules != _modules:
+        _modules = modules
+        for function in _CACHED:
+            function.cache_clear()
+
+
+def modules() -> tuple[str, ...]:
+    """Return the modules that `open_door` named, which another process has to name too."""
+    return _modules
+
+
+@cache
+def offers() -> tuple[door.Offer, ...]:
+    """Return what modules outside of this suite offer."""
+    installed = {name: f"module {name} of {owner}" for name, owner in door.installed().items()}
+    return tuple(door.offer(name, installed.get(name, "")) for name in dict.fromkeys((*installed, *_modules)))
+
+
+def _joined(kind: str, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ours and what is offered, by name.
+
+    Raises
+    ------
+    ValueError
+        If two things have one name.
+    """
+    found, owners = dict(ours), dict.fromkeys(ours, "theory-sim")
+    for offer in offers():
+        for name, thing in offer.things[kind].items():
+            if name in found:
+                raise ValueError(
+                    f"{offer.source}: {kind} offers {name!r}, a name that is taken by {owners[name]}; rename it."
+                )
+            found[name], owners[name] = thing, offer.source
+    return found
+
+
+@cache
+def optimizers() -> Mapping[str, Callable[..., Optimizer]]:
+    """Return the constructors of optimizers by name."""
+    return _joined("OPTIMIZERS", OPTIMIZERS)
+
+
 @cache
 def problems() -> Mapping[str, Callable[..., Problem]]:
     """Return the constructors of the counterexamples, as ``module.name``."""
-    found: Mapping[str, Callable[..., Problem]] = import_module("counterexamples").PROBLEMS
-    return found
+    return _joined("PROBLEMS", import_module("counterexamples").PROBLEMS)
+
+
+@cache
+def papers() -> Mapping[str, Paper]:
+    """Return every paper by key."""
+    return _joined("PAPERS", PAPERS)
+
+
+def _of_papers(kind: str, ours: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Join claims or theorems, each of a paper that is known or offered."""
+    for offer in offers():
+        for name, thing in offer.things[kind].items():
+            _require_paper(offer, f"{kind} has {name!r}", thing.paper)
+    return _joined(kind, ours)
+
+
+def _require_paper(offer: door.Offer, what: str, key: str) -> None:
+    if key not in papers():
+        raise ValueError(
+            f"{offer.source}: {what}, and there is no paper {key!r}: offer PAPERS = [Paper({key!r}, ...)], or "
+            f"{checks.suggestion(key, papers(), listed=True)}"
+        )
 
 
 @cache
 def claims() -> Mapping[str, Claim]:
     """Return every claim by id, in the order of the papers."""
-    return {claim.id: claim for claim in import_module("paper_checks").CLAIMS}
+    return _of_papers("CLAIMS", {claim.id: claim for claim in import_module("paper_checks").CLAIMS})
 
 
 @cache
 def theorems() -> Mapping[str, Theorem]:
     """Return every theorem by id, in the order of the papers."""
-    return {theorem.id: theorem for theorem in import_module("paper_checks").THEOREMS}
+    return _of_papers("THEOREMS", {one.id: one for one in import_module("paper_checks").THEOREMS})
 
 
 @cache
 def deviations() -> tuple[Deviation, ...]:
     """Return the ledger of every paper."""
-    return tuple(import_module("paper_checks").DEVIATIONS)
+    rows = list(import_module("paper_checks").DEVIATIONS)
+    for offer in offers():
+        for row in offer.deviations:
+            _require_paper(offer, f"DEVIATIONS has a row of {row.where!r}", row.paper)
+            rows.append(row)
+    return tuple(rows)
 
 
 @cache
 def figures() -> Mapping[str, Figure]:
     """Return every figure by name."""
-    return {figure.name: figure for figure in import_module("figures").FIGURES}
+    for offer in offers():
+        for figure in offer.things["FIGURES"].values():
+            for id in figure.claims:
+                if id not in claims():
+                    raise ValueError(
+                        f"{offer.source}: figure {figure.name!r} names the claim {id!r}, which is unknown: "
+                        f"{checks.suggestion(id, claims(), listed=True)}"
+                    )
+    return _joined("FIGURES", {figure.name: figure for figure in import_module("figures").FIGURES})
 
 
-def _sources() -> list[Source]:
-    used = [claim.sweeps for claim in claims().values()] + [figure.sweeps for figure in figures().values()]
-    return [one for group in used for one in group]
+@cache
+def _sources() -> Mapping[str, Source]:
+    """Return every sweep and training that is offered, or that a claim or a figure uses, by name.
+
+    Raises
+    ------
+    ValueError
+        If two that run different things have one name, or one of a module has none.
+    """
+    users: list[tuple[str, Source]] = [
+        (f"{offer.source}: SWEEPS", one) for offer in offers() for one in offer.things["SWEEPS"].values()
+    ]
+    users += [(f"claim {id}", one) for id, claim in claims().items() for one in claim.sweeps]
+    users += [(f"figure {name}", one) for name, figure in figures().items() for one in figure.sweeps]
+    found: dict[str, tuple[str, Source]] = {}
+    for user, one in users:
+        first, other = found.setdefault(one.name, (user, one))
+        if not one.name:
+            raise ValueError(f"{user}: a sweep has no name; give it name='...'.")
+        if other is not one and _digest(other) != _digest(one):
+            raise ValueError(
+                f"{user}: the sweep {one.name!r} is another than that of {first}; rename one of them."
+            )
+    return {name: one for name, (_, one) in found.items()}
+
+
+def _digest(source: Source) -> str:
+    return source.on("cpu").digest if isinstance(source, Training) else source.job.digest
 
 
 @cache
 def sweeps() -> Mapping[str, Sweep]:
-    """Return every sweep that a claim or a figure uses, by name."""
-    return {one.name: one for one in _sources() if not isinstance(one, Training)}
+    """Return every sweep that is offered, or that a claim or a figure uses, by name."""
+    return {name: one for name, one in _sources().items() if not isinstance(one, Training)}
 
 
 @cache
 def trainings() -> Mapping[str, Training]:
-    """Return every training of networks that a claim or a figure uses, by name."""
-    return {one.name: one for one in _sources() if isinstance(one, Training)}
+    """Return every training of networks that is offered, or that a claim or a figure uses, by name."""
+    return {name: one for name, one in _sources().items() if isinstance(one, Training)}
+
+
+_CACHED = (
+    *(offers, optimizers, problems, papers, claims, theorems, deviations, figures),
+    *(_sources, sweeps, trainings),
+)
 
 
 def select_claims(names: tuple[str, ...]) -> list[Claim]:
@@ -96,6 +226,7 @@ def select_claims(names: tuple[str, ...]) -> list[Claim]:
     return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
 
 
+Noun = TypeVar("Noun")
 COMMA = re.compile(r",(?![^(\[]*[)\]])")  # outside of brackets
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
 
@@ -172,10 +303,26 @@ def _example(
     return dict.fromkeys(needed, 10)
 
 
+def instance(constructor: Callable[..., Any]) -> Any:
+    """Return what a constructor builds with its defaults, and with usual values where it has none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If none of these suit it.
+    """
+    parameters = inspect.signature(constructor).parameters.values()
+    needed = [
+        one.name
+        for one in parameters
+        if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    return constructor(**_example(constructor, needed, {}))
+
+
 def build_problem(text: str) -> Problem:
     """Build a problem from ``name`` or ``name:argument=value,...``, for instance ``reddi.periodic:C=10``."""
-    problem: Problem = _build("problem", text, problems(), {})
-    return problem
+    return _built(text, _build("problem", text, problems(), {}), Problem)
 
 
 def build_optimizer(text: str, **extra: Any) -> Optimizer:
@@ -184,8 +331,8 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
     Compressors are named, with their parameters after a dot: ``efficient_adam:up=top_k,up.k=4,down=l1_sign``.
     """
     name, _, rest = text.partition(":")
-    checks.known("optimizer", name, OPTIMIZERS)
-    given = arguments(rest, name, [*inspect.signature(OPTIMIZERS[name]).parameters])
+    checks.known("optimizer", name, optimizers())
+    given = arguments(rest, name, [*inspect.signature(optimizers()[name]).parameters])
     for side in ("up", "down"):
         own = {key.partition(".")[2]: given.pop(key) for key in list(given) if key.startswith(f"{side}.")}
         if side in given:
@@ -196,8 +343,22 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
             )
     for argument in given.keys() & extra.keys():
         raise ValueError(f"{argument} of {name} has an option of its own; leave it out of {text!r}.")
-    optimizer: Optimizer = _build("optimizer", name, OPTIMIZERS, {**given, **extra})
-    return optimizer
+    schedule = extra.get("schedule")
+    if schedule is not None and "schedule" not in inspect.signature(optimizers()[name]).parameters:
+        own = {key: value for key, value in extra.items() if key != "schedule"}
+        made = _built(text, _build("optimizer", name, optimizers(), {**given, **own}), Optimizer)
+        return replace(made, schedule=schedule)
+    return _built(text, _build("optimizer", name, optimizers(), {**given, **extra}), Optimizer)
+
+
+def _built(text: str, made: Any, noun: type[Noun]) -> Noun:
+    """Return what a constructor made, which may be somebody else's, if it is what it should be."""
+    if not isinstance(made, noun):
+        raise ValueError(
+            f"{text} gives {checks.shown(made)}, which is not {checks.article(noun.__name__)}; its constructor must "
+            "return one."
+        )
+    return made
 
 
 def build_rule(text: str) -> Rule:

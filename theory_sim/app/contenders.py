@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from theory_sim.app import catalogue
-from theory_sim.evidence.bout import Contender, Native
+from theory_sim.evidence.bout import Contender, Native, limited
 from theory_sim.nouns.optimizer import Optimizer
-from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
 
 _EXTRAS = {"torch": "torch", "jax": "optax", "optax": "optax", "pytorch_optimizer": "zoo"}
 _MODULE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(?::(.*))?")
 _FILE = re.compile(r"(.+\.py):([A-Za-z_]\w*)(?::(.*))?")
+_FOLDERS: set[Path] = set()  # of files that were tried
 _WAY = "an optimizer is a torch.optim class or factory (params, lr), or a transformation of optax or its factory (learning_rate)"
 
 
@@ -36,8 +36,8 @@ def contender(optimizer: Any) -> Contender:
         return _made(optimizer, _called(optimizer))
     in_file, in_module = _FILE.fullmatch(optimizer), _MODULE.fullmatch(optimizer)
     first = optimizer.partition(":")[0]
-    if first in OPTIMIZERS or not (in_file or in_module):
-        if first not in OPTIMIZERS and ("." in first or "/" in first):
+    if first in catalogue.optimizers() or not (in_file or in_module):
+        if first not in catalogue.optimizers() and ("." in first or "/" in first):
             raise ValueError(
                 f"{optimizer!r} names no optimizer; write a module or a file, a colon and a name: torch.optim:Adam, "
                 "path/to/file.py:make."
@@ -90,11 +90,27 @@ def _file(path: Path) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up; the name shadows no other module
+    _look_in(path.resolve().parent)
     try:
-        spec.loader.exec_module(module)
+        with limited("build"):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{path} cannot be run: {type(error).__name__}: {checks.sentence(error)}") from error
     return module
+
+
+def _look_in(folder: Path) -> None:
+    """Let a file import its neighbours, as a script can, and not those of the files that were tried before.
+
+    Its folder stays first among the places of modules, for a factory may import when it is called.
+    """
+    for name, known in list(sys.modules.items()):
+        file = getattr(known, "__file__", None)
+        elsewhere = file is not None and Path(file).parent in _FOLDERS - {folder}
+        if elsewhere and not name.startswith("_file_") and (folder / f"{name}.py").is_file():
+            del sys.modules[name]
+    sys.path[:] = [str(folder), *(one for one in sys.path if one != str(folder))]
+    _FOLDERS.add(folder)
 
 
 def _made(made: Any, name: str, given: Mapping[str, Any] | None = None) -> Contender:
@@ -127,16 +143,19 @@ def _made(made: Any, name: str, given: Mapping[str, Any] | None = None) -> Conte
             from theory_sim.wire.torch_audit import TorchContender
         except ImportError as error:
             raise ValueError(str(error)) from error
-        return TorchContender(whole, name)
+        with limited("build"):
+            return TorchContender(whole, name)
     if "learning_rate" in parameters:
         try:
             from theory_sim.wire.optax_audit import OptaxContender
         except ImportError as error:
             raise ValueError(str(error)) from error
-        return OptaxContender(whole, name)
+        with limited("build"):
+            return OptaxContender(whole, name)
     if all(one.default is not one.empty or one.name in given for one in parameters.values()):
         try:
-            found = whole()
+            with limited("build"):
+                found = whole()
         except Exception as error:
             raise ValueError(f"{name} raised {type(error).__name__}: {checks.sentence(error)}") from error
         if isinstance(found, Optimizer):

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from theory_sim.app import catalogue
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule
@@ -23,10 +24,10 @@ def signature(constructor: Callable[..., Any]) -> str:
 
 
 def rules(constructor: Callable[..., Any]) -> list[language.Rule]:
-    """Return the rules of what a constructor builds with its defaults, in the order of a step."""
+    """Return the rules of what a constructor builds, in the order of a step."""
     try:
-        made = constructor()
-    except TypeError:  # it has parameters without defaults
+        made = catalogue.instance(constructor)
+    except (TypeError, ValueError):  # it has parameters that no usual value suits
         return []
     if isinstance(made, Optimizer):
         step = made.step

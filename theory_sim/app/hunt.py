@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theory_sim.app import catalogue
 from theory_sim.nouns.optimizer import Optimizer
-from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     from theory_sim.evidence.bout import Contender
     from theory_sim.evidence.hunter.cycles import Cycles
+    from theory_sim.evidence.hunter.maps import Map
     from theory_sim.evidence.hunter.periodic import Hunt
 
 CLASSES = ("periodic", "line", "gram", "sign", "iid", "orbits")
 MINIMISE = ("period,height", "strength", "margin")
+_LOW = 10  # heights of a map of periods
 _STEP_SIZE = re.compile(r"[:,](lr|learning_rate)=")
 _OF_FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
 
@@ -35,6 +37,7 @@ def hunt(
     seed: int = 0,
     mu: Any = 1,
     L: Any = None,
+    order: str = "replacement",
     progress: Callable[[str], None] = lambda text: None,
 ) -> Hunt | Cycles:
     """Find the smallest problem of a class on which an optimizer provably fails.
@@ -54,9 +57,9 @@ def hunt(
         line and gram: the shortest cycle of a momentum method (sgdm, gd, nesterov) with its constant step size on
         mu-strongly convex, L-smooth functions, of one variable or of any number.  sign: the widest sweep to and fro of
         a sign method (signsgd, signum, lion) on such functions of one variable, in units of its step size.  iid: the
-        fewest components n of slopes n, -1, ..., -1, drawn with replacement, on which adam or rmsprop with beta2 <=
-        0.995 drifts the wrong way; `max_period` bounds n.  orbits: the 2-cycle of uncorrected adam or rmsprop with
-        eps = 0 and a constant step size on every quadratic, and whether it attracts.
+        fewest components n of slopes n, -1, ..., -1, drawn at random, on which adam or rmsprop with beta2 <=
+        0.995 drifts the wrong way; `max_period` bounds n.  orbits: the cycle of rmsprop or uncorrected adam, both with
+        eps = 0, or of lion, with a constant step size on every quadratic, and whether it attracts.
     minimise : {"period,height", "strength", "margin"}
         The Pareto front of the smallest ones, only the one that moves x fastest, or for each period the one with the
         largest sum S/max|g|, by which the best point is best.  Of the class periodic.
@@ -70,6 +73,8 @@ def hunt(
         Of the relaxation and of annealing.
     mu, L : exact number
         Of the classes line, gram and sign, where only `max_period` of the other bounds applies.
+    order : {"replacement", "reshuffled"}
+        Of the class iid: every component anew from all of them, or epochs in random orders.
     progress : callable
         Called with a line of text now and then.
 
@@ -89,9 +94,6 @@ def hunt(
     >>> ts.hunt("adam:beta1=0,beta2=0.1", max_period=3).front[0].gradients  # doctest: +SKIP
     (3, -1, -1)
     """
-    from theory_sim.evidence.hunter import blackbox, cycles, periodic, reduction
-    from theory_sim.evidence.hunter.steady import NoFormula
-
     checks.known("class", cls, CLASSES)
     checks.known("minimise", minimise, MINIMISE)
     checks.count("max_period", max_period, 2, 100)
@@ -102,23 +104,13 @@ def hunt(
         raise ValueError(
             f"minimise = {minimise!r} is of the class periodic; leave it out of the class {cls}."
         )
-    if cls == "orbits":
-        return cycles.two_cycle(_optimizer(optimizer)[0])
-    if cls == "iid":
-        return cycles.draws(_optimizer(optimizer)[0], max_period)
+    if order != "replacement" and cls != "iid":
+        raise ValueError(f"order = {order!r} is of the class iid; leave it out of the class {cls}.")
     if cls != "periodic":
-        if L is None:
-            raise ValueError(
-                f"The class {cls} needs the smoothness L of the functions; give L, such as L=25."
-            )
-        return cycles.hunt(
-            _optimizer(optimizer, lr=True)[0],
-            cls,
-            checks.rational("mu", mu),
-            checks.rational("L", L),
-            max_period,
-            progress,
-        )
+        return _cycles(optimizer, cls, mu, L, max_period, order, progress)
+    from theory_sim.evidence.hunter import blackbox, periodic, reduction
+    from theory_sim.evidence.hunter.steady import NoFormula
+
     found, name = _entrant(optimizer)
     why = "an optimizer of another library has no formulas: it was run, and nothing is certified"
     if isinstance(found, Optimizer):
@@ -137,6 +129,80 @@ def hunt(
     return periodic.Hunt(found, cls, searched=(*searched, why), seen=hit)
 
 
+def chart(
+    optimizer: Any,
+    kind: str,
+    grid: str,
+    *,
+    max_period: int = 6,
+    max_height: int = 3,
+    mu: Any = 1,
+    L: Any = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Map:
+    """Map how an optimizer fails over two of its hyperparameters.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        As of `hunt`, with formulas.
+    kind : {"height", "period", "strength", "cycle"}
+        See `theory_sim.evidence.hunter.maps.survey`.
+    grid : str
+        ``"beta1=LO:HI:N,beta2=LO:HI:N"``; the first axis is vertical.
+    max_period, max_height : int
+        Largest ones looked at; height at most 10 in every cell.
+    mu, L : exact number
+        Of the kind cycle.
+    progress : callable
+        Called with a line of text now and then.
+
+    Raises
+    ------
+    ValueError
+        If an argument breaks its rule, or the optimizer has no formulas.
+    """
+    from theory_sim.app.phases import axes_of
+    from theory_sim.evidence.hunter import maps
+
+    checks.known("map", kind, maps.KINDS)
+    period, height = checks.count("max_period", max_period, 2, 100), checks.count("max_height", max_height, 1)
+    return maps.survey(
+        _optimizer(optimizer, lr=kind == "cycle")[0],
+        kind,
+        axes_of(grid),
+        period=period,
+        height=min(height, _LOW),
+        mu=float(checks.rational("mu", mu)),
+        L=None if L is None else float(checks.rational("L", L)),
+        progress=progress,
+    )
+
+
+def _cycles(
+    optimizer: Any,
+    cls: str,
+    mu: Any,
+    L: Any,
+    max_period: int,
+    order: str,
+    progress: Callable[[str], None],
+) -> Cycles:
+    """Hunt in a class other than periodic."""
+    from theory_sim.evidence.hunter import cycles, iid
+
+    if cls == "orbits":
+        return cycles.on_quadratics(_optimizer(optimizer)[0])
+    if cls == "iid":
+        checks.known("order", order, iid.ORDERS)
+        return cycles.draws(_optimizer(optimizer)[0], max_period, order)
+    if L is None:
+        raise ValueError(f"The class {cls} needs the smoothness L of the functions; give L, such as L=25.")
+    found = _optimizer(optimizer, lr=True)[0]
+    low, high = checks.rational("mu", mu), checks.rational("L", L)
+    return cycles.hunt(found, cls, low, high, max_period, progress)
+
+
 def _entrant(given: Any) -> tuple[Optimizer | Contender, str]:
     """Return an optimizer, or one of another library, and how certificates name it."""
     from theory_sim.app.contenders import contender
@@ -151,14 +217,12 @@ def _entrant(given: Any) -> tuple[Optimizer | Contender, str]:
     if not isinstance(made, Native):
         return made, made.name
     name = made.name.partition(":")[0]
-    return made.optimizer, name if name in OPTIMIZERS else ":".join(made.name.split(":")[:2])
+    return made.optimizer, name if name in catalogue.optimizers() else ":".join(made.name.split(":")[:2])
 
 
 def _optimizer(given: Any, lr: bool = False) -> tuple[Optimizer, str]:
     """Return an optimizer of rules and how certificates name it; `lr` whether its step size matters."""
-    from theory_sim.app import catalogue
-
-    if lr and isinstance(given, str) and given.partition(":")[0] in OPTIMIZERS:
+    if lr and isinstance(given, str) and given.partition(":")[0] in catalogue.optimizers():
         return catalogue.build_optimizer(given), given.partition(":")[0]
     found, name = _entrant(given)
     if not isinstance(found, Optimizer):
@@ -173,9 +237,11 @@ def build(name: str, words: Mapping[str, str]) -> Optimizer:
     """Return the optimizer that a certificate names, with its named variants."""
     if _OF_FILE.fullmatch(name):
         return _optimizer(name)[0]
-    checks.known("optimizer", name, OPTIMIZERS)
+    checks.known("optimizer", name, catalogue.optimizers())
     values = {"true": True, "false": False}
-    made: Optimizer = OPTIMIZERS[name](**{key: values.get(text, text) for key, text in words.items()})
+    made: Optimizer = catalogue.optimizers()[name](
+        **{key: values.get(text, text) for key, text in words.items()}
+    )
     return made
 
 

@@ -172,9 +172,10 @@ def _run(job: Job, tier: str, place: Place, threads: int | None, report: Callabl
 _queue: Any = None  # of a worker process, to report on
 
 
-def _start(queue: Any) -> None:
+def _start(queue: Any, modules: tuple[str, ...]) -> None:
     global _queue
     _queue = queue
+    catalogue.open_door(*modules)
     # The folder of chunks survives a kill, so an interrupt of the terminal need not be handled here too.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -192,7 +193,7 @@ def _spread(
     if sys.platform == "linux":
         context.set_forkserver_preload(["theory_sim.app.jobs", "paper_checks", "figures", "xarray"])
     queue, threads = context.SimpleQueue(), max(1, (os.cpu_count() or 1) // processes)
-    pool = ProcessPoolExecutor(processes, context, _start, (queue,))
+    pool = ProcessPoolExecutor(processes, context, _start, (queue, catalogue.modules()))
     try:
         futures = [pool.submit(_work, i, job, tier, place, threads) for i, job in enumerate(jobs)]
         running = set(futures)

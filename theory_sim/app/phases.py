@@ -13,6 +13,7 @@ import numpy as np
 
 from theory_sim.app import audit, card, report
 from theory_sim.app.contenders import contender
+from theory_sim.app.explanations import cycle
 from theory_sim.nouns.figure import VERDICT_COLORS
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import checks
@@ -21,19 +22,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-    from theory_sim.nouns.problem import Problem
-
 Array = np.ndarray[Any, Any]
 _FINE = 300  # points a side on which the curve D = 0 is found
-_FAMILY = ("reddi.periodic", "shi.periodic", "zhang.piecewise", "zhang.batch")
 _MOST = 100_000
-
-
-def cycle(problem: Problem, order: str) -> tuple[int, float] | None:
-    """Return the period n and the ratio C of slopes (C, -1, ..., -1), if that is what the problem is about."""
-    facts = problem.facts
-    about = problem.name in _FAMILY and order == "cyclic" and facts.get("slope", 1.0) > 0.0
-    return (int(facts["n"]), float(facts["ratio"])) if about else None
 
 
 def drift(axes: Mapping[str, Array], found: tuple[int, float]) -> Array:

@@ -43,6 +43,14 @@ def number(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
 
 
+def point(value: Any) -> str:
+    """Format an end point: a number, or the first three of several and how many there are."""
+    if not isinstance(value, list):
+        return number(value)
+    shown = ", ".join(map(number, value[:3]))
+    return shown if len(value) <= 3 else f"{shown}, ... ({len(value)})"
+
+
 class Progress:
     """One line on standard error for work that takes more than two seconds; a context manager.
 

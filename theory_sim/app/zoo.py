@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from theory_sim.app import audit
+from theory_sim.app.battery import BATTERY
 from theory_sim.nouns.claim import plain
 
-STEPS = 300_000
 SPECS = (
     *(
         "torch.optim:SGD:momentum=0.9",
@@ -48,7 +48,7 @@ def _versions() -> dict[str, str]:
 def collect(
     path: Path,
     specs: Sequence[str] = SPECS,
-    steps: int = STEPS,
+    steps: int | None = None,
     progress: Callable[[str, float], None] = lambda text, share: None,
 ) -> dict[str, Any]:
     """Audit every optimizer on the battery, and keep each card in a file as soon as it is there.
@@ -58,20 +58,21 @@ def collect(
     path : Path
         JSON file; cards in it that were made with the same versions and steps are not made again.
     specs : sequence of str
-    steps : int
-        Horizon of every problem.
+    steps : int, optional
+        Horizon of every problem; default: that of each row of the battery.
     progress : callable, optional
         Called with what is being done and the finished share of it.
 
     Returns
     -------
     dict
-        ``command``, ``date``, ``versions``, ``steps``, ``problems`` (names), ``controls`` and ``cards``: rows of problem,
-        verdict, x_final, lr, note and theorem, by optimizer.
+        ``command``, ``date``, ``versions``, ``steps``, ``battery`` (problem, order, steps and rule by name), ``problems``
+        (names), ``controls`` and ``cards``: rows of problem, verdict, x_final, lr, note and theorem, by optimizer.
     """
     versions = _versions()
     found = json.loads(path.read_text()) if path.is_file() else {}
-    if (found.get("versions"), found.get("steps")) != (versions, steps):
+    battery = {name: entry.record() for name, entry in BATTERY.items()}
+    if (found.get("versions"), found.get("steps"), found.get("battery")) != (versions, steps, battery):
         found = {}
     cards = {spec: card for spec, card in found.get("cards", {}).items() if spec in specs}
     for number, spec in enumerate(specs):
@@ -87,10 +88,11 @@ def collect(
             "rows": [asdict(row) for row in card.rows],
         }
         found = {
-            "command": f"theory-sim audit zoo --steps {steps} --json {path.name}",
+            "command": f"theory-sim audit zoo{f' --steps {steps}' if steps else ''} --json {path.name}",
             "date": datetime.now(UTC).date().isoformat(),
             "versions": versions,
             "steps": steps,
+            "battery": battery,
             "problems": [row.problem for row in card.rows],
             "controls": {name: [asdict(row) for row in rows] for name, rows in card.controls.items()},
             "cards": {one: cards[one] for one in specs if one in cards},

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,6 +34,8 @@ Report = Callable[[float], None]
 PROBED = 1000
 _TINY = 1e-9  # a share of a step size with which so many steps stay where they began, to every gradient
 _PERIODS = 2
+LIMITS = {"build": 120.0, "step": 60.0}
+"""Seconds that the file or the factory of somebody's optimizer may take, and one of its steps on all lanes."""
 
 
 @contextmanager
@@ -44,6 +49,34 @@ def blamed(name: str, what: str) -> Iterator[None]:
         raise ValueError(
             f"{name} cannot be put on trial: {what} raised {type(error).__name__}: {checks.sentence(error)}"
         ) from error
+
+
+@contextmanager
+def limited(what: str) -> Iterator[None]:
+    """Raise TimeoutError in other people's code that gives no answer within its share of `LIMITS`.
+
+    By the alarm signal of the process, so no thread is left behind.  It reaches Python code and waiting, in the main
+    thread of a system that has the signal; elsewhere there is no limit, and none for one long call of compiled code.
+    An alarm that somebody else has set rings when it would have rung.
+    """
+    free = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    theirs = signal.getitimer(signal.ITIMER_REAL)[0] if free else 0.0
+    if not free or 0.0 < theirs < LIMITS[what]:
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise TimeoutError(f"no answer within {LIMITS[what]:g} seconds")
+
+    before, begin = signal.signal(signal.SIGALRM, stop), time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, LIMITS[what])
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        if theirs > 0.0:
+            signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - begin), 1e-3))
 
 
 def _share() -> float:

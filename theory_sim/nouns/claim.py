@@ -153,7 +153,7 @@ class Claim:
     def __post_init__(self) -> None:
         checks.known("claim kind", self.kind, KINDS)
         checks.known("provenance of constants", self.constants, CONSTANTS)
-        checks.known("paper", self.paper, papers.PAPERS)
+        papers.check_id("claim", self.id)
 
     def __repr__(self) -> str:
         return f"Claim({self.id}: {self.statement})"
@@ -172,7 +172,7 @@ class Claim:
 
     @property
     def paper(self) -> str:
-        """Key of `theory_sim.nouns.papers`."""
+        """Key of a paper: of `theory_sim.nouns.papers`, or of a module's own."""
         return self.id.split(".")[0]
 
 
@@ -226,7 +226,7 @@ class Deviation:
     Parameters
     ----------
     paper : str
-        Key of `theory_sim.nouns.papers`.
+        Key of a paper: of `theory_sim.nouns.papers`, or of a module's own.
     where : str
         Theorem, figure or section.
     stated : str
@@ -242,9 +242,6 @@ class Deviation:
     stated: str
     run: str
     claims: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        checks.known("paper", self.paper, papers.PAPERS)
 
 
 def ledger(paper: str, *rows: tuple[str, ...]) -> list[Deviation]:

@@ -91,6 +91,10 @@ def _pareto(u: float, v: float, tail: float) -> float:
     return (1.0 if v < 0.5 else -1.0) * size
 
 
+def _cauchy(u: float, heavy: float) -> float:
+    return heavy * math.tan(math.pi * (u - 0.5))
+
+
 def _sign(u: float, sigma: float) -> float:
     return sigma if u < 0.5 else -sigma
 
@@ -109,6 +113,8 @@ SKEWED = Noise("skewed", _skewed)
 """Two values of mean 0 and standard deviation ``sigma``, the positive one with probability ``p``."""
 SIGN = Noise("sign", _sign)
 """+-``sigma`` with equal probability."""
+CAUCHY = Noise("Cauchy", _cauchy)
+"""Cauchy of scale ``heavy``: symmetric, without a mean."""
 STUDENT = Noise("Student", _student, draws=2)
 """Student's t at variance ``sigma``^2 with 1/``tail`` degrees of freedom (normal if 0), by the polar method
 of R. W. Bailey, Math. Comp. 62 (1994) 779."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from theory_sim.rules import checks
+
+_KEY = re.compile(r"[A-Za-z]\w*")
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Paper:
     authors : str
         BibTeX form, joined by " and ".
     title, venue : str
+        The venue may be "arXiv" or "unpublished".
     year : int
     arxiv : str
         Identifier, empty if the paper is not on arXiv; then `url` is given.
@@ -32,20 +36,25 @@ class Paper:
     arxiv: str = ""
     url: str = ""
 
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise ValueError(f"key = {self.key!r} must be a word such as author2026: letters and digits.")
+
     def bibtex(self) -> str:
         """Return a BibTeX entry."""
-        preprint = self.venue == "arXiv"
+        kind = {"arXiv": "misc", "unpublished": "unpublished"}.get(self.venue, "inproceedings")
         fields = {
             "author": self.authors,
             "title": f"{{{self.title}}}",
-            "booktitle": "" if preprint else self.venue,
+            "booktitle": self.venue if kind == "inproceedings" else "",
+            "note": "unpublished" if kind == "unpublished" else "",
             "year": str(self.year),
             "eprint": self.arxiv,
             "archiveprefix": "arXiv" if self.arxiv else "",
             "url": self.url,
         }
         lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
-        return f"@{'misc' if preprint else 'inproceedings'}{{{self.key},\n{lines}}}"
+        return f"@{kind}{{{self.key},\n{lines}}}"
 
     def __str__(self) -> str:
         source = f"arXiv:{self.arxiv}" if self.arxiv else self.url
@@ -122,6 +131,8 @@ _TABLE = [
     Paper("zhang2020clipping", "Zhang, J. and He, T. and Sra, S. and Jadbabaie, A.",
           "Why Gradient Clipping Accelerates Training: A Theoretical Justification for Adaptivity", "ICLR", 2020,
           "1905.11881"),
+    Paper("zhang2020heavy", "Zhang, J. and Karimireddy, S. P. and Veit, A. and Kim, S. and Reddi, S. J. and others",
+          "Why Are Adaptive Methods Good for Attention Models?", "NeurIPS", 2020, "1912.03194"),
     Paper("zhang2024transformers", "Zhang, Y. and Chen, C. and Ding, T. and Li, Z. and Sun, R. and Luo, Z.-Q.",
           "Why Transformers Need Adam: A Hessian Perspective", "NeurIPS", 2024, "2402.16788"),
     Paper("cohen2022", "Cohen, J. M. and Ghorbani, B. and Krishnan, S. and Agarwal, N. and others",
@@ -224,3 +235,15 @@ def paper(key: str) -> Paper:
     """
     checks.known("paper", key, PAPERS)
     return PAPERS[key]
+
+
+def check_id(what: str, id: str) -> None:
+    """Raise ValueError unless an id is a paper's key, a dot and a label.
+
+    Whether there is such a paper is asked of the catalogue, since a paper may be a module's own.
+    """
+    key, dot, label = id.partition(".")
+    if not (_KEY.fullmatch(key) and dot and label):
+        raise ValueError(
+            f"id = {id!r} of a {what} must be a paper's key, a dot and a label, as in reddi2018.R1."
+        )

@@ -215,7 +215,7 @@ class Theorem:
     values: Callable[[Problem, Optimizer], Mapping[str, float | Fraction]] | None = None
 
     def __post_init__(self) -> None:
-        checks.known("paper", self.paper, papers.PAPERS)
+        papers.check_id("theorem", self.id)
         checks.known("side", self.side, SIDES)
         checks.known("provenance", self.constants, PROVENANCE)
         if not self.bound and self.verdict is None:
@@ -244,7 +244,7 @@ class Theorem:
 
     @property
     def paper(self) -> str:
-        """Key of `theory_sim.nouns.papers`."""
+        """Key of a paper: of `theory_sim.nouns.papers`, or of a module's own."""
         return self.id.split(".")[0]
 
     @cached_property

@@ -86,11 +86,13 @@ def sgdm(
 
 
 @family
-def nesterov(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
+def nesterov(
+    lr: float = 0.01, momentum: float = 0.9, *, m0: float | str = 0.0, schedule: Schedule = CONSTANT
+) -> Optimizer:
     """SGD with Nesterov's momentum, m = momentum m + g and x -= lr (g + momentum m).
 
     As torch.optim.SGD(nesterov=True): x is the point where gradients are taken, that of Sutskever et al. 2013
-    after its look-ahead.
+    after its look-ahead.  m0 is as in `sgdm`.
     """
     return Optimizer(
         "Nesterov",
@@ -99,6 +101,7 @@ def nesterov(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CO
         {"momentum": checks.beta("momentum", momentum)},
         rows=("m",),
         schedule=schedule,
+        initial={"m": m0},
         paper="sutskever2013",
     )
 

@@ -225,6 +225,7 @@ def lion(
     weight_decay: float = 0.0,
     *,
     at_zero: float = 0.0,
+    m0: float | str = 0.0,
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """Lion (Chen et al. 2023, arXiv:2302.06675, Algorithm 2).
@@ -237,6 +238,8 @@ def lion(
         lambda >= 0, decoupled: it multiplies lr.
     at_zero : {0, 1}
         sign(0).
+    m0 : float or str
+        Initial momentum.
     schedule : Schedule
     """
     return Optimizer(
@@ -250,6 +253,7 @@ def lion(
         },
         rows=("m",),
         schedule=schedule,
+        initial={"m": m0},
         paper="chen2023lion",
     )
 

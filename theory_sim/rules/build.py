@@ -272,23 +272,26 @@ def jitting() -> bool:
     return not getattr(config, "DISABLE_JIT", 0)
 
 
-@cache
-def _folder() -> Path:
-    """Return the folder of generated modules and, beside them, their compiled code."""
+def lasting() -> Path:
+    """Return the folder in which compiled code is kept from one process to the next, if it can be written."""
     from numba import config
 
+    chosen = getattr(config, "CACHE_DIR", "") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen) / "theory_sim"
+
+
+@cache
+def folder() -> Path:
+    """Return the folder of generated modules and, beside them, their compiled code."""
     try:
-        chosen = (
-            getattr(config, "CACHE_DIR", "") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        )
-        folder = Path(chosen) / "theory_sim"
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # a folder may exist and not be writable
-            return folder
+        kept = lasting()
+        kept.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=kept):  # a folder may exist and not be writable
+            return kept
     except (OSError, RuntimeError):
-        folder = Path(tempfile.mkdtemp(prefix="theory_sim"))
-        atexit.register(_remove, folder, os.getpid())
-        return folder
+        made = Path(tempfile.mkdtemp(prefix="theory_sim"))
+        atexit.register(_remove, made, os.getpid())
+        return made
 
 
 def _remove(folder: Path, process: int) -> None:
@@ -299,7 +302,7 @@ def _remove(folder: Path, process: int) -> None:
 
 def module(name: str, text: str) -> python_types.ModuleType:
     """Write a module, atomically and once, and import it."""
-    path = _folder() / f"{name}.py"
+    path = folder() / f"{name}.py"
     if not path.exists() or path.read_text() != text:
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(text)
@@ -418,7 +421,7 @@ def is_cached(source: Source) -> bool:
     key = source.digest
     if key in _COMPILED:
         return True
-    kept = _folder() / "__pycache__"
+    kept = folder() / "__pycache__"
     return kept.exists() and f"{source.kind}_{key}.kernel" in _on_disk(kept, kept.stat().st_mtime_ns)
 
 

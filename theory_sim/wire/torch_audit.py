@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, Report, blamed
+from theory_sim.evidence.bout import PROBED, Bout, Ends, Record, Report, blamed, limited
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import checks
 
@@ -187,8 +187,9 @@ class _Course:
                 factor = 1.0 if still else schedule.factor(t)
                 for group, lr in self.groups:
                     group["lr"] = lr * factor
-                for optimizer in self.optimizers:
-                    optimizer.step()
+                with limited("step"):
+                    for optimizer in self.optimizers:
+                        optimizer.step()
                 self._take_back()
                 self._settle(t)
                 for record, x in zip(self.records, self.at, strict=True):

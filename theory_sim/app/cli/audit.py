@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from theory_sim.app import terminal
+from theory_sim.app.battery import BATTERY
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import file_option, main
 from theory_sim.nouns.claim import plain
+from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import checks
 
 if TYPE_CHECKING:
@@ -20,12 +23,13 @@ _ZOO = "zoo"
 
 
 @main.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=completing("optimizers", more=(_ZOO,)))
 @click.option("--steps", type=int, help="Horizon; default: one that decides each problem for Adam's family.")
 @click.option("--seeds", type=int, help="Default: 4, or 1 with --grid.")
 @click.option(
     "--problems",
     help="Default: battery, or reddi.periodic with --grid.  Or names, such as shi.periodic,zhang.batch:N=8,B=2.",
+    shell_complete=completing("problems", more=("battery",)),
 )
 @click.option(
     "--lr", default="calibrate", show_default=True, help="Step size of step 1; calibrate: comparable steps."
@@ -101,15 +105,24 @@ def _show(card: Card) -> None:
     click.echo(card.note)
     rows = []
     for i, row in enumerate(card.rows):
-        x = " ".join(
-            terminal.number(one) for one in (row.x_final if isinstance(row.x_final, list) else [row.x_final])
-        )
         beside = [others[i].verdict for others in card.controls.values()]
-        rows.append((row.problem, row.verdict, x, row.steps, terminal.number(row.lr), *beside, row.note))
+        rows.append(
+            (
+                row.problem,
+                row.verdict,
+                terminal.point(row.x_final),
+                row.steps,
+                terminal.number(row.lr),
+                *beside,
+                row.note,
+            )
+        )
     terminal.show("", ("problem", "verdict", "x_final", "steps", "lr", *card.controls, "note"), rows)
     for row in card.rows:
-        if row.theorem:
-            click.echo(f"{row.problem}: {row.theorem}")
+        failed = row.problem in BATTERY and row.verdict != Verdict.CONVERGED.value
+        said = [BATTERY[row.problem].why] if failed else []
+        for one in filter(None, (*said, row.theorem)):
+            click.echo(f"{row.problem}: {one}")
 
 
 def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:
@@ -119,5 +132,5 @@ def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:
     if json_file is None or beside:
         raise ValueError("audit zoo takes --json FILE, where the cards are kept, and --steps; nothing else.")
     with terminal.Progress() as progress:
-        found = zoo.collect(json_file, steps=steps or zoo.STEPS, progress=progress)
+        found = zoo.collect(json_file, steps=steps, progress=progress)
     click.echo(f"{json_file}: {len(found['cards'])} cards of {len(found['problems'])} problems")

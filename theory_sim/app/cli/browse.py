@@ -1,159 +1,151 @@
-"""Commands that say what there is: list, explain, cite."""
+"""Commands that say what there is: list, cite."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from theory_sim.app import catalogue, terminal
-from theory_sim.app.cli.group import describe, main
-from theory_sim.app.describe import rules, signature
+from theory_sim.app.cli.completion import EVERYTHING
+from theory_sim.app.cli.completion import names as completing
+from theory_sim.app.cli.group import main
 from theory_sim.compressors import COMPRESSORS
-from theory_sim.nouns.papers import PAPERS
-from theory_sim.nouns.theorem import Theorem
-from theory_sim.nouns.training import Source
-from theory_sim.optimizers import OPTIMIZERS
-from theory_sim.rules import checks, language
+from theory_sim.rules import checks
+
+
+@dataclass(frozen=True)
+class _Section:
+    """How a kind of thing is listed: the columns, the row of one, and its papers."""
+
+    columns: Sequence[str]
+    things: Callable[[], Mapping[str, Any]]
+    row: Callable[[str, Any], Sequence[Any]]
+    papers: Callable[[str, Any], Iterable[str]]
+
+
+def _words(name: str, thing: Any) -> tuple[str, str]:
+    return name, (inspect.getdoc(thing) or "").split("\n", 1)[0]
+
+
+def _built_for(name: str, constructor: Callable[..., Any]) -> list[str]:
+    """Return the paper of what a constructor builds, with values for the arguments that need one."""
+    with suppress(ValueError, TypeError):
+        return [catalogue.instance(constructor).paper]
+    return []
+
+
+def _own(name: str, thing: Any) -> list[str]:
+    return [thing.paper]
+
+
+def _of_problem(name: str, constructor: Callable[..., Any]) -> list[str]:
+    """Return the papers of a problem: its own, and that of the module that defines it."""
+    return [str(getattr(inspect.getmodule(constructor), "PAPER", "")), *_built_for(name, constructor)]
+
+
+def _of_claims(name: str, figure: Any) -> list[str]:
+    return [catalogue.claims()[id].paper for id in figure.claims]
+
+
+def _of_source(name: str, source: Any) -> list[str]:
+    """Return the papers whose claims or figures use a sweep, and the one that its name begins with."""
+    users = [claim.paper for claim in catalogue.claims().values() if source in claim.sweeps]
+    drawn = [figure for figure in catalogue.figures().values() if source in figure.sweeps]
+    return [name.split(".")[0], *users, *(key for figure in drawn for key in _of_claims("", figure))]
+
+
+_SECTIONS: Mapping[str, _Section] = {
+    "optimizers": _Section(("name", "what"), catalogue.optimizers, _words, _built_for),
+    "compressors": _Section(("name", "what"), lambda: COMPRESSORS, _words, _built_for),
+    "problems": _Section(("name", "what"), catalogue.problems, _words, _of_problem),
+    "papers": _Section(
+        ("key", "title", "source"),
+        catalogue.papers,
+        lambda key, paper: (key, paper.title, f"arXiv:{paper.arxiv}" if paper.arxiv else paper.url),
+        lambda key, paper: [key],
+    ),
+    "theorems": _Section(
+        ("id", "constants", "where", "statement"),
+        catalogue.theorems,
+        lambda id, one: (id, one.constants, one.where, one.statement),
+        _own,
+    ),
+    "sweeps": _Section(
+        ("name", "optimizer on problem", "lanes", "steps"),
+        catalogue.sweeps,
+        lambda name, one: (name, f"{one.optimizer.name} on {one.problem.name}", one.size, one.steps),
+        _of_source,
+    ),
+    "trainings": _Section(
+        ("name", "optimizer on network", "networks", "steps"),
+        catalogue.trainings,
+        lambda name, one: (name, f"{one.optimizer.name} on {one.network}", one.size, one.steps),
+        _of_source,
+    ),
+    "figures": _Section(
+        ("name", "caption"), catalogue.figures, lambda name, one: (name, one.caption), _of_claims
+    ),
+    "claims": _Section(
+        ("id", "kind", "where", "statement"),
+        catalogue.claims,
+        lambda id, one: (id, one.kind, one.where, one.statement),
+        _own,
+    ),
+}
 
 
 @main.command("list")
-@click.argument("what", required=False)
-def list_(what: str | None) -> None:
-    """List everything, or only WHAT.
+@click.argument("what", required=False, shell_complete=completing(more=_SECTIONS))
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--paper", help="Only what belongs to this paper.", shell_complete=completing("papers"))
+def list_(what: str | None, words: tuple[str, ...], paper: str | None) -> None:
+    """List everything, or only WHAT: optimizers, compressors, problems, papers, theorems, sweeps, trainings,
+    figures or claims; with WORDs only the rows in which they all occur.
 
-    WHAT is optimizers, compressors, problems, papers, theorems, sweeps, trainings, figures or claims.
+    \b
+    theory-sim list claims --paper shi2021
+    theory-sim list claims amsgrad regret
     """
-    sections: dict[str, Callable[[], tuple[Sequence[str], list[Sequence[Any]]]]] = {
-        "optimizers": lambda: (("name", "what"), [(name, _first_line(f)) for name, f in OPTIMIZERS.items()]),
-        "compressors": lambda: (
-            ("name", "what"),
-            [(name, _first_line(f)) for name, f in COMPRESSORS.items()],
-        ),
-        "problems": lambda: (
-            ("name", "what"),
-            [(name, _first_line(f)) for name, f in catalogue.problems().items()],
-        ),
-        "papers": lambda: (
-            ("key", "title", "source"),
-            [
-                (key, paper.title, f"arXiv:{paper.arxiv}" if paper.arxiv else paper.url)
-                for key, paper in PAPERS.items()
-            ],
-        ),
-        "theorems": lambda: (
-            ("id", "constants", "where", "statement"),
-            [(t.id, t.constants, t.where, t.statement) for t in catalogue.theorems().values()],
-        ),
-        "sweeps": lambda: (
-            ("name", "optimizer on problem", "lanes", "steps"),
-            [
-                (name, f"{s.optimizer.name} on {s.problem.name}", s.size, s.steps)
-                for name, s in catalogue.sweeps().items()
-            ],
-        ),
-        "trainings": lambda: (
-            ("name", "optimizer on network", "networks", "steps"),
-            [
-                (name, f"{t.optimizer.name} on {t.network}", t.size, t.steps)
-                for name, t in catalogue.trainings().items()
-            ],
-        ),
-        "figures": lambda: (
-            ("name", "caption"),
-            [(name, figure.caption) for name, figure in catalogue.figures().items()],
-        ),
-        "claims": lambda: (
-            ("id", "kind", "where", "statement"),
-            [(c.id, c.kind, c.where, c.statement) for c in catalogue.claims().values()],
-        ),
-    }
     if what is not None:
-        checks.known("list", what, sections)
-    for title in sections if what is None else (what,):
-        columns, rows = sections[title]()
-        terminal.show(title, columns, rows)
+        checks.known("list", what, _SECTIONS)
+    if paper is not None:
+        checks.known("paper", paper, catalogue.papers())
+    tables = []
+    for title in _SECTIONS if what is None else (what,):
+        section = _SECTIONS[title]
+        rows = [
+            row
+            for name, thing in section.things().items()
+            if paper is None or paper in section.papers(name, thing)
+            if _contains(row := section.row(name, thing), words)
+        ]
+        tables.append((title, section.columns, rows))
+    asked = " and ".join(filter(None, (" ".join(words), f"paper {paper}" if paper else "")))
+    for title, columns, rows in tables:
+        if rows or not asked:
+            terminal.show(title, columns, rows)
+    if asked and not any(rows for _, _, rows in tables):
+        click.echo(f"Nothing is listed for {asked}.")
 
 
-def _first_line(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").split("\n", 1)[0]
-
-
-@main.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Explain an optimizer, compressor, problem, paper, theorem, sweep, training, figure or claim."""
-    sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
-    claims, figures, problems, theorems = (
-        catalogue.claims(),
-        catalogue.figures(),
-        catalogue.problems(),
-        catalogue.theorems(),
-    )
-    constructors = {**OPTIMIZERS, **COMPRESSORS, **problems}
-    checks.known("name", name, (*constructors, *PAPERS, *theorems, *sweeps, *figures, *claims))
-    if name in constructors:
-        constructor = constructors[name]
-        click.echo(f"{name}({signature(constructor)})\n\n{inspect.getdoc(constructor)}")
-        for rule in rules(constructor):
-            click.echo(f"\n{language.text(rule)}")
-    elif name in claims:
-        claim = claims[name]
-        click.echo(
-            f"{claim.id} ({PAPERS[claim.paper].title}, {claim.where}; {claim.kind})\n\n{claim.statement}"
-        )
-        for sweep in claim.sweeps:
-            click.echo(f"\nsweep {describe(sweep)}")
-    elif name in theorems:
-        _state(theorems[name])
-    elif name in figures:
-        figure = figures[name]
-        click.echo(f"{figure.name}: {figure.caption}\n\nclaims: {', '.join(figure.claims) or 'none'}")
-        for sweep in figure.sweeps:
-            click.echo(f"\nsweep {describe(sweep)}")
-    elif name in sweeps:
-        click.echo(describe(sweeps[name]))
-    else:
-        click.echo(PAPERS[name])
-        ids = [claim.id for claim in claims.values() if claim.paper == name]
-        click.echo(f"\nclaims: {', '.join(ids) or 'none'}")
-        stated = [theorem.id for theorem in theorems.values() if theorem.paper == name]
-        click.echo(f"theorems: {', '.join(stated) or 'none'}")
-        for row in catalogue.deviations():
-            if row.paper == name:
-                click.echo(f"\n{row.where}\n  stated: {row.stated}\n  run:    {row.run}")
-
-
-def _state(theorem: Theorem) -> None:
-    """Print a theorem without values: conditions, assumptions in words, conclusion, symbols."""
-    click.echo(
-        f"{theorem.id} ({PAPERS[theorem.paper].title}, {theorem.where}; constants {theorem.constants})"
-    )
-    click.echo(f"\n{theorem.statement}\n")
-    for condition in theorem.conditions:
-        click.echo(f"if      {condition.relation}" + (f"  ({condition.name})" if condition.name else ""))
-    for words in theorem.assumes:
-        click.echo(f"assumes {words}")
-    if theorem.bound:
-        click.echo(f"then    {theorem.quantity} {'<=' if theorem.side == 'upper' else '>='} {theorem.bound}")
-    if theorem.verdict is not None:
-        click.echo(f"then    {theorem.verdict}")
-    for name, text in theorem.where_symbols.items():
-        click.echo(f"where   {name} = {text}")
-    for name in theorem.symbols:
-        click.echo(f"        {name}" + (f": {theorem.meaning[name]}" if name in theorem.meaning else ""))
+def _contains(row: Sequence[Any], words: Iterable[str]) -> bool:
+    text = " ".join(map(str, row)).lower()
+    return all(word.lower() in text for word in words)
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing(*EVERYTHING))
 def cite(name: str) -> None:
     """Print the BibTeX entry behind a paper key, optimizer, compressor, problem, theorem, claim or figure."""
     claims, figures, problems = catalogue.claims(), catalogue.figures(), catalogue.problems()
-    theorems = catalogue.theorems()
-    checks.known("name", name, (*PAPERS, *OPTIMIZERS, *COMPRESSORS, *problems, *theorems, *figures, *claims))
-    if name in PAPERS:
+    theorems, papers, optimizers = catalogue.theorems(), catalogue.papers(), catalogue.optimizers()
+    checks.known("name", name, (*papers, *optimizers, *COMPRESSORS, *problems, *theorems, *figures, *claims))
+    if name in papers:
         keys = [name]
     elif name in claims:
         keys = [claims[name].paper]
@@ -161,15 +153,12 @@ def cite(name: str) -> None:
         keys = [claims[id].paper for id in figures[name].claims]
     elif name in theorems:
         keys = [theorems[name].paper]
-    elif name in OPTIMIZERS:
-        keys = [OPTIMIZERS[name]().paper]
-    elif name in COMPRESSORS:
-        required = inspect.signature(COMPRESSORS[name]).parameters.values()
-        keys = [COMPRESSORS[name](**{p.name: 2 for p in required if p.default is p.empty}).paper]
-    else:
+    elif name in problems:
         keys = [str(getattr(inspect.getmodule(problems[name]), "PAPER", ""))]
+    else:
+        keys = _built_for(name, {**optimizers, **COMPRESSORS}[name])
     keys = [key for key in keys if key]
     if not keys:
         raise ValueError(f"{name} comes from no paper: it is defined in this suite; cite theory-sim.")
     for key in dict.fromkeys(keys):
-        click.echo(PAPERS[key].bibtex())
+        click.echo(papers[key].bibtex())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from theory_sim.app import catalogue
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.nouns.training import Source, Training
 from theory_sim.rules import checks
@@ -19,8 +22,44 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+def _open(context: click.Context, parameter: click.Parameter, named: tuple[str, ...]) -> None:
+    """Show what the modules offer that were named before or after the command."""
+    here = os.getcwd()
+    if named and here not in sys.path:
+        sys.path.append(here)  # last, so that no file here stands before an installed module
+    context.meta[_OPENED] = (*context.meta.get(_OPENED, ()), *named)
+    if context.parent is not None:  # a command, whose errors have its exit status
+        catalogue.open_door(*context.meta[_OPENED])
+
+
+_OPENED = "theory_sim.modules"
+
+
+def _module_option() -> click.Option:
+    return click.Option(
+        ["-m", "--module"],
+        multiple=True,
+        metavar="MODULE",
+        expose_value=False,
+        is_eager=True,
+        callback=_open,
+        help="Also show what this module offers: your problems, claims, figures ...; may be repeated.",
+    )
+
+
 class _Group(click.Group):
-    """Turns the one-sentence errors of the library into one-line errors of the command, exit status 2."""
+    """Turns the one-sentence errors of the library into one-line errors of the command, exit status 2.
+
+    Itself and every command have the option --module.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(_module_option())
+
+    def add_command(self, command: click.Command, name: str | None = None) -> None:
+        command.params.append(_module_option())
+        super().add_command(command, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -126,6 +165,7 @@ def main() -> None:
     theory-sim certify --n 20 --C 20 --out map.json      where Adam provably diverges
     theory-sim distributed --workers 4   quantized Adam over real processes, packed messages on the wire
     theory-sim reproduce --tier quick    everything, in one folder
+    theory-sim new-paper mine2026        a folder for claims and figures of your own: -m mine2026
     """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from theory_sim.app import catalogue, terminal
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import main, out_option
 from theory_sim.app.cli.work import conclude
 from theory_sim.app.runs import Runs
@@ -16,7 +17,9 @@ from theory_sim.rules import checks
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[PAPER|CLAIM]...")
+@click.argument(
+    "names", nargs=-1, metavar="[PAPER|CLAIM]...", shell_complete=completing("papers with claims", "claims")
+)
 @click.option(
     "--tier",
     type=click.Choice(TIERS),

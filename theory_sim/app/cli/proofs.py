@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from theory_sim.app import catalogue, terminal
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import main, writable
 from theory_sim.nouns.claim import plain
 from theory_sim.rules import checks
@@ -42,10 +43,18 @@ def _pairs(words: tuple[str, ...]) -> dict[str, Any]:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@click.argument("name", shell_complete=completing("theorems"))
 @click.argument("symbols", nargs=-1, type=click.UNPROCESSED, metavar="[--SYMBOL VALUE]...")
-@click.option("--problem", help="For instance reddi.periodic:C=10,x0=1; default: the theorem's.")
-@click.option("--optimizer", help="For instance adam:beta2=0.99; default: the theorem's. Keeps its schedule.")
+@click.option(
+    "--problem",
+    help="For instance reddi.periodic:C=10,x0=1; default: the theorem's.",
+    shell_complete=completing("problems"),
+)
+@click.option(
+    "--optimizer",
+    help="For instance adam:beta2=0.99; default: the theorem's. Keeps its schedule.",
+    shell_complete=completing("optimizers"),
+)
 @click.option("--steps", type=int, help="Default: the theorem's.")
 @click.option("--seeds", type=int, help="Default: the theorem's.")
 @click.option("--order", help="cyclic, reshuffled or replacement; default: the theorem's.")

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from theory_sim.app import catalogue, terminal
+from theory_sim.app import catalogue, prose, terminal
+from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import (
     describe,
     file_option,
@@ -31,13 +32,26 @@ from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
-from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
+
+_CLAIMS = click.argument(
+    "names", nargs=-1, metavar="[PAPER|CLAIM]...", shell_complete=completing("papers with claims", "claims")
+)
 
 
 @main.command()
-@click.option("--problem", required=True, help="For instance reddi.periodic:C=10,period=3.")
-@click.option("--optimizer", required=True, help="For instance adam:lr=0.1,beta2=0.99,bias_correction=false.")
+@click.option(
+    "--problem",
+    required=True,
+    help="For instance reddi.periodic:C=10,period=3.",
+    shell_complete=completing("problems"),
+)
+@click.option(
+    "--optimizer",
+    required=True,
+    help="For instance adam:lr=0.1,beta2=0.99,bias_correction=false.",
+    shell_complete=completing("optimizers"),
+)
 @click.option(
     "--schedule", default="constant", show_default=True, help="constant, power:s=0.5 or linear:horizon=1000."
 )
@@ -117,7 +131,7 @@ def _cell(value: Any) -> str:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing("sweeps"))
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, from a timed pilot, and stop.")
 @click.option(
     "--backend", type=click.Choice(BACKENDS), default="numba", show_default=True, help="What runs it."
@@ -172,7 +186,7 @@ def sweep(
 
 
 @main.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=completing("figures", more=("all",)))
 @processes_option
 @tier_option
 @out_option
@@ -197,16 +211,24 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[PAPER|CLAIM]...")
+@_CLAIMS
 @file_option("--json json_file", "Also write the evidence here.")
+@file_option("--junit junit_file", "Also write it as JUnit's XML, which CI systems show.")
+@file_option("--markdown markdown_file", "Also write it as a table, for instance for a step summary.")
 @processes_option
 @tier_option
 @out_option
 def check(
-    names: tuple[str, ...], json_file: Path | None, processes: int | None, tier: str, out: Path
+    names: tuple[str, ...],
+    json_file: Path | None,
+    junit_file: Path | None,
+    markdown_file: Path | None,
+    processes: int | None,
+    tier: str,
+    out: Path,
 ) -> None:
     """Check claims of the papers; exit status 1 if one FAILS."""
-    from theory_sim.app import jobs, report
+    from theory_sim.app import evidence_files, jobs, report
 
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
@@ -214,39 +236,50 @@ def check(
         results, _ = jobs.run(chosen, (), tier, place, processes=processes, progress=progress)
     if json_file is not None:
         report.write_json(results, tier, json_file)
-    conclude(results)
+    for path, text in ((junit_file, evidence_files.junit), (markdown_file, evidence_files.markdown)):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text(results, tier))
+    conclude(results, statements=True)
 
 
 @main.command()
+@_CLAIMS
 @click.option(
     "--data", is_flag=True, help="Keep the grids in OUT too; else they are beside it, in OUT.sweeps."
 )
 @processes_option
 @tier_option
 @out_option
-def reproduce(data: bool, processes: int | None, tier: str, out: Path) -> None:
-    """Run every sweep, draw every figure, check every claim; the result is a site, OUT/index.html."""
+def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: str, out: Path) -> None:
+    """Run every sweep, draw every figure, check every claim; the result is a site, OUT/index.html.
+
+    With names only these claims, or those of these papers, and the figures that show them.
+    """
     from theory_sim.app import jobs, report
     from theory_sim.app.report import explorer
     from theory_sim.app.report.site import drawings, write_site
 
     begin = time.perf_counter()
-    figures = _drawable()
+    claims = catalogue.select_claims(names)
+    figures, ledger = _drawable(), catalogue.deviations()
+    if names:
+        figures = [one for one in figures if {*one.claims} & {claim.id for claim in claims}]
+        ledger = tuple(row for row in ledger if row.paper in {claim.paper for claim in claims})
     place = jobs.Place.within(out, data)
     with terminal.Progress() as progress:
-        claims = list(catalogue.claims().values())
         results, files = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
     runs = Runs(tier, place.store)
     groups = [claim.sweeps for claim in claims] + [figure.sweeps for figure in figures]
     maps = explorer.chosen({sweep.name: sweep for group in groups for sweep in group}, tier)
     site = report.Site(
         document=report.document(results, tier, begin),
-        claims=catalogue.claims(),
+        claims={claim.id: claim for claim in claims},
         figures=figures,
         drawings=drawings(figures, files, out),
         theorems=catalogue.theorems(),
-        optimizers=OPTIMIZERS,
-        deviations=catalogue.deviations(),
+        optimizers=catalogue.optimizers(),
+        deviations=ledger,
         maps=[(sweep, runs.grid(sweep)) for sweep in maps],
     )
     page = write_site(site, out)
@@ -262,8 +295,11 @@ def _drawable() -> list[Figure]:
     return [figure for figure in figures if not figure.missing]
 
 
-def conclude(results: Sequence[Result], last: str = "") -> None:
-    """Print the claims, those that do not pass in words, and a last line; exit with status 1 if one fails."""
+def conclude(results: Sequence[Result], last: str = "", statements: bool = False) -> None:
+    """Print the claims, with their statements or as a table, and a last line; exit status 1 if one fails.
+
+    Beside a table, what does not pass is said in words.
+    """
     from theory_sim.app import report
 
     rows = []
@@ -271,12 +307,25 @@ def conclude(results: Sequence[Result], last: str = "") -> None:
         record = result.record()
         numbers = [terminal.number(record[name]) for name in ("observed", "expected", "margin")]
         rows.append((record["id"], record["status"], record["kind"], *numbers, f"{result.seconds:.1f}"))
-    terminal.show("", ("claim", "status", "kind", "observed", "expected", "margin", "s"), rows)
-    for result in results:
-        if result.evidence.status is not Outcome.PASS:
+    if statements:
+        for result, (id, status, kind, observed, expected, margin, seconds) in zip(
+            results, rows, strict=True
+        ):
+            style = terminal.STATUS_STYLE[status].split()
             click.echo(
-                f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
+                f"{click.style(status, fg=style[1], bold=True)} {id} ({result.claim.where}; {kind}): observed {observed}, "
+                f"expected {expected}{f', margin {margin}' if margin else ''}; {seconds} s"
             )
+            click.echo(prose.wrapped(result.claim.statement, "  ", "  "))
+            if result.evidence.status is not Outcome.PASS:
+                click.echo(prose.wrapped(f"note: {result.evidence.note}", "  ", "  "))
+    else:
+        terminal.show("", ("claim", "status", "kind", "observed", "expected", "margin", "s"), rows)
+        for result in results:
+            if result.evidence.status is not Outcome.PASS:
+                click.echo(
+                    f"{result.evidence.status}: {result.claim.id}: {result.claim.statement} {result.evidence.note}"
+                )
     click.echo(f"{report.summary(results)}\nof these, {report.provenance(results)}")
     if last:
         click.echo(last)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from theory_sim.app import phases
+from theory_sim.app import explanations, phases
 from theory_sim.app.report.pages import Page, Site, sweeps_at
 from theory_sim.nouns.claim import plain
 from theory_sim.nouns.sweep import Sweep
@@ -135,7 +135,7 @@ def _curve(n: int, ratio: float) -> list[list[float | None]]:
 def _cycle(sweep: Sweep, **changes: float) -> tuple[int, float] | None:
     """Return period and ratio of the slopes of a sweep's problem; a name may add a start after a comma."""
     problem = sweep.problem.replace(**changes)
-    return phases.cycle(replace(problem, name=problem.name.partition(",")[0]), sweep.order)
+    return explanations.cycle(replace(problem, name=problem.name.partition(",")[0]), sweep.order)
 
 
 def _roots(sweep: Sweep, axes: Mapping[str, Array]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from theory_sim.app import catalogue
 from theory_sim.app.describe import rules, signature
 from theory_sim.app.report.evidence import cards, smallest
 from theory_sim.app.report.pages import Page, Site, optimizer_path
-from theory_sim.nouns.papers import PAPERS
 from theory_sim.rules import language
 
 
@@ -52,7 +52,7 @@ def _row(site: Site, key: str, make: Callable[..., Any]) -> dict[str, Any]:
         "key": key,
         "said": (inspect.getdoc(make) or "").partition("\n")[0],
         "least": _least(key),
-        "claims": site.used_by.get(make().name, ()),
+        "claims": site.used_by.get(catalogue.instance(make).name, ()),
     }
 
 
@@ -62,7 +62,7 @@ def pages(site: Site) -> Iterator[Page]:
     yield site.render("optimizers.html.j2", "optimizers.html", rows=rows)
     for row in rows:
         key, make = row["key"], site.optimizers[row["key"]]
-        made = make()
+        made = catalogue.instance(make)
         yield site.render(
             "optimizer.html.j2",
             optimizer_path(key),
@@ -70,7 +70,7 @@ def pages(site: Site) -> Iterator[Page]:
             made=made,
             signature=signature(make),
             text=inspect.getdoc(make) or "",
-            paper=PAPERS[made.paper],
+            paper=catalogue.papers()[made.paper],
             rules=[language.text(rule) for rule in rules(make)],
             cards=list(_cards(key, made.name)),
             audits=cards(),

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from theory_sim.app import catalogue
 from theory_sim.app.report import prose
 from theory_sim.nouns.claim import Claim, Deviation
-from theory_sim.nouns.papers import PAPERS, Paper
+from theory_sim.nouns.papers import Paper
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,7 +124,8 @@ class Site:
         keys = [record["paper"] for record in self.records.values()]
         keys += [theorem.paper for theorem in self.theorems.values()]
         keys += [row.paper for row in self.deviations]
-        return {key: PAPERS[key] for key in dict.fromkeys(keys)}
+        known = catalogue.papers()
+        return {key: known[key] for key in dict.fromkeys(keys)}
 
     @cached_property
     def of_paper(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:

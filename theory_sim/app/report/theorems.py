@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from theory_sim.app import catalogue
 from theory_sim.app.report.pages import Page, Site, theorem_path
-from theory_sim.nouns.papers import PAPERS
 
 
 def pages(site: Site) -> Iterator[Page]:
@@ -20,6 +20,6 @@ def pages(site: Site) -> Iterator[Page]:
             "theorem.html.j2",
             theorem_path(theorem.id),
             theorem=theorem,
-            paper=PAPERS[theorem.paper],
+            paper=catalogue.papers()[theorem.paper],
             records=same,
         )

@@ -37,7 +37,8 @@ uniform = njit(nogil=True)(random.uniform)
 
 '''
 
-# What is below is the same for all systems; `drift` is generated.
+# What is below is the same for all systems; `drift` is generated.  Arrays are copied and searched entry by entry: slices
+# and np.argmax compile messages of errors too, which takes three of seven seconds.
 _SEARCHES = '''
 
 @fast
@@ -46,6 +47,12 @@ def drifts(_h, _many, _out):
     _w = np.empty((ROWS, _n))
     for _i in range(_lanes):
         _out[_i, 0], _out[_i, 1], _ = drift(_h, _many[_i], _n, _w)
+
+
+@fast
+def copy(a, b):
+    for k in range(len(a)):
+        b[k] = a[k]
 
 
 @fast
@@ -82,13 +89,16 @@ def search(h, n, height, most, tolerance, hits, drops, near):
                 d, size, edge = drift(h, g, n, w)
                 if d < -tolerance * size:
                     found += 1
-                    worst = np.argmax(drops)
+                    worst = 0
+                    for k in range(1, len(drops)):
+                        if drops[k] > drops[worst]:
+                            worst = k
                     if d / size < drops[worst]:
                         drops[worst] = d / size
-                        hits[worst] = g
+                        copy(g, hits[worst])
                 elif edge < 1e-9 * height or not (STEPS or d > tolerance * size):
                     if close < near.shape[0]:
-                        near[close] = g
+                        copy(g, near[close])
                     close += 1
     return tried, found, close
 
@@ -130,10 +140,11 @@ def margins(h, directions, scale, out):
 @fast
 def anneal(h, n, height, start, steps, heat, key, best):
     """Moves that keep the sum and the height; what is lowered is D, per lr and step or per height where u grows with g."""
-    g, w, u = start.copy(), np.empty((ROWS, n)), np.empty((4, 1))
+    g, w, u = np.empty(n), np.empty((ROWS, n)), np.empty((4, 1))
+    copy(start, g)
     d = drift(h, g, n, w)[0]
     least = d
-    best[:] = g
+    copy(g, best)
     for t in range(1, steps + 1):
         uniform(t, 0, key, u)
         i, j = int(u[0, 0] * n), int(u[1, 0] * n)
@@ -154,7 +165,7 @@ def anneal(h, n, height, start, steps, heat, key, best):
             d = new
             if d < least:
                 least = d
-                best[:] = g
+                copy(g, best)
         else:
             g[i], g[j] = a, b
     return least

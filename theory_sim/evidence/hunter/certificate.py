@@ -172,7 +172,7 @@ def _traced(
         made = replace(plain, hyper={**plain.hyper, **given})
         system = steady(made)
     except (NoFormula, TypeError, ValueError, OverflowError) as error:
-        raise Refused(f"the optimizer cannot be built: {error}") from None
+        raise Refused(f"the optimizer cannot be built: {checks.sentence(error).rstrip('.')}") from None
     if settings(made, system) != fixed:
         raise Refused("its settings are not those of the optimizer")
     return system

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.evidence.hunter import certificate
+from theory_sim.evidence.hunter import certificate, exhibit
 from theory_sim.evidence.hunter.candidates import Candidates
 from theory_sim.evidence.hunter.sequence import periodic
 from theory_sim.evidence.hunter.steady import Steady
@@ -95,6 +95,13 @@ class Counterexample:
         needed = (2.4 / (2.0 * rate)) ** 2 if rate > 0.0 else math.inf
         whole = min(max(needed, 1000.0), float(_LONGEST))
         return self.period * math.ceil(whole / self.period)
+
+    @property
+    def command(self) -> str:
+        """A command that runs the optimizer on the problem from the best point; empty if it is none of this suite."""
+        method = self.optimizer.replace(lr=self.lr)
+        options = f"--schedule power:s=0.5 --steps {self.steps}"
+        return exhibit.command(self.problem.replace(x0=-1.0), method, options)
 
     def verify(self) -> str:
         """Recompute the certificate with the optimizer's own rule and say in one line what was found.

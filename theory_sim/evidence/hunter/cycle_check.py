@@ -88,6 +88,9 @@ def check(c: Any) -> str:
     return f"{len(x)} points, slopes from {float(min(slopes)):.6g} to {float(max(slopes)):.6g}"
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("Name one certificate: python check.py certificate.json", file=sys.stderr)
+        sys.exit(2)
     try:
         print("confirmed:", check(json.loads(Path(sys.argv[1]).read_text())))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:

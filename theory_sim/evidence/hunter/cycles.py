@@ -1,4 +1,4 @@
-"""Hunts in the classes *line*, *gram* and *sign*: cycles with a constant step size on strongly convex functions."""
+"""Hunts in all classes but *periodic*: cycles with a constant step size on strongly convex functions, and random laws."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from theory_sim.evidence.hunter import gram, iid, line, orbits, sign
 from theory_sim.evidence.hunter.certificate import Refused, decimal
+from theory_sim.evidence.hunter.exhibit import Exhibit, exhibit
 from theory_sim.evidence.hunter.linear import momentum
 from theory_sim.evidence.hunter.programs import program
 from theory_sim.nouns.optimizer import Optimizer
@@ -50,17 +51,29 @@ class Cycles:
         """Exit status: 0 found and certified, 2 nothing found within the limits."""
         return 0 if self.front else 2
 
+    @property
+    def shown(self) -> Exhibit:
+        """What shows the first certificate of the front: a problem, the method on its cycle, and their figure."""
+        return exhibit(self.front[0])
+
     def write(self, folder: Path) -> list[Path]:
-        """Write certificate.json, check.py and, but for the class gram, problem.py."""
+        """Write certificate.json, check.py, problem.py and the figure."""
+        import matplotlib.pyplot as plt
+
         folder.mkdir(parents=True, exist_ok=True)
         files = {
             "certificate.json": json.dumps(self.front[0], indent=1) + "\n",
             "check.py": Path(__file__).with_name(CHECKERS[self.cls]).read_text(),
             "problem.py": program(self.front[0]),
         }
-        written = [folder / name for name, text in files.items() if text]
+        written = [folder / name for name in files]
         for path in written:
             path.write_text(files[path.name])
+        drawn = self.shown.figure()
+        for kind in ("png", "svg"):
+            written.append(folder / f"figure.{kind}")
+            drawn.savefig(written[-1])
+        plt.close(drawn)
         return written
 
 
@@ -106,8 +119,15 @@ def hunt(
     return Cycles(optimizer, cls, (), tuple(searched))
 
 
-def draws(optimizer: Optimizer, most: int) -> Cycles:
-    """Look for the law of fewest components on which Adam drifts the wrong way, drawn with replacement.
+def draws(optimizer: Optimizer, most: int, order: str) -> Cycles:
+    """Look for the law of fewest components on which Adam drifts the wrong way, drawn at random.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    most : int
+        Components.
+    order : {"replacement", "reshuffled"}
 
     Raises
     ------
@@ -120,32 +140,32 @@ def draws(optimizer: Optimizer, most: int) -> Cycles:
             f"{optimizer.name} is not of the class iid, which takes adam and rmsprop with eps outside the root."
         )
     hyper = [decimal(optimizer.hyper.get(one, 0.0)) for one in ("beta1", "beta2", "eps_outside")]
-    found, said = iid.hunt(hyper[0], hyper[1], hyper[2], most)
+    found, said = iid.hunt(hyper[0], hyper[1], hyper[2], most, order)
     return Cycles(optimizer, "iid", (found,) if found is not None else (), tuple(said))
 
 
-def two_cycle(optimizer: Optimizer) -> Cycles:
-    """Return the 2-cycle on quadratics, with its multipliers.
+def on_quadratics(optimizer: Optimizer) -> Cycles:
+    """Return the cycle on quadratics, with its multipliers.
 
     Raises
     ------
     ValueError
-        If the optimizer is not Adam without bias correction, or RMSProp, with eps = 0.
+        If the optimizer is not Adam without bias correction or RMSProp, with eps = 0, or Lion without weight decay.
     """
     name = optimizer.family.__name__ if optimizer.family is not None else ""
     hyper, corrected = optimizer.hyper, optimizer.variant.get("bias_correction") == "true"
-    if name not in ("adam", "rmsprop") or hyper["eps_inside"] or hyper["eps_outside"] or corrected:
+    extra = any(hyper.get(one) for one in ("eps_inside", "eps_outside", "weight_decay"))
+    if name not in orbits.METHODS or extra or corrected:
         raise ValueError(
-            f"{optimizer.name} is not of the class orbits, which takes rmsprop and adam:bias_correction=false with eps=0."
+            f"{optimizer.name} is not of the class orbits, which takes rmsprop and adam:bias_correction=false with eps=0, "
+            "and lion with weight_decay=0."
         )
-    betas = decimal(hyper.get("beta1", 0.0)), decimal(hyper["beta2"])
-    record, found = orbits.certificate(*betas), orbits.multipliers(*betas)
-    orbits.verify(record)
-    words = {True: "attracts", False: "repels", None: "neither provably attracts nor repels"}
-    sizes = ", ".join(f"{high:.6g}" for _, high in found.sizes)
-    return Cycles(
-        optimizer, "orbits", (record,), (f"it {words[found.attracts]}: multipliers of size {sizes}",)
-    )
+    given = {one: decimal(hyper[one]) for one in orbits.METHODS[name]}
+    try:
+        record = orbits.certificate(name, given)
+    except Refused as error:
+        return Cycles(optimizer, "orbits", (), (str(error),))
+    return Cycles(optimizer, "orbits", (record,), (orbits.verify(record),))
 
 
 def _sweep(optimizer: Optimizer, kappa: Fraction) -> Cycles:

@@ -24,6 +24,7 @@ from theory_sim.evidence.hunter.certificate import Refused
 from theory_sim.evidence.hunter.counterexample import Counterexample, grows
 from theory_sim.evidence.hunter.steady import Steady, steady
 from theory_sim.nouns.optimizer import Optimizer
+from theory_sim.optimizers import OPTIMIZERS
 
 Progress = Callable[[str], None]
 _TOLERANCE = 1e-12  # |D| below this share of the sum of |u| is decided in balls, not in floats
@@ -35,6 +36,11 @@ _MOVES = 100_000  # of one annealing
 _ROUGH = (10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000)  # heights at which a margin is tried
 _SHARES = (0.0, 0.002, 0.01, 0.03, 0.1)  # of the margin that are given up, for D is 0 at the margin itself
 _NEAR = 0.01  # of the margin that may be missing
+# For a > b > 0 let N = a - beta1 b and M = b - beta1 a < N, P = a^2 + beta2 b^2 and Q = b^2 + beta2 a^2 <= P.  D is N/root(P)
+# - M/root(Q) up to a positive factor, and positive if M <= 0.  If M > 0, N^2 Q > M^2 P for f(c) = (1 - beta1 c)/root(1 + beta2
+# c^2) falls; eps in the root adds eps (N^2 - M^2) to the difference of these, and eps outside of it eps (N - M) to that of
+# their roots, all positive.
+_PAIRED = "for (a, -b), a > b > 0, D has the sign of f(b/a) - f(a/b), f(c) = (1 - beta1 c)/sqrt(1 + beta2 c^2), which falls"
 _LADDER = (4, 6, 10, 16, 32, 50, 100)  # periods and heights of strong examples
 
 
@@ -72,6 +78,8 @@ class Searched:
     found : int
         Height of the counterexample, 0 if none.
     note : str
+    proved : str
+        Why no sequence of this period fails, whatever its height; empty if that is not proved.
     """
 
     period: int
@@ -79,13 +87,19 @@ class Searched:
     bound: int
     found: int
     note: str = ""
+    proved: str = ""
 
     def __str__(self) -> str:
-        said = f"height <= {self.excluded} excluded by enumeration" if self.excluded else "nothing enumerated"
-        text = f"period {self.period}: {said}"
-        if self.bound > self.excluded + 1:
-            text += ", " + (f"< {self.bound} " if self.found else "and more ") + "by search only"
-        return text + (f"; found {self.found}" if self.found else "") + self.note
+        text = f"period {self.period}: "
+        if self.proved:
+            return f"{text}no sequence of any height fails, which is proved: {self.proved}"
+        if self.excluded:
+            text += f"no sequence of height <= {self.excluded} fails, by enumeration"
+        else:
+            text += "no height was enumerated"
+        if self.found and self.bound > self.excluded + 1:
+            text += f"; none of height < {self.bound} was found by a search that proves nothing"
+        return text + (f"; one of height {self.found} fails" if self.found else "") + self.note
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,11 @@ class _Search:
     def late(self) -> bool:
         return time.monotonic() - self.began > self.limits.seconds
 
+    @property
+    def paired(self) -> bool:
+        """Whether the update is that of Adam or RMSProp, which never fails at period 2."""
+        return any(self.system.formulas == steady(OPTIMIZERS[one]()).formulas for one in ("adam", "rmsprop"))
+
     def _scaling(self) -> bool:
         """Whether the sign of D does not change when gradients double: the relaxation needs this."""
         probe = np.array([[7e5, -2e5, -4e5, 1e5], [1.4e6, -4e5, -8e5, 2e5], [2.8e6, -8e5, -16e5, 4e5]])
@@ -185,6 +204,8 @@ class _Search:
 
     def period(self, n: int, below: int) -> tuple[Counterexample | None, Searched]:
         """Return the lowest counterexample of a period with a height less than `below`, and what was excluded."""
+        if n == 2 and self.paired:
+            return None, Searched(n, 0, 0, 0, proved=_PAIRED)
         excluded, spent, open_ = 0, 0, 0
         while excluded + 1 < below and not self.late:
             height = excluded + 1
@@ -201,20 +222,27 @@ class _Search:
         if excluded + 1 >= below:
             return None, Searched(n, excluded, 0, 0, _open(open_))
         if not self.grown:
-            return None, Searched(n, excluded, 0, 0, _open(open_) + "; no relaxation, for scale matters here")
+            return None, Searched(
+                n,
+                excluded,
+                0,
+                0,
+                _open(open_)
+                + "; larger ones were not searched, for the sign of D changes when all gradients double",
+            )
         if self.late:
             return None, Searched(n, excluded, 0, 0, _open(open_) + "; out of time")
         self.say(f"period {n}: relaxing")
         margin, direction = self.relaxed(n)
         if margin <= 1.0 / below:
-            seen = "no D < 0 at S = 0" if margin <= 0.0 else f"the largest margin S/max|g| is {margin:.3g}"
-            return None, Searched(n, excluded, below, 0, f": {seen}" + _open(open_))
+            return None, Searched(n, excluded, below, 0, _beyond(n, below, margin) + _open(open_))
         bound = max(excluded + 1, math.ceil(1.0 / margin - 1e-9))
         found = self.above(n, bound, min(below, self.limits.height + 1), margin, direction)
         height = found.height if found else 0
         if found is not None:
             found = replace(
-                found, how=f"height <= {excluded} excluded by enumeration, < {bound} by search only"
+                found,
+                how=f"height <= {excluded} excluded by enumeration; < {bound} not found by a search, no proof",
             )
         return found, Searched(n, excluded, bound, height, _open(open_))
 
@@ -291,12 +319,20 @@ class _Search:
 
     def widest(self, n: int) -> tuple[Counterexample | None, Searched]:
         """Return a counterexample of a period whose margin is nearly the largest one that the relaxation finds."""
+        if n == 2 and self.paired:
+            return None, Searched(n, 0, 0, 0, proved=_PAIRED)
         if not self.grown:
-            return None, Searched(n, 0, 0, 0, "; no relaxation, for scale matters here")
+            return None, Searched(
+                n,
+                0,
+                0,
+                0,
+                "; larger ones were not searched, for the sign of D changes when all gradients double",
+            )
         self.say(f"period {n}: relaxing")
         margin, direction = self.relaxed(n)
         if margin <= 0.0:
-            return None, Searched(n, 0, 0, 0, ": no D < 0 at S = 0")
+            return None, Searched(n, 0, 0, 0, _beyond(n, self.limits.height + 1, margin))
         best: Counterexample | None = None
         for height, less in itertools.product(_ROUGH, _SHARES):
             if self.late or height > self.limits.height or (best and best.margin >= (1.0 - _NEAR) * margin):
@@ -353,7 +389,21 @@ def burst(n: int, height: int, large: int) -> Array:
 
 
 def _open(count: int) -> str:
-    return f"; {count} sequences are open: D is too near to 0, or an argument of a sign" if count else ""
+    """Return in words how many sequences neither floats nor balls decide."""
+    if not count:
+        return ""
+    which = "1 of these sequences is" if count == 1 else f"{count} of these sequences are"
+    return f"; but {which} undecided, for D or the argument of a sign or mask is 0 there, or too near to 0"
+
+
+def _beyond(n: int, below: int, margin: float) -> str:
+    """Return in words what the relaxation tells of larger heights."""
+    if n == 2 and margin <= 0.0:
+        return "; of larger heights only the limit (1, -1) was looked at, where D is not negative: that proves nothing"
+    if margin <= 0.0:
+        return "; no larger one was found by a search that proves nothing"
+    low = f"none of height < {below} was found"
+    return f"; {low} by a search, whose largest S/max|g| is {margin:.3g}: it proves nothing"
 
 
 def hunt(

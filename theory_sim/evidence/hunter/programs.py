@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
-from theory_sim.evidence.hunter import iid
+from theory_sim.evidence.hunter.exhibit import exhibit
 
 _LINE = """import numpy as np
 alpha, beta = {alpha}, {beta}
@@ -45,16 +46,49 @@ for t in range(21):
     x = x - m / np.sqrt(v)
 """
 
+_RMSPROP = """import numpy as np
+beta2, A = {beta2}, {A}
+x, v = A, A * A  # f = x^2/2 and lr = 1
+for t in range(21):
+    print("t =", t, " x =", x)
+    v = beta2 * v + (1 - beta2) * x * x
+    x = x - x / np.sqrt(v)
+"""
+
+_GRAM = """import numpy as np
+alpha, beta, mu, rest = {alpha}, {beta}, {mu}, {L} - {mu}
+v = np.array([{vertices}]).reshape({K}, {d})
+def gradient(x):  # mu x and the projection of (L - mu) x onto the convex hull of the vertices v
+    w = np.eye({K})[((v - rest * x) ** 2).sum(axis=1).argmin()]
+    while True:  # move weight from the worst vertex to the best one
+        inner = v @ (w @ v - rest * x)
+        i, j = inner.argmin(), np.where(w > 0, inner, -np.inf).argmax()
+        if inner[j] - inner[i] <= 1e-15 * (v**2).max():
+            return mu * x + w @ v
+        move = min(w[j], (inner[j] - inner[i]) / ((v[i] - v[j]) ** 2).sum())
+        w[i], w[j] = w[i] + move, w[j] - move
+x, m = np.array([{x0}]), {m0}  # every coordinate of the momentum begins at m0
+for t in range({steps} + 1):
+    print("t =", t, " x =", *x)  # the minimiser is 0
+    g = gradient(x)
+    m = beta * m + g
+    x = x - alpha * {move}
+"""
+
 _IID = """import numpy as np
 beta1, beta2, eps = {beta1}, {beta2}, {eps}
-law, weights = np.array({gradients}), np.array({weights})  # mean > 0, so x = -1 is the best point of [-1, 1]
-x, m, v = -1.0, 0.0, float((law**2).max())
-drawn = np.random.default_rng(0).choice(law, 1_000_000, p=weights / weights.sum())
+law = np.array({law}, dtype=float)  # mean > 0, so x = -1 is the best point of [-1, 1]
+x, m, v, rng = -1.0, 0.0, float((law**2).max()), np.random.default_rng(0)
+drawn = {drawn}
 for t, g in enumerate(drawn.tolist(), 1):
     m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
-    x = min(max(x - {lr:.3g} / t**0.5 * m / (v**0.5 + eps), -1.0), 1.0)
+    x = min(max(x - {lr} / t**0.5 * m / (v**0.5 + eps), -1.0), 1.0)
 print("x =", x, "after", t, "steps")
 """
+_DRAWN = {
+    "replacement": "rng.choice(law, 100_000)",
+    "reshuffled": "np.concatenate([rng.permutation(law) for _ in range(100_000 // len(law))])",
+}
 
 
 def program(record: Mapping[str, Any]) -> str:
@@ -63,8 +97,7 @@ def program(record: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record : mapping
-        A certificate of the class line, sign, orbits or iid.  Of the class gram, whose functions are known at the
-        points of the cycle only, there is none, and the text is empty.
+        A certificate of the class line, gram, sign, orbits or iid.
     """
     hyper = record["hyper"]
     if record["class"] == "line":
@@ -72,18 +105,30 @@ def program(record: Mapping[str, Any]) -> str:
         rest = {"ahead": " + moves" if ahead else "", "by": " + move" if ahead else ""}
         points = record["points"]
         return _LINE.format(**hyper, **rest, points=", ".join(points), steps=4 * len(points))
-    if record["class"] == "sign":
-        g, A = record["gradients"], record["amplitude"]
+    if record["class"] == "gram":
+        one = exhibit(record)
+        given = one.problem.arguments
+        if "points" in given:  # of one variable
+            return program({**record, "class": "line", "points": ["1", "-1"]})
+        start = {
+            "x0": ", ".join(map(repr, given["x0"])),
+            "m0": one.method.arguments["m0"],
+            "vertices": ", ".join(map(repr, given["vertices"])),
+        }
+        move = "(g + beta * m)" if record["optimizer"] == "nesterov" else "m"
+        shape = {"K": record["period"], "d": given["d"], "steps": 4 * record["period"]}
+        return _GRAM.format(**hyper, **start, **shape, move=move)
+    if record["class"] == "sign" or record["optimizer"] == "lion":
+        A = record["amplitude"]
+        count = -(-2 * Fraction(A) // 2)
+        g = record.get("gradients", [f"{A} - {k}" for k in range(count)])
         weights = [hyper[name] for name in sorted(hyper)]
         points = ", ".join(f"{A} - {k}" for k in range(len(g)))
-        given = {"beta1": weights[0], "beta2": weights[-1], "A": A, "half": f"round(2 * {A})"}
-        return _SIGN.format(**given, points=points, gradients=", ".join(g))
+        known = {"beta1": weights[0], "beta2": weights[-1], "A": A, "half": f"round(2 * {A})"}
+        return _SIGN.format(**known, points=points, gradients=", ".join(g))
     if record["class"] == "orbits":
-        return _ORBITS.format(**hyper, A=record["amplitude"])
-    if record["class"] == "iid":
-        beta1, beta2, eps = (float(hyper[name]) for name in ("beta1", "beta2", "eps"))
-        law = record["gradients"], record["weights"]
-        found = iid.bracket(law[0], law[1], beta1, beta2, eps, record["grid"])
-        lr = 2.4 / (2000.0 * -found.high)  # 10^6 steps lr/sqrt(t) move x by 2000 lr times the drift
-        return _IID.format(**hyper, gradients=law[0], weights=law[1], lr=lr)
-    return ""
+        text = _RMSPROP if record["optimizer"] == "rmsprop" else _ORBITS
+        return text.format(**hyper, A=record["amplitude"])
+    one = exhibit(record)
+    law = [int(g) for g in one.problem.arguments["gradients"]]
+    return _IID.format(**hyper, law=law, drawn=_DRAWN[record["order"]], lr=one.method.lr)

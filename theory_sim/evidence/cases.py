@@ -1,4 +1,4 @@
-"""What checks of several papers share: the worst of many cases, errors of a map, ends of running means."""
+"""What many checks share: the worst of many cases, ends of running means, errors of a compressor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from theory_sim.compressors import Compressor, spacing
+from theory_sim.compressors import Compressor
 from theory_sim.nouns.claim import Evidence, at_most
-from theory_sim.nouns.problem import Problem
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,15 +41,3 @@ def errors(compressor: Compressor, x: Array, draws: int, entropy: int) -> Array:
     uniforms = np.random.default_rng(entropy).random((draws, compressor.draws(len(x))))
     images = np.array([compressor.quantize(x, uniforms=row) for row in uniforms])
     return np.asarray(((images - x) ** 2).sum(axis=1) / (x @ x))
-
-
-def weight_floor(problem: Problem, k: int) -> float:
-    """Return sum (c_i - a_i)(a_i + h - c_i), a_i the point below c_i on ``weights(k)``, spacing h.
-
-    This is the mean ||grad f||^2 at quantized weights on ``quantized.quadratic`` with L = 1: coordinate i
-    visits its two neighbours on the grid so often that the mean gradient is 0, which is a law on two points
-    with mean c_i.
-    """
-    c, h = np.array(problem.constants["center"]), spacing(k)
-    below = np.floor(c / h) * h
-    return float(((c - below) * (below + h - c)).sum())

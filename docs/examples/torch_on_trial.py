@@ -1,0 +1,10 @@
+"""Somebody else's optimizer on trial: a class of torch.optim, beside SGD, Adam and AMSGrad."""
+
+import theory_sim as ts
+
+card = ts.audit("torch.optim:NAdam:betas=(0.9,0.99)", "shi.periodic", steps=20_000)
+for row in card.rows:
+    print(f"{row.problem}: {row.verdict}, ends at {row.x_final}")
+for name, rows in card.controls.items():
+    print(f"  {name}: {', '.join(row.verdict for row in rows)}")
+print(card.conclusion)
