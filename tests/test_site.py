@@ -2,6 +2,7 @@
 
 import html.parser
 import re
+import shlex
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -135,6 +136,12 @@ def test_whatever_a_user_names_is_text(pages: dict[str, Reader], site: Site) -> 
     assert claim.id in paper.text
     assert figure.name in own.text
     assert claim_path(site.records[claim.id]).partition("#")[2] in {a.get("id") for a in paper.all("article")}
+    # What is copied from the page is one word of a shell, whatever is in it.
+    for page, said in (
+        (paper, f"theory-sim check {shlex.quote(claim.id)}"),
+        (own, f"theory-sim figure {shlex.quote(figure.name)}"),
+    ):
+        assert f"{said} --tier quick" in {one.get("data-copy") for one in page.all("button")}
     # The sentence with its formulas set: every character of the markup is there to be read.
     assert "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp;" in paper.text
     assert "<b>2</b> in the end" in paper.text
