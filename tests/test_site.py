@@ -193,24 +193,23 @@ def test_a_claim_shows_its_evidence(site: Site, pages: dict[str, Reader]) -> Non
     assert alt == "Figure phase. a; gap against t; lines: Adam"
 
 
-def test_the_same_evidence_gives_the_same_pages(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_the_same_evidence_gives_the_same_pages_fast(site: Site, folder: Path, tmp_path: Path) -> None:
     later = {**site.document, "date": "2031-11-12 13:14 UTC", "seconds": 5.0}
+    begin = time.process_time()
     other = written(replace(site, document=later), tmp_path / "again")
+    assert time.process_time() - begin < 5.0  # 2 s on one core; the rest is for a slower one
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".html", ".js", ".css"}:
             text = path.read_text().replace("2026-01-02 03:04 UTC", later["date"]).replace("61.5 s", "5.0 s")
             assert (other / path.relative_to(folder)).read_text() == text, path.name
 
 
-def test_pages_are_light_and_written_fast(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_pages_are_light(folder: Path) -> None:
     sizes = {
         path: path.stat().st_size for path in folder.rglob("*") if path.suffix in {".html", ".js", ".css"}
     }
     assert sum(sizes.values()) < 6e6  # beside the pictures, which take 7 MB of the 15 in the quick tier
     assert sizes[folder / "index.html"] < 150_000  # what a phone loads first
-    begin = time.process_time()
-    written(site, tmp_path / "timed")
-    assert time.process_time() - begin < 5.0
 
 
 @pytest.mark.parametrize(
