@@ -162,6 +162,18 @@ FULL, DYNAMIC, LINEAR = (
         ("linear", _LINEAR),
     )
 )
+# Where the figure looks closer: on both sides of what `tolerated` returns for the linear and the dynamic map.
+NEAR = tuple(
+    Sweep(
+        sweep.problem,
+        sweep.optimizer,
+        {"decades": spreads},
+        name=f"{sweep.name}_near",
+        quick={"seeds": 8},
+        **_FIELDS,
+    )
+    for sweep, spreads in ((DYNAMIC, (3.5, 3.6)), (LINEAR, (1.3, 1.4)))
+)
 # The same two decades in one block, and sorted into two blocks of half as many each.
 _SORTED: dict[str, Any] = {"axes": {"decades": (2.0,)}, "quick": {"seeds": 8}, **_FIELDS}
 SORTED = Sweep(quadratic(0.1, d=2 * BLOCK, power=1.0), _LINEAR, name="dettmers2022.sorted", **_SORTED)
