@@ -96,6 +96,8 @@ def test_claims_of_somebody_else_run_on_several_processes(outside: Path, tmp_pat
     page = run("-m", "heavy2026", "reproduce", "heavy2026", *arguments[:4]).output
     assert "1 figures, grids in" in page
     assert "Heavy Ball" in (tmp_path / "index.html").read_text()
+    paper = (tmp_path / "papers" / "heavy2026.html").read_text()
+    assert "theory-sim -m heavy2026 check heavy2026.C1 --tier quick" in paper
 
 
 NO_NOUNS = {

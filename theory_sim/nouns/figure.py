@@ -160,8 +160,12 @@ def _write_png(figure: Canvas, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 0})
     picture = Image.open(buffer).convert("RGB")
+    few = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette, place = few.getpalette() or [], 3 * few.tobytes()[0]
+    palette[place : place + 3] = picture.tobytes()[:3]  # the background is exactly what it was
+    few.putpalette(palette)
     dpi = STYLE["savefig.dpi"]
-    picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, dpi=(dpi, dpi))
+    few.save(path, dpi=(dpi, dpi))
 
 
 def _letter(axes: np.ndarray[Any, np.dtype[np.object_]]) -> None:

@@ -290,7 +290,7 @@ def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: s
         maps=[(sweep, runs.grid(sweep)) for sweep in maps],
     )
     page = write_site(site, out)
-    conclude(results, f"{len(figures)} figures, grids in {place.store}, report: {page}")
+    conclude(results, f"grids: {place.store}\n{len(figures)} figures, report: {page}")
 
 
 def _drawable() -> list[Figure]:

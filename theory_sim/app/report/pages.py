@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,7 +188,8 @@ class Site:
             What the template reads beside `site` and the filters.
         """
         root = "../" * path.count("/")
-        text = template(f"site/{name}").render(site=self, root=root, here=path, **values)
+        program = shlex.join(["theory-sim", *(word for one in catalogue.modules() for word in ("-m", one))])
+        text = template(f"site/{name}").render(site=self, root=root, here=path, program=program, **values)
         return Page(path, text)
 
 
@@ -236,6 +238,7 @@ def _environment() -> Environment:
         number=prose.number,
         duration=prose.duration,
         slug=slug,
+        word=shlex.quote,
         address=quote,
         paper_path=paper_path,
         claim_path=claim_path,
