@@ -23,6 +23,7 @@ __all__ = ["phase", "steps_to_eps", "trajectories"]
 Array = np.ndarray[Any, Any]
 _FINE = 400  # points a side on which a boundary is found
 _STRETCHED = 4.0  # ratio of the first gap to the last from which an axis is drawn on its own scale
+_FRAMED = 40  # cells a side up to which each has a white frame
 _LINES = 12  # trajectories that are told apart by their labels
 
 
@@ -188,8 +189,9 @@ def phase(
         vmin=-0.5,
         vmax=len(VERDICT_COLORS) - 0.5,
         alpha=0.75,
-        edgecolors="white",
+        edgecolors="white" if max(len(x), len(y)) <= _FRAMED else "none",
         linewidth=0.3,
+        rasterized=max(len(x), len(y)) > _FRAMED,  # else seams show between cells without frames
     )
     for one, color in VERDICT_COLORS.items():
         if (verdict == one).any():

@@ -12,7 +12,6 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -343,11 +342,10 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
             )
     for argument in given.keys() & extra.keys():
         raise ValueError(f"{argument} of {name} has an option of its own; leave it out of {text!r}.")
-    schedule = extra.get("schedule")
-    if schedule is not None and "schedule" not in inspect.signature(optimizers()[name]).parameters:
-        own = {key: value for key, value in extra.items() if key != "schedule"}
-        made = _built(text, _build("optimizer", name, optimizers(), {**given, **own}), Optimizer)
-        return replace(made, schedule=schedule)
+    if "schedule" in extra and "schedule" not in inspect.signature(optimizers()[name]).parameters:
+        schedule = extra.pop("schedule")
+        made = _built(text, _build("optimizer", name, optimizers(), {**given, **extra}), Optimizer)
+        return made.replace(schedule=schedule)
     return _built(text, _build("optimizer", name, optimizers(), {**given, **extra}), Optimizer)
 
 
