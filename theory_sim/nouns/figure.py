@@ -140,7 +140,7 @@ class Figure:
             "panels": panels,
             "curves": curves,
         }
-        values.write_text(json.dumps(plain(content), indent=1, allow_nan=False))
+        values.write_text(json.dumps(plain(content), allow_nan=False))
         files = [png, svg, values]
         for suffix, text in (self.files() if self.files is not None else {}).items():
             path = folder / f"{self.name}.{suffix}"
