@@ -67,6 +67,7 @@ def test_every_noun_has_its_page(site: Site, pages: dict[str, Reader]) -> None:
         "figures.html",
         "optimizers.html",
         "theorems.html",
+        "errata.html",
         "mutants.html",
         "explorer.html",
     }
