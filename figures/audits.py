@@ -112,11 +112,12 @@ def _caption() -> str:
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     steps = sorted({row["steps"] for row in made["battery"].values()})
     horizon = " to ".join(f"{one:,}" for one in dict.fromkeys((steps[0], steps[-1])))
+    instances = ", ".join(dict.fromkeys(row["problem"] for row in made["battery"].values()))
     return (
         f"{len(made['cards'])} optimizers at their libraries' defaults, with SGD, Adam and AMSGrad of this suite: verdict and end "
         f"point (first coordinate, mean over seeds) after {horizon} steps lr/sqrt(t), with lr such that the mean |step| near "
         f"x_1 is 0.3 (*: steps that are not proportional to lr). The optima: {', '.join(map(str, _optima()))}. It says nothing of other step sizes, "
-        f"hyperparameters or horizons. Kept from {made['date']}: {made['command']} with {versions}."
+        f"hyperparameters or horizons. Instances: {instances}. Kept from {made['date']}: {made['command']} with {versions}."
     )
 
 

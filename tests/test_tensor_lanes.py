@@ -32,6 +32,8 @@ draws = pytest.importorskip("theory_sim.engine.draws")
 TOLERANCE = 1e-12  # of the module's first paragraph, relative to what exceeds 1
 NEEDED = {"C": 10.0, "eps": 0.5, "N": 6, "B": 2, "ratio": 0.5, "tail": 0.4}  # parameters without default
 BY_HAND = {
+    "cycles.hull",
+    "cycles.piecewise",
     "sequences.periodic",
     "zoo.polynomial",
     "zoo.logistic",

@@ -362,7 +362,7 @@ def reshuffling_protects_nearly_as_well() -> Evidence:
     wrong, first = [], {(0.9, 0.9): 12, (0.0, 0.5): 3, (0.5, 0.5): 4}
     for (beta1, beta2), least in first.items():
         for n in range(2, least + 1):
-            grid = {11: 11_000, 12: 3000}.get(n, 1500)
+            grid = {10: 1500, 11: 11_000, 12: 2500}.get(n, 700)  # the nearer D is to 0, the finer
             found = iid.bracket((n, -1), (1, n - 1), beta1, beta2, grid=grid, order="reshuffled")
             if not (found.high < 0.0 if n == least else found.low > 0.0):
                 wrong.append(f"({beta1}, {beta2}), n = {n}: [{found.low:.4f}, {found.high:.4f}]")

@@ -280,6 +280,7 @@ def test_what_is_known_of_a_period_is_said_in_words() -> None:
     two = ts.hunt("signum:beta=0.5", max_period=2, max_height=4).searched[0]
     assert str(two).startswith("period 2: no sequence of height <= 4 fails, by enumeration")
     # (2, -1) has a momentum of 0 after its second step, as in test_steady: a sign of 0 decides nothing
-    assert "1 sequence among these is not decided, since D may be 0 there, or the argument of a sign" in str(
-        two
+    assert (
+        "; but 1 of these sequences is undecided, for D or the argument of a sign or mask is 0 there"
+        in str(two)
     )

@@ -235,7 +235,7 @@ class _Search:
         self.say(f"period {n}: relaxing")
         margin, direction = self.relaxed(n)
         if margin <= 1.0 / below:
-            return None, Searched(n, excluded, below, 0, _beyond(n, below, margin) + _open(open_))
+            return None, Searched(n, excluded, below, 0, _open(open_) + _beyond(n, below, margin))
         bound = max(excluded + 1, math.ceil(1.0 / margin - 1e-9))
         found = self.above(n, bound, min(below, self.limits.height + 1), margin, direction)
         height = found.height if found else 0
