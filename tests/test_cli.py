@@ -467,7 +467,9 @@ def test_reproduce_writes_a_site_and_keeps_the_grids_beside_it(
 ) -> None:
     monkeypatch.setattr(catalogue, "figures", dict)
     out = tmp_path / "out"
-    output = run("reproduce", "reddi2018.R1a", "--tier", "quick", "--processes", "1", "--out", str(out)).output
+    output = run(
+        "reproduce", "reddi2018.R1a", "--tier", "quick", "--processes", "1", "--out", str(out)
+    ).output
     assert "1 PASS, 0 FAIL, 0 UNDECIDED" in output
     assert "reddi2018.R1a" in (out / "index.html").read_text()
     document = json.loads((out / "claims.json").read_text())
