@@ -83,7 +83,10 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         places.append(height)
         height += 1.0
     ax.set_yticks(places, labels)
-    split = [problem.replace("@", "\n").replace(".", "\n", 1) for problem in problems]
+    split = [
+        problem.replace("@", "\n").replace(".", "\n", 1) + f"\n$x^*={optimum}$"
+        for problem, optimum in zip(problems, _optima(), strict=True)
+    ]
     ax.set_xticks(np.arange(len(problems)) + 0.5, split)
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     ax.set(xlim=(0, len(problems)), ylim=(height - 0.4, 0.0))
@@ -109,20 +112,20 @@ def _caption() -> str:
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     steps = sorted({row["steps"] for row in made["battery"].values()})
     horizon = " to ".join(f"{one:,}" for one in dict.fromkeys((steps[0], steps[-1])))
+    instances = ", ".join(dict.fromkeys(row["problem"] for row in made["battery"].values()))
     return (
         f"{len(made['cards'])} optimizers at their libraries' defaults, with SGD, Adam and AMSGrad of this suite: verdict and end "
         f"point (first coordinate, mean over seeds) after {horizon} steps lr/sqrt(t), with lr such that the mean |step| near "
-        f"x_1 is 0.3 (*: steps that are not proportional to lr). The optima: {_optima()}. It says nothing of other step sizes, "
-        f"hyperparameters or horizons. Kept from {made['date']}: {made['command']} with {versions}."
+        f"x_1 is 0.3 (*: steps that are not proportional to lr). The optima: {', '.join(map(str, _optima()))}. It says nothing of other step sizes, "
+        f"hyperparameters or horizons. Instances: {instances}. Kept from {made['date']}: {made['command']} with {versions}."
     )
 
 
-def _optima() -> str:
+def _optima() -> list[int]:
     """Return the minimisers in the order of the columns."""
-    found = (
+    return [
         next((x for one, x in _OPTIMA.items() if name.startswith(one)), 0) for name in cards()["problems"]
-    )
-    return ", ".join(map(str, found))
+    ]
 
 
 FIGURES = [

@@ -25,30 +25,23 @@ PANELS = (
     ("update", 0, r"(b) compressed update, $\beta_1=0$"),
     ("update", 1, r"(c) compressed update, $\beta_1=0.9$"),
 )
-BARS = (("without feedback", PALETTE[1], ""), ("with feedback", PALETTE[0], "///"))
+SIDES = (("without feedback", PALETTE[1], "o", 7.5), ("with feedback", PALETTE[0], "D", 4.5))
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
-    """Two bars per compressor, and the median that signs find."""
+    """Two points per compressor, the median that signs find, and the sampling error."""
     size = biases(grids)
     place = np.arange(len(COMPRESSORS))
     for ax, (what, row, title) in zip(axes, PANELS, strict=True):
-        for side, (label, color, hatch) in enumerate(BARS):
-            heights = [size[name, what][row, side] for name in COMPRESSORS]
-            ax.bar(
-                place + 0.4 * (side - 0.5),
-                heights,
-                0.38,
-                color=color,
-                hatch=hatch,
-                edgecolor="w",
-                label=label,
-            )
-        ax.axhline(MEDIAN, color="0.3", ls=":", lw=1.1, label="median of the noise, $4/9$")
-        ax.set(title=title, yscale="log", ylim=(3e-4, 4.0))
+        ends = np.array([[size[name, what][row, side] for name in COMPRESSORS] for side in range(2)])
+        ax.vlines(place, *ends, color="0.8", lw=1.2, zorder=0)
+        for values, (label, color, marker, ms) in zip(ends, SIDES, strict=True):
+            ax.plot(place, values, marker, color=color, ms=ms, label=label)
+        ax.axhline(MEDIAN, color="0.3", ls=":", lw=1.1, label="median of the noise, $4/9$", zorder=0)
+        ax.set(title=title, yscale="log", ylim=(1e-3, 4.0), xlim=(-0.5, len(place) - 0.5))
         ax.set_xticks(place, [*COMPRESSORS.values()], rotation=30, ha="right")
         ax.tick_params(axis="x", length=0)
-        ax.yaxis.minorticks_off()
+        ax.minorticks_off()
     axes[0].set_ylabel(r"bias $|\bar x-x_*|$")
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].figure.legend(handles, labels, loc="outside lower center", ncol=3)
@@ -69,7 +62,8 @@ FIGURES = [
         name="bias",
         caption=(
             "Distance of the mean iterate from the minimiser of ||x||^2/2 under noise of mean 0, +4 with probability .1 and "
-            "-4/9 else (d = 16, lr = .3/sqrt(t), second half of 60,000 steps, mean over 8 seeds; quick: 20,000 and 3). Without "
+            "-4/9 else (d = 16, lr = .3/sqrt(t), second half of 60,000 steps, mean over 8 seeds; quick: 20,000 and 3), for (a) a "
+            "compressed gradient, (b, c) a compressed update. Without "
             "feedback signs end at the median of the noise and top-2 beyond; with feedback what is left is the sampling error. Momentum "
             "hides the bias if the update is compressed, not if the gradient is."
         ),

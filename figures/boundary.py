@@ -37,45 +37,60 @@ def _cells(grid: xr.Dataset) -> list[tuple[int, int]]:
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
-    """Left: n components, C = n.  Right: N = 60 samples in batches of B."""
-    sizes, divisors = np.unique(np.geomspace(4, 120, 40).astype(int)), (1, 2, 3, 4, 5, 6, 10, 12)
+    """Left: n components, C = n.  Right: N = 60 samples in batches of B.  Below: over the first order."""
+    largest = max(n for n, _ in _cells(grids[0]))
+    sizes = np.unique(np.geomspace(4, 1.2 * largest, 40).astype(int))
+    least = min(B for _, B in _cells(grids[2]))
+    divisors = tuple(B for B in (1, 2, 3, 4, 5, 6, 10, 12) if least <= B)
     panels = (
         (sizes, [(int(n), float(n)) for n in sizes], grids[:2], 0, r"number of components $n$"),
         (divisors, [batch_problem(60, B) for B in divisors], grids[2:], 1, r"batch size $B$"),
     )
-    for ax, (x, problems, pair, coordinate, label) in zip(axes, panels, strict=True):
-        color, marker, _ = _STYLES["cyclic"]
-        ax.plot(x, _shares("cyclic", problems), color=color, label="first order, cyclic and reshuffled")
+    for column, (x, problems, pair, coordinate, label) in enumerate(panels):
+        ax, below = axes[column], axes[2 + column]
+        color, _, name = _STYLES["cyclic"]
+        first = _shares("cyclic", problems)
+        ax.plot(x, first, color=color, label="cyclic and reshuffled, first order")
+        exact = _exact(problems)
+        below.plot(x, exact / first, color=color, ls="-.", label=f"{name}, exact")
         color = _STYLES["replacement"][0]
-        ax.plot(
-            x, _shares("replacement", problems), color=color, ls="--", label="first order, with replacement"
-        )
+        half = _shares("replacement", problems)
+        ax.plot(x, half, color=color, ls="--", label="with replacement, first order")
         cells = _cells(pair[0])
-        where = [cell[coordinate] for cell in cells]
-        color, marker, name = _STYLES["cyclic"]
-        points = _exact([batch_problem(*cell) for cell in cells])
-        ax.plot(where, points, marker, color=color, mfc="none", ms=9, label=f"{name}, exact")
-        for grid in pair:
-            color, marker, name = _STYLES[grid.attrs["order"]]
+        where = np.array([cell[coordinate] for cell in cells], dtype=float)
+        for grid, side in zip(pair, (0.985, 1.015), strict=True):
+            order = grid.attrs["order"]
+            color, marker, name = _STYLES[order]
             roots = [critical_share(grid, *cell) for cell in cells]
-            ax.errorbar(
-                where,
-                [root.value for root in roots],
-                [3.0 * root.standard_error for root in roots],
-                fmt=marker,
-                color=color,
-                ms=4,
-                capsize=3,
-                label=f"{name}, Monte Carlo",
-            )
-        ax.set(xscale="log", yscale="log", xlabel=label, ylabel=r"$1-\beta_2^*$")
-        ticks = [1, 2, 3, 4, 6, 10, 12] if coordinate else [5, 10, 20, 50, 100]
-        ax.set_xticks(ticks, [str(tick) for tick in ticks])
-        ax.minorticks_off()
-    axes[0].set_title(r"$C=n$, $\beta_1=0$")
-    axes[1].set_title(r"$N=60$ samples in batches of $B$, $\beta_1=0$")
+            values = np.array([root.value for root in roots])
+            errors = np.array([3.0 * root.standard_error for root in roots])
+            style = {"fmt": marker, "color": color, "ms": 4, "capsize": 3}
+            ax.errorbar(where, values, errors, label=f"{name}, Monte Carlo", **style)
+            over = _shares(order, [batch_problem(*cell) for cell in cells])
+            below.errorbar(where * side, values / over, errors / over, **style)  # apart, to be seen
+        below.axhline(1.0, color="0.6", lw=0.8, zorder=0)
+        below.set(xlabel=label, ylabel=r"$1-\beta_2^*$ over its first order")
+        ax.set(yscale="log", ylabel=r"$1-\beta_2^*$")
+        low, high = ax.get_ylim()
+        levels = [
+            level
+            for level in np.outer(10.0 ** np.arange(-5, 0), (1.0, 2.0, 5.0)).ravel()
+            if low < level < high
+        ]
+        ax.set_yticks(levels, [f"{level:g}" for level in levels])
+        ticks = divisors if coordinate else [n for n in (5, 10, 20, 50, 100) if n <= largest]
+        for one in (ax, below):
+            one.set(xscale="log")
+            one.set_xticks(ticks, [str(tick) for tick in ticks])
+            one.minorticks_off()
+    axes[0].set_title(r"(a) $C=n$, $\beta_1=0$")
+    axes[1].set_title(r"(b) $N=60$ samples in batches of $B$, $\beta_1=0$")
+    axes[2].set_title("(c) the same over the first order")
+    axes[3].set_title("(d) the same over the first order")
     handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="outside lower center", ncol=3, columnspacing=1.5)
+    more, names = axes[2].get_legend_handles_labels()
+    legend = {"loc": "outside lower center", "ncol": 3, "columnspacing": 1.5}
+    axes[0].figure.legend([*handles, *more], [*labels, *names], **legend)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -101,12 +116,13 @@ FIGURES = [
         name="boundary",
         caption=(
             "The critical 1 - beta2*, above which Adam diverges, on one component of slope C against n - 1 of slope -1. "
-            "Lines: first order in 1 - beta2. Open circles: the exact root in cyclic order. Other points: roots of the "
-            "simulated drift, bars of three standard errors. Sampling with replacement tolerates half of what reshuffling does; the threshold grows "
-            "with the batch size."
+            "(a, b) Lines: first order in 1 - beta2, one for cyclic order and reshuffling. Points: roots of the simulated drift, "
+            "bars of three standard errors (within the markers of the reshuffled ones). Sampling with replacement tolerates half of what reshuffling does; the threshold "
+            "grows with the batch size. (c, d) The same points over the first order of their sampling, set apart to be seen, "
+            "and the exact root in cyclic order over its own."
         ),
-        panels=(1, 2),
-        size=(8.0, 4.0),
+        panels=(2, 2),
+        size=(8.0, 6.2),
         sweeps=(*BOUNDARY_N, *BOUNDARY_B),
         draw=draw,
         features=features,

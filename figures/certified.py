@@ -21,21 +21,24 @@ if TYPE_CHECKING:
 
 SIZES = (10, 20)
 COVERAGE = "0.999"
-_WEIGHTS = np.linspace(0.02, 0.98, 33)
+CORNER = 0.88  # from where the corner of the larger n is shown apart
+_SQUARE = np.linspace(0.02, 0.98, 33)
+_NEAR = np.linspace(CORNER + 0.0025, 0.9975, 24)
 
 
-def _phase(n: int) -> ts.Sweep:
+def _phase(n: int, weights: np.ndarray[Any, Any], name: str) -> ts.Sweep:
     return ts.Sweep(
         reddi.periodic(float(n), period=n),
         ts.adam(lr=0.5, eps=0.0, bias_correction=False, schedule=ts.power(0.5)),
-        axes={"beta1": _WEIGHTS, "beta2": _WEIGHTS},
+        axes={"beta1": weights, "beta2": weights},
         steps=200_000,
-        name=f"certified.n{n}",
+        name=f"certified.{name}",
         quick={"steps": 20_000},
     )
 
 
-PHASES = tuple(_phase(n) for n in SIZES)
+PHASES = (*(_phase(n, _SQUARE, f"n{n}") for n in SIZES), _phase(SIZES[-1], _NEAR, "corner"))
+_PANELS = (*((n, 0.0, f"n{n}") for n in SIZES), (SIZES[-1], CORNER, "corner"))
 
 
 @cache
@@ -65,12 +68,12 @@ def proved(content: dict[str, Any], beta1: np.ndarray[Any, Any], beta2: np.ndarr
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
-    """One panel per n: boxes as areas, the open band in black, simulated verdicts as points."""
+    """One panel per n and a corner: boxes as areas, the open band in black, simulated verdicts as points."""
     from matplotlib.collections import PolyCollection
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+    from matplotlib.patches import Patch, Rectangle
 
-    for ax, n, grid in zip(axes, SIZES, grids, strict=True):
+    for ax, (n, low, _), grid in zip(axes, _PANELS, grids, strict=True):
         content = _map(n)
         for verdict in (Verdict.CONVERGED.value, Verdict.DIVERGED.value):
             boxes = [_corners(box) for box in content["boxes"] if box["verdict"] == verdict]
@@ -95,8 +98,11 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
                 label=f"simulated: {verdict.lower()}",
             )
         share = float(content["area"]["share"])
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel=r"$\beta_1$", aspect="equal")
+        ax.set(xlim=(low, 1), ylim=(low, 1), xlabel=r"$\beta_1$", aspect="equal")
         ax.set_title(rf"$n = C = {n}$: {100 * share:.2f}% proved, {len(content['boxes'])} boxes")
+    size = 1.0 - CORNER
+    axes[1].add_patch(Rectangle((CORNER, CORNER), size, size, fill=False, ec="black", lw=1.2, clip_on=False))
+    axes[2].set_title("the corner of (b)")
     axes[0].set_ylabel(r"$\beta_2$")
     handles: list[Artist] = [
         Patch(color=VERDICT_COLORS[verdict], alpha=0.35, label=f"proved: {verdict.lower()}")
@@ -115,21 +121,21 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         )
         for verdict in VERDICT_COLORS
     ]
-    axes[0].figure.legend(handles=handles, loc="outside lower center", ncol=3)
+    axes[0].figure.legend(handles=handles, loc="outside lower center", ncol=6, columnspacing=1.2)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
     """Proved share, boxes, and how the simulated verdicts compare with the proved ones."""
     found: dict[str, float] = {}
-    for n, grid in zip(SIZES, grids, strict=True):
+    for (n, _, name), grid in zip(_PANELS, grids, strict=True):
         content = _map(n)
         beta1, beta2 = np.meshgrid(grid.beta1, grid.beta2, indexing="ij")
         proofs, seen = proved(content, beta1, beta2), grid.verdict.values[..., 0]
         decided = (proofs != "") & (seen != Verdict.UNDECIDED.value)
-        found[f"n{n}_share"] = float(content["area"]["share"])
-        found[f"n{n}_boxes"] = float(len(content["boxes"]))
-        found[f"n{n}_compared"] = float(decided.sum())
-        found[f"n{n}_contradictions"] = float((proofs[decided] != seen[decided]).sum())
+        found[f"{name}_share"] = float(content["area"]["share"])
+        found[f"{name}_boxes"] = float(len(content["boxes"]))
+        found[f"{name}_compared"] = float(decided.sum())
+        found[f"{name}_contradictions"] = float((proofs[decided] != seen[decided]).sum())
     return found
 
 
@@ -144,13 +150,15 @@ FIGURES = [
         caption=(
             "Adam on n linear components with slopes n, -1, ..., -1 in cyclic order, steps 0.5/sqrt(t), eps = 0. Areas: the sign "
             "of the drift D is proved in ball arithmetic, so every run there converges or diverges as t grows; black: the band "
-            "left open. Points: verdicts after 200,000 steps (20,000 in the quick tier)."
+            "left open. Points: verdicts after 200,000 steps (20,000 in the quick tier). (c) The framed corner of (b), with a "
+            "finer grid of runs."
         ),
-        panels=(1, 2),
-        size=(8.0, 4.8),
+        panels=(1, 3),
+        size=(10.5, 4.0),
         sweeps=PHASES,
         draw=draw,
         features=features,
+        claims=("zhang2022.Z1a", "shi2021.S1"),
         needs=("flint",),
         files=maps,
     )

@@ -48,13 +48,13 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> None:
         low, high = wilson(count, paths)
         share = count / paths
         bars = np.maximum([share - low, high - share], 0.0)
-        axes[0].errorbar(survival.lr, share, bars, fmt="o", ms=3.5, lw=1.0, color=color)
+        axes[0].errorbar(survival.lr, share, bars, fmt="o", ms=3.5, lw=1.0, capsize=2.5, color=color)
         p = np.array([escape_probability(lr, NU, beta) for lr in _STEPS.tolist()])
-        axes[0].plot(_STEPS, -np.expm1(-p * steps), color=color, label=rf"$\beta={beta:g}$")
-        seen = escapes.sel(momentum=beta).values >= 10
+        axes[0].plot(_STEPS, -np.expm1(-p * steps), color=color, label=rf"$1-e^{{-pT}}$, $\beta={beta:g}$")
+        seen = escapes.sel(momentum=beta).values >= 5
         centre = median.sel(momentum=beta).values[seen]
         axes[1].errorbar(survival.lr.values[seen], centre, centre / np.sqrt(escapes.sel(momentum=beta).values[seen]),
-                         fmt="o", ms=3.5, lw=1.0, color=color)  # fmt: skip
+                         fmt="o", ms=3.5, lw=1.0, capsize=2.5, color=color)  # fmt: skip
         axes[1].plot(_STEPS, math.log(2.0) / p, color=color, label=rf"$\ln 2/p$, $\beta={beta:g}$")
     normal = _escaped(gaussian).values / gaussian.sizes["seed"]
     axes[0].plot(gaussian.lr, normal, "x", ms=5, color="0.3", label=r"Gaussian, $\beta=0$")
@@ -62,7 +62,12 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> None:
     axes[0].set_title(r"thrown to infinity, started at $x^\star$")
     axes[1].axhline(steps, color="0.5", ls=":", lw=1.0, label=r"horizon $T$")
     axes[1].set(
-        xscale="log", yscale="log", xlabel=r"step size $\eta$", ylabel="median time (updates)", ylim=(10, 1e8)
+        xscale="log",
+        yscale="log",
+        xlabel=r"step size $\eta$",
+        ylabel="median time (updates)",
+        ylim=(10, 1e8),
+        xlim=(0.06, 1.2),
     )
     axes[1].set_title("time until thrown out")
     start = 3.0
@@ -106,17 +111,21 @@ def draw_agnostic(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Grids) -> 
     for ax, beta1 in zip(axes, grid.beta1.values.tolist(), strict=True):
         for color, L1 in zip(PALETTE, grid.L1.values.tolist(), strict=False):
             values = grid.gradient_norm_mean.sel(beta1=beta1, L1=L1)
-            ax.plot(T, values.mean("seed"), "o-", ms=3.0, color=color, label=rf"$L_1={L1:g}$")
+            # L1 = 1 lies under L1 = 4: larger markers and a wider line show both.
+            size, width = (5.5, 3.0) if L1 == 1.0 else (3.0, 1.4)
+            ax.plot(T, values.mean("seed"), "o-", ms=size, lw=width, color=color, label=rf"$L_1={L1:g}$")
             ax.fill_between(T, values.min("seed"), values.max("seed"), color=color, alpha=0.2, lw=0.0)
             if beta1 == 0.0 and L1 > 4.0:
                 ax.plot(T, first_step_cost(L1) / T, color="black", ls="--", lw=0.9)
-        ax.set(xscale="log", yscale="log", xlabel=r"$T$", title=rf"$\beta_1={beta1:g}$")
+        ax.set(xscale="log", yscale="log", xlabel=r"horizon $T$", title=rf"$\beta_1={beta1:g}$")
         ax.minorticks_off()
     axes[0].plot([], [], color="black", ls="--", lw=0.9, label=r"first step alone, $e^{L_1-1}/(L_1T)$")
-    axes[0].set_ylabel(r"$\frac{1}{T}\sum_{t\leq T}|f'(x_t)|$")
-    axes[1].plot(T, 0.55 * (T / T[0]) ** -0.25, color="0.5", ls=":", label=r"$\propto T^{-1/4}$")
-    for ax in axes:
-        ax.legend(fontsize=7.5)
+    axes[1].plot(T, 0.55 * (T / T[0]) ** -0.25, color="0.3", ls=":", label=r"$\propto T^{-1/4}$")
+    axes[1].set_yticks([0.05, 0.1, 0.2, 0.5, 1.0], ["0.05", "0.1", "0.2", "0.5", "1"])
+    axes[0].set_ylabel(r"average gradient norm $\frac{1}{T}\sum_{t\leq T}|f'(x_t)|$")
+    handles = [*axes[0].get_lines(), *axes[1].get_lines()]
+    named = {str(line.get_label()): line for line in handles if not str(line.get_label()).startswith("_")}
+    axes[0].figure.legend(named.values(), named.keys(), loc="outside lower center", ncol=3)
 
 
 def features_agnostic(grids: Grids) -> dict[str, float]:
@@ -144,11 +153,13 @@ FIGURES = [
     Figure(
         name="heavy-tails",
         caption=(
-            "SGD with momentum (averaged form) on E(x), L0 = L1 = 1, with unit-variance Student-t noise, nu = 3. Left: share of "
-            "paths thrown to infinity within T steps from the minimum, Wilson 95 % intervals, over the closed form "
-            "1 - exp(-p T); crosses: Gaussian noise. Middle: median time, estimated by ln 2 (time lived)/(paths out), over "
-            "ln 2/p, where p is the probability of a kick that escapes. Right: expectation of the gradient norm after one "
-            "step from x_1 = 3, capped at K: it grows like K for every step size, so E|f'| is infinite."
+            "SGD with momentum (averaged form) on E(x), L0 = L1 = 1, with unit-variance Student-t noise, nu = 3. (a) Share of "
+            "paths thrown to infinity within T steps from the minimum with Wilson 95 % intervals, over the closed form "
+            "1 - exp(-p T) of independent kicks (lines), where p is the probability per step of a kick that escapes; crosses: "
+            "Gaussian noise. At beta = .5 and steps near 1 more paths are out, as they still move from the last kick when the "
+            "next one comes. (b) Median time, estimated by ln 2 (time lived)/(paths out) where five or more are out, bars of one "
+            "standard error, over ln 2/p (lines). (c) Expectation of the gradient norm after one step from x_1 = 3, capped at K: "
+            "it grows like K for every step size, so E|f'| is infinite."
         ),
         panels=(1, 3),
         size=(10.5, 3.6),
@@ -161,12 +172,12 @@ FIGURES = [
         name="agnostic",
         caption=(
             "Adam without knowledge of the problem, lr_t = t^-1/2 and 1 - beta2_t = t^-3/4, on E(x) with Student-t noise (nu = 3) "
-            "from x_1 = 0: average gradient norm against T, mean and range over 8 seeds. At beta1 = 0 the first step has "
-            "length 1 whatever L1, and its gradient alone (dashed) keeps the average up; at beta1 = 0.9 the average "
-            "falls like T^-1/4 for L1 = 1 and 4 and comes down to the same line for larger L1."
+            "from x_1 = 0: average gradient norm of the first T steps, lines the mean and bands the range over 8 seeds. (a) At "
+            "beta1 = 0 the first step has length 1 whatever L1, and its gradient alone (dashed) keeps the average up; (b) at "
+            "beta1 = 0.9 the average falls like T^-1/4 for L1 = 1 and 4 and comes down to the same line for larger L1."
         ),
         panels=(1, 2),
-        size=(7.6, 3.5),
+        size=(7.6, 4.0),
         sweeps=(AGNOSTIC,),
         draw=draw_agnostic,
         features=features_agnostic,

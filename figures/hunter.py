@@ -33,10 +33,10 @@ def draw_maps(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Da
     shown = left.pcolormesh(
         data.RATE2, data.BETA1, np.array(made["heights"]), norm=LogNorm(), cmap="viridis", rasterized=True
     )
-    left.set(xscale="log", title="smallest height at period 3", xlabel=r"$1-\beta_2$", ylabel=r"$\beta_1$")
+    left.set(xscale="log", title="least height at period 3", xlabel=r"$1-\beta_2$", ylabel=r"$\beta_1$")
     left.set(xlim=(1.0, data.RATE2[-1]), ylim=(0.0, data.BETA1[-1]))
     left.legend(loc="lower left", labelcolor="white")
-    left.figure.colorbar(shown, ax=left)
+    left.figure.colorbar(shown, ax=left, label=r"least $\max|g|$")
     periods = np.array(made["periods"], dtype=float)
     periods[periods == 0.0] = 8.0
     colors = ListedColormap([*_BANDS, "0.85"])
@@ -49,10 +49,14 @@ def draw_maps(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Da
         rasterized=True,
     )
     middle.set(
-        title=r"shortest period with $|g|\leq 3$", xlabel=r"$\beta_2$", xlim=(0.005, 0.98), ylim=(0.0, 0.93)
+        title=r"shortest period with $|g|\leq 3$",
+        xlabel=r"$\beta_2$",
+        ylabel=r"$\beta_1$",
+        xlim=(0.005, 0.98),
+        ylim=(0.0, 0.93),
     )
     middle.legend(loc="lower left", labelcolor="white")
-    bar = middle.figure.colorbar(shown, ax=middle, ticks=range(3, 9))
+    bar = middle.figure.colorbar(shown, ax=middle, ticks=range(3, 9), label="period")
     bar.ax.set_yticklabels(["3", "4", "5", "6", "7", "more"])
     shown = right.pcolormesh(
         1.0 - data.STRONG2,
@@ -62,9 +66,11 @@ def draw_maps(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Da
         cmap="magma",
         rasterized=True,
     )
-    right.set(xscale="log", title="lr lost per step, period 50", xlabel=r"$1-\beta_2$")
+    right.set(
+        xscale="log", title="strength at period and height 50", xlabel=r"$1-\beta_2$", ylabel=r"$\beta_1$"
+    )
     right.set(xlim=(1.0 - data.STRONG2[0], 1.0 - data.STRONG2[-1]), ylim=(0.0, data.STRONG1[-1]))
-    right.figure.colorbar(shown, ax=right)
+    right.figure.colorbar(shown, ax=right, label="wrong way per step, units of lr")
 
 
 def map_features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -94,15 +100,16 @@ def draw_cycles(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.
     shown = ax.pcolormesh(
         data.SHARES, data.BETAS, periods.T, cmap=colors, norm=BoundaryNorm(edges, 5), rasterized=True
     )
-    bar = ax.figure.colorbar(shown, ax=ax, ticks=[3, 4, 5, 6.5, 10])
+    bar = ax.figure.colorbar(shown, ax=ax, ticks=[3, 4, 5, 6.5, 10], label="steps of the shortest cycle")
     bar.ax.set_yticklabels(["3", "4", "5", "6, 7", "8 to 12"])
     tuned = polyak(data.KAPPA)
     share = tuned.alpha * data.KAPPA / (2.0 * (1.0 + tuned.beta))
     ax.plot(share, tuned.beta, marker="*", ms=13, c=PALETTE[1], mec="w", ls="", label="Polyak's tuning")
     ax.set(
         xlabel=r"step size, share of $2(1+\beta)/L$", ylabel=r"momentum $\beta$", xlim=(0, 1), ylim=(0, 0.98),
-        title=rf"shortest cycle of the heavy ball, $L/\mu={data.KAPPA:g}$",
+        title=rf"cycles of the heavy ball, $L/\mu={data.KAPPA:g}$",
     )  # fmt: skip
+    ax.text(0.3, 0.35, "no cycle of at most 12 steps", ha="center", color="0.3")
     ax.legend(loc="lower left")
 
 
@@ -117,11 +124,11 @@ FIGURES = [
         name="hunter_maps",
         caption=(
             "The smallest periodic integer gradients of positive sum on which Adam (eps = 0, vanishing steps) drifts the wrong "
-            "way. Left: lowest max|g| at period 3, by a line search. Middle: shortest period with |g| <= 3, enumerated. Right: "
-            "how far x moves the wrong way per step in units of lr, for sequences of period and height 50 that annealing found."
+            "way. (a) Lowest max|g| at period 3, by a line search. (b) Shortest period with |g| <= 3, enumerated. (c) "
+            "How far x moves the wrong way per step in units of lr, for sequences of period and height 50 that annealing found. Lines: beta1 = sqrt(beta2)."
         ),
         panels=(1, 3),
-        size=(11.0, 3.4),
+        size=(11.5, 3.5),
         sweeps=(),
         draw=draw_maps,
         features=map_features,
@@ -131,7 +138,7 @@ FIGURES = [
         name="heavy_ball_cycles",
         caption=(
             "Step sizes and momenta at which the heavy ball has a cycle on some function with mu = 1 and L = 25, of any "
-            "dimension, by the shortest such cycle up to 12; up to the right edge it converges on every quadratic of the class."
+            "dimension, by the shortest such cycle up to 12 (white: none of them); up to the right edge it converges on every quadratic of the class."
         ),
         panels=(1, 1),
         size=(5.4, 4.0),

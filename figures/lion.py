@@ -34,43 +34,55 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     for color, decay in zip(PALETTE, box.weight_decay.values.tolist(), strict=False):
         steps, x, envelope = _entry(box, decay)
         axes[0].plot(steps, x, color=color, label=rf"$\lambda={decay:g}$")
-        axes[0].plot(steps, envelope, color=color, ls="--", lw=1.0, label=rf"envelope, $\lambda={decay:g}$")
+        axes[0].plot(steps, envelope, color=color, ls="--", lw=1.0, label=rf"bound, $\lambda={decay:g}$")
     axes[0].axhline(1.0, color="0.3", ls=":", lw=1.0)
-    axes[0].set(xscale="log", yscale="log", xlabel=r"$t$", ylabel=r"$\lambda\,\max_i|x_i|$")
-    axes[0].set_title(r"phase 1: into the box, Cauchy noise, $\eta=0.01$")
+    axes[0].set(xscale="log", yscale="log", xlabel="step $t$", ylabel=r"$\lambda\,\max_i|x_{t,i}|$ (box: 1)")
+    axes[0].set_title(r"(a) phase 1: into the box, $\eta=0.01$")
     axes[0].set_yticks([1, 2, 5, 10, 20, 40])
     axes[0].set_yticklabels(["1", "2", "5", "10", "20", "40"])
 
     lr = kkt.lr.values
     score, distance = kkt_score(kkt).max(axis=-1), box_distance(kkt)
     for color, marker, column, decay in zip(PALETTE, "os^D", range(4), kkt.weight_decay.values, strict=False):
-        axes[1].plot(
-            lr, score[:, column], marker + "-", color=color, ms=4, label=rf"score, $\lambda={decay:g}$"
-        )
+        axes[1].plot(lr, score[:, column], marker + "-", color=color, ms=4, label=rf"$\lambda={decay:g}$")
         axes[1].plot(lr, distance[:, column], marker + ":", color=color, ms=3, mfc="white", lw=1.0)
     axes[1].plot(lr, 8.0 * lr, color="0.3", ls="--", lw=1.0, label=r"$\propto\eta$")
-    axes[1].set(xscale="log", yscale="log", xlabel=r"$\eta$", ylabel="largest over the tail")
-    axes[1].set_title(r"phase 2: KKT score, $\|x-x_*\|_\infty$ (open)")
+    axes[1].set(
+        xscale="log", yscale="log", xlabel=r"step size $\eta$", ylabel="largest value in the last 1000 steps"
+    )
+    axes[1].set_title("(b) phase 2: the minimiser over the box")
 
     q = np.linspace(0.02, 1.95, 200)
-    axes[2].plot(q, 1.0 / (2.0 - q), color=PALETTE[0], label=r"cycle, $|x|/\eta=1/(2-q)$")
+    axes[2].plot(q, 1.0 / (2.0 - q), color=PALETTE[0], label=r"two-cycle, $1/(2-q)$")
     axes[2].plot(q, 1.0 / q, color="0.3", ls="--", lw=1.0, label=r"edge of the box, $1/q$")
     size = np.abs(cycle.x.values[:, 0, :]).max(axis=-1)
     axes[2].plot(cycle.weight_decay, size, "o", color=PALETTE[1], ms=5, label="simulated")
-    axes[2].fill_between(q, 1.0 / q, 60.0, facecolor="none", edgecolor="0.7", hatch="///", linewidth=0.0)
+    axes[2].fill_between(q, 1.0 / q, 60.0, color="0.93", linewidth=0.0, zorder=0)
+    axes[2].text(1.0, 3.2, "outside the box", color="0.35", fontsize=8.0, ha="center")
     axes[2].set(
-        yscale="log", ylim=(0.4, 60.0), xlim=(0.0, 2.0), xlabel=r"$q=\eta\lambda$", ylabel=r"$|x|/\eta$"
+        yscale="log",
+        ylim=(0.4, 60.0),
+        xlim=(0.0, 2.0),
+        xlabel=r"$q=\eta\lambda$",
+        ylabel=r"size of the cycle, $|x|/\eta$",
     )
-    axes[2].set_title(r"two-cycle on $x^2/2$; outside the box: hatched")
+    axes[2].set_title(r"(c) two-cycle on $x^2/2$")
     axes[2].set_yticks([0.5, 1, 2, 5, 10, 20])
     axes[2].set_yticklabels(["0.5", "1", "2", "5", "10", "20"])
     for ax in axes:
         ax.minorticks_off()
-    shown = [line for line in axes[0].get_lines() if line.get_linestyle() == "-"]
-    bound = Line2D([], [], color="0.3", ls="--", lw=1.0, label=r"excess $\propto(1-\eta\lambda)^t$")
-    axes[0].legend(handles=[*shown, bound], loc="upper right", fontsize=7)
-    axes[1].legend(loc="upper left", fontsize=7)
-    axes[2].legend(loc="upper left", fontsize=7, framealpha=1.0, frameon=True, edgecolor="none")
+    bound = Line2D([], [], color="0.3", ls="--", lw=1.0, label=r"bound, $1+c\,(1-\eta\lambda)^t$")
+    axes[0].legend(handles=[bound], loc="upper right")
+    look: dict[str, Any] = {"color": "0.3", "marker": "o", "ms": 4}
+    distance_line = Line2D([], [], ls=":", mfc="white", label=r"distance $\|x-x_*\|_\infty$", **look)
+    slope = Line2D([], [], color="0.3", ls="--", lw=1.0, label=r"$\propto\eta$")
+    axes[1].legend(
+        handles=[Line2D([], [], label="KKT score", **look), distance_line, slope], loc="upper left"
+    )
+    axes[1].set_ylim(top=0.6)  # room for the legend
+    axes[2].legend(loc="upper center", fontsize=7.5)
+    weights = [line for line in axes[1].get_lines() if str(line.get_label()).startswith(r"$\lambda")]
+    axes[0].figure.legend(handles=weights, loc="outside lower center", ncol=4)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -91,13 +103,13 @@ FIGURES = [
     Figure(
         name="lion",
         caption=(
-            "Lion with weight decay (arXiv:2302.06675, 2310.05898). Left: the largest coordinate, in units of the box, under "
-            "Cauchy noise, and the bound (1 - lr weight_decay)^t on its excess. Middle: KKT score of min f over the box and "
-            "distance to its minimiser (open symbols), largest values of the last 1000 steps on a coupled quadratic in 20 dimensions. Right: "
-            "the cycle on x^2/2 leaves the box when lr weight_decay > 1."
+            "Lion with step size eta and weight decay lambda (arXiv:2302.06675, 2310.05898). (a) The largest coordinate, in units of "
+            "the box |x_i| <= 1/lambda, under Cauchy noise, and the bound (1 - eta lambda)^t on its excess, c at the start. (b) KKT score of min f over "
+            "the box and distance to its minimiser x_*, largest values of the last 1000 steps on a coupled quadratic in 20 "
+            "dimensions. (c) The cycle on x^2/2 leaves the box when eta lambda > 1."
         ),
         panels=(1, 3),
-        size=(10.5, 3.6),
+        size=(10.5, 4.0),
         sweeps=(BOX, KKT, CYCLE),
         draw=draw,
         features=features,

@@ -27,32 +27,29 @@ LABELS = {
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
-    """Horizontal bars of megabits and of steps; `never` where the level is not reached."""
+    """Horizontal bars of megabits, with the steps; `never` where the level is not reached."""
     found = {name: arrival(grid, COST_LEVEL) for name, grid in zip(LABELS, grids, strict=True)}
-    place = np.arange(len(found))[::-1]
-    colors = [PALETTE[1] if name.endswith("feedback") else PALETTE[0] for name in found]
-    full = found["full"]
-    values = ([one.bits / 1e6 for one in found.values()], [one.steps for one in found.values()])
-    shares = [full.bits / one.bits for one in found.values()]
-    for ax, heights in zip(axes, values, strict=True):
-        finite = [value if math.isfinite(value) else 0.0 for value in heights]
-        ax.barh(place, finite, 0.7, color=colors)
-        ax.set_yticks(place, [*LABELS.values()] if ax is axes[0] else [])
-        ax.tick_params(axis="y", length=0)
-    for y, bits, steps, share in zip(place, *values, shares, strict=True):
-        arrived = math.isfinite(bits)
-        text = f"{bits:.3g}  ({share:.3g}× fewer)" if arrived and share > 1.0 else f"{bits:.3g}"
-        axes[0].text(
-            bits * 1.08 if arrived else 0.055, y, text if arrived else "never", va="center", fontsize=8.0
-        )
-        axes[1].text(
-            steps + 5 if arrived else 5, y, f"{steps:.0f}" if arrived else "never", va="center", fontsize=8.0
-        )
-    axes[0].set(xscale="log", xlim=(0.05, 60.0), xlabel="Mbit per worker, both directions", title="(a) bits")
-    axes[0].minorticks_off()
-    axes[1].set(
-        xlim=(0.0, 1.2 * max(s for s in values[1] if math.isfinite(s))), xlabel="steps", title="(b) steps"
+    ax, full = axes[0], found["full"]
+    place = dict(zip(found, np.arange(len(found))[::-1].tolist(), strict=True))
+    kinds = (("exact, or with error feedback", PALETTE[0], ""), ("without error feedback", PALETTE[1], "///"))
+    for without, (label, color, hatch) in enumerate(kinds):
+        names = [name for name in found if name.endswith("no_feedback") == bool(without)]
+        bits = [found[name].bits / 1e6 if math.isfinite(found[name].bits) else 0.0 for name in names]
+        y = [place[name] for name in names]
+        ax.barh(y, bits, 0.7, color=color, hatch=hatch, edgecolor="w", label=label)
+    for name, one in found.items():
+        arrived, share = math.isfinite(one.bits), full.bits / one.bits
+        text = f"{one.bits / 1e6:.3g} Mbit in {one.steps:.0f} steps" if arrived else "never"
+        text += f", {share:.3g}× fewer bits" if arrived and share > 1.0 else ""
+        ax.text(one.bits / 1e6 + 0.06 if arrived else 0.06, place[name], text, va="center", fontsize=8.0)
+    ax.set_yticks([*place.values()], [*LABELS.values()])
+    ax.tick_params(axis="y", length=0)
+    longest = max(one.bits for one in found.values() if math.isfinite(one.bits)) / 1e6
+    ax.set(
+        xlim=(0.0, 1.5 * longest),
+        xlabel=rf"Mbit per worker, both directions, until mean $\|\nabla f\|^2\leq{COST_LEVEL:g}$",
     )
+    ax.legend(loc="lower right")
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -72,13 +69,13 @@ FIGURES = [
     Figure(
         name="message-bits",
         caption=(
-            f"Bits sent and received per worker, and steps, until the mean of ||grad f||^2 is at most {COST_LEVEL:g}, on a "
+            f"Bits sent and received per worker, and steps, until the mean over the seeds of ||grad f||^2 is at most {COST_LEVEL:g}, on a "
             f"quadratic with eigenvalues from 1 to .1 (d = {DIM}, 8 workers, normal noise of standard deviation 1), for the best step size of a grid of "
-            "ratio sqrt(2). One-way compression cannot save a factor 2. Orange: without error feedback; signs lose nothing "
+            "ratio sqrt(2). One-way compression cannot save a factor 2. Without error feedback signs lose nothing "
             "under this symmetric noise at their best step size, top-8 never arrives."
         ),
-        panels=(1, 2),
-        size=(9.2, 3.4),
+        panels=(1, 1),
+        size=(8.0, 3.6),
         sweeps=tuple(COST[name] for name in LABELS),
         draw=draw,
         features=features,

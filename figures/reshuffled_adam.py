@@ -36,16 +36,18 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         ax.plot(
             share, values, marker + "--", color=color, ms=4, lw=1.0, label=rf"$D_0=0$, $\beta_1={beta1:g}$"
         )
-    ax.axhline(2.0 * _LAST, color="0.3", lw=1.0, label=r"two last steps, $2\eta_1/\sqrt{K}$")
+    ax.axhline(
+        2.0 * _LAST, color="0.3", lw=1.0, label=r"floor of the step size: twice the last, $2\eta_1/\sqrt{K}$"
+    )
     ax.set(
         xscale="log",
         yscale="log",
         xlabel=r"$1-\beta_2$",
         ylabel=r"mean $|f'(w_k)|$, last tenth of the epochs",
     )
-    ax.set_title(rf"RR-Adam on tilted wells, $n=8$, $K={EPOCHS}$")
+    ax.set_title(rf"RR-Adam on tilted wells, $n=8$, $K={EPOCHS:,}$")
     ax.minorticks_off()
-    ax.legend(loc="upper left", fontsize=7)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncol=2)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -69,12 +71,13 @@ FIGURES = [
         name="reshuffled-adam",
         caption=(
             "RR-Adam (arXiv:2208.09900) on f_i = E(x) + a_i x with D0 = mean a_i^2, step 0.1/sqrt(k) in epoch k, 20000 epochs: "
-            "|f'| at the epoch starts of the last tenth against 1 - beta2, mean over the seeds. With D0 > 0 it is proportional to "
+            "|f'| at the epoch starts of the last tenth against 1 - beta2, mean over the seeds. Solid line: twice the last step, the floor "
+            "that steps of this size leave. With D0 > 0 it is proportional to "
             "1 - beta2 and to sqrt(D0); with D0 = 0 (f_1 = 8E, the others 0) it is of the size of the last step. Points with "
             "beta1^2 >= beta2 are left out, as is D0 = 0 at beta2 = 0.9999, where the residual is below 1e-100."
         ),
         panels=(1, 1),
-        size=(5.2, 4.2),
+        size=(5.6, 4.8),
         sweeps=(TILTED, CONCENTRATED),
         draw=draw,
         features=features,

@@ -49,7 +49,7 @@ def _phases(ax: Axes, grid: xr.Dataset, large: int) -> None:
         label=r"published, $C=10$: $.63<\beta_2<.64$",
         zorder=5,
     )
-    ax.set(xlabel=r"$-\log_{10}(1-\beta_2)$", ylabel="$C$", xlim=(0.05, 4.05), ylim=(1.5, 32.5))
+    ax.set(xlabel=r"$-\log_{10}(1-\beta_2)$", ylabel="$C$", xlim=(0.05, 4.05), ylim=(2.5, 32.5))
     ax.text(3.0, 26, "converges", color="black", ha="center")
     ax.text(1.45 if large == 1 else 0.42, 26, "diverges", color="black", ha="center")
 

@@ -16,6 +16,7 @@ from theory_sim.nouns.problem import Problem
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
 Array = np.ndarray[Any, Any]
 
@@ -60,45 +61,45 @@ def outside(name: str) -> tuple[Array, Array]:
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
     """Seven members of the class and, last, three functions outside it."""
+    from matplotlib.ticker import LogLocator
+
     for ax, (title, problem, size) in zip(axes, MEMBERS, strict=False):
         L0, L1 = problem.facts["L0"], problem.facts["L1"]
         gradient, hessian = norms(problem, size, 1201)
-        ax.plot(
-            gradient,
-            hessian,
-            ".",
-            ms=3.0,
-            color=PALETTE[0],
-            label=r"$e^x$" if problem.name == "zoo.exponential" else r"sampled $x$",
-            rasterized=True,
-        )
+        _dots(ax, gradient, hessian, PALETTE[0], "at sampled $x$")
         if problem.name == "zoo.exponential":
-            slope, bend = norms(zoo.logistic(), size, 401)
-            ax.plot(slope, bend, ".", ms=3.0, color=PALETTE[2], label=r"$\ln(1+e^{-x})$", rasterized=True)
+            _dots(ax, *norms(zoo.logistic(), size, 401), PALETTE[2], r"$\ln(1+e^{-x})$")
+            ax.text(0.62, 0.62, "$e^x$", color=PALETTE[0], transform=ax.transAxes, ha="right")
+            ax.text(0.24, 0.08, r"$\ln(1+e^{-x})$", color=PALETTE[2], transform=ax.transAxes)
         low, high = max(1e-6 * gradient.max(), 0.9 * gradient.min()), gradient.max()
         line = np.geomspace(low, high, 200)
         ax.plot(line, L0 + L1 * line, color=PALETTE[1], label=r"$L_0+L_1\|\nabla f\|$")
         shown = hessian[(gradient >= low) & (hessian > 0.0)]
-        ax.set(xscale="log", yscale="log", xlim=(low, high), title=f"{title},  $({L0:.4g},\\ {L1:.4g})$")
-        ax.set_ylim(max(float(shown.min()), 1e-4 * (L0 + L1 * low), 1e-3 * L0) / 2.0, 2.0 * (L0 + L1 * high))
-    ax = axes[len(MEMBERS)]
-    for k, name in enumerate(NEGATIVE):
-        gradient, hessian = outside(name)
-        ax.plot(
-            gradient, hessian, ".", ms=3.0, color=PALETTE[(3, 4, 5)[k]], label=_WRITTEN[name], rasterized=True
+        ax.set(
+            xscale="log", yscale="log", xlim=(low, high), title=f"{title}\n$(L_0,L_1)=({L0:.4g},\\ {L1:.4g})$"
         )
-    line = np.geomspace(1e-4, 1e7, 50)
-    ax.plot(line, 4.0 + 4.0 * line, color=PALETTE[1], label="the pair (4, 4)")
-    ax.set(xscale="log", yscale="log", xlim=(1e-4, 1e7), ylim=(1.0, 1e9), title="not in the class")
-    ax.legend(loc="upper left", fontsize=6.5, handletextpad=0.3)
-    for k in (0, 5):
-        axes[k].legend(loc="upper left")
+        ax.set_ylim(max(float(shown.min()), 1e-4 * (L0 + L1 * low), 1e-3 * L0) / 2.0, 2.0 * (L0 + L1 * high))
+    for ax, name, color in zip(axes[len(MEMBERS) :], NEGATIVE, PALETTE[3:6], strict=True):
+        gradient, hessian = outside(name)
+        _dots(ax, gradient, hessian, color, "at sampled points")
+        low, high = float(np.quantile(gradient, 0.002)), 1.2 * float(gradient.max())
+        line = np.geomspace(low, high, 50)
+        ax.plot(line, 4.0 + 4.0 * line, color=PALETTE[1], label="the pair (4, 4)")
+        ax.set(xscale="log", yscale="log", xlim=(low, high), title=f"{_WRITTEN[name]}\nno pair; line: (4, 4)")
+        ax.set_ylim(0.7 * min(float(hessian.min()), 4.0), 2.0 * max(float(hessian.max()), 4.0 + 4.0 * high))
     for k, ax in enumerate(axes):
         ax.minorticks_off()
-        if k >= 4:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(LogLocator(numticks=5))
+        if k >= 5:
             ax.set_xlabel(r"$\|\nabla f\|$")
-        if k % 4 == 0:
+        if k % 5 == 0:
             ax.set_ylabel(r"$\|\nabla^2 f\|$")
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=2)
+
+
+def _dots(ax: Axes, gradient: Array, hessian: Array, color: str, label: str) -> None:
+    ax.plot(gradient, hessian, ".", ms=3.0, color=color, label=label, rasterized=True)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
@@ -121,11 +122,11 @@ FIGURES = [
         name="smoothness",
         caption=(
             "Norm of the Hessian against norm of the gradient, differenced from gradients at sampled points, for "
-            "functions with ||Hess f|| <= L0 + L1 ||grad f|| (the pair is in the title, the line is the bound) and, in "
-            "the last panel, for three functions that no pair serves."
+            "functions with ||Hess f|| <= L0 + L1 ||grad f|| (a to g; the pair is in the title, the line is the bound) "
+            "and for three functions that no pair serves (h, i, j), with the line of the pair (4, 4)."
         ),
-        panels=(2, 4),
-        size=(11.0, 5.4),
+        panels=(2, 5),
+        size=(12.0, 5.6),
         sweeps=(),
         draw=draw,
         features=features,

@@ -149,10 +149,10 @@ def normal_states(tier: str) -> Evidence:
 
 
 # Adam.
-SPREADS = (1.0, 1.2, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.3, 3.6, 3.8, 4.0)
+SPREADS = (1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.0, 3.2, 3.3, 3.6, 3.8, 4.0)
 _LINEAR = eight_bit_adam(0.01, up=linear8(BLOCK), down=linear8(BLOCK, False))
 _FIELDS: dict[str, Any] = {"steps": 3_000, "seeds": 16, "checkpoints": (1_000, 2_000, 3_000), "entropy": 2110}
-_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.25, 1.5, 2.0, 3.0, 3.3, 3.8, 4.0)}}
+_FEW: dict[str, Any] = {"seeds": 8, "axes": {"decades": (1.0, 1.2, 1.5, 2.0, 3.0, 3.3, 3.8, 4.0)}}
 _SPREADS = {"axes": {"decades": SPREADS}, "quick": _FEW, **_FIELDS}
 FULL, DYNAMIC, LINEAR = (
     Sweep(quadratic(0.1, d=BLOCK, power=1.0), optimizer, name=f"dettmers2022.{name}", **_SPREADS)
@@ -161,6 +161,18 @@ FULL, DYNAMIC, LINEAR = (
         ("dynamic", eight_bit_adam(0.01, up=dynamic8(BLOCK), down=dynamic8(BLOCK, False))),
         ("linear", _LINEAR),
     )
+)
+# Where the figure looks closer: on both sides of what `tolerated` returns for the linear and the dynamic map.
+NEAR = tuple(
+    Sweep(
+        sweep.problem,
+        sweep.optimizer,
+        {"decades": spreads},
+        name=f"{sweep.name}_near",
+        quick={"seeds": 8},
+        **_FIELDS,
+    )
+    for sweep, spreads in ((DYNAMIC, (3.5, 3.6)), (LINEAR, (1.3, 1.4)))
 )
 # The same two decades in one block, and sorted into two blocks of half as many each.
 _SORTED: dict[str, Any] = {"axes": {"decades": (2.0,)}, "quick": {"seeds": 8}, **_FIELDS}
@@ -217,8 +229,9 @@ def edge(full: xr.DataArray, values: xr.DataArray) -> tuple[float, float]:
     constants="derived",
 )
 def edge_of_underflow(*grids: xr.Dataset) -> Evidence:
-    """The edge is where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
-    for the dynamic and 1.35 for the linear map. It is the spread within a block that counts.
+    """The edge is near where the smallest v falls below half the smallest level and is stored as 0: 3.39 decades
+    for the dynamic and 1.35 for the linear map, between spreads .3 to .5 apart. It is the spread within a block that
+    counts.
     """
     full, one, other, split = (level(grid) for grid in grids)
     parts = []
@@ -263,7 +276,10 @@ DEVIATIONS = ledger(
         "lambda sorted into two blocks of 256 each block spans half the decades, and the linear map survives "
         "two. A failed run jumps at random: of 200 seeds with the dynamic map at four decades the level has "
         "median 2, and 5 % of them stay below .003. As v fluctuates, single seeds can jump shortly before "
-        "the edge, at 1.2 decades of the linear map one of 124.",
+        "the edge: of 400 at 1.2 decades of the linear map 1 %, at 1.25 decades 16 %, by which one of 20 entropies with 8 "
+        "seeds had its edge at 1.25. So the edge is asked for between 1.2 and 1.5 decades. "
+        "Finer spreads show that it is no sharp line at the stated place: with 8 seeds most fail from 1.3 decades on with the "
+        "linear map, and most are healthy at 3.5 with the dynamic one.",
         *("QC26a", "QC26b"),
     ),
 )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 N = 8
 LR = 0.1
 EPOCHS = 20_000
-BETA2 = (0.5, 0.8, 0.9, 0.99, 0.999, 0.9999)
-_FEW = (0.9, 0.99, 0.999)
+BETA2 = (0.5, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
+_FEW = (0.9, 0.97, 0.99, 0.997, 0.999)
 _STARTS = tuple(N * k for k in range(EPOCHS * 9 // 10, EPOCHS + 1, 5))  # updates before an epoch starts
 _MAIN = "2208.09900, main theorem (as we recall it)"
 

@@ -268,6 +268,24 @@ def test_what_gives_no_answer_is_a_sentence(tmp_path: Path, monkeypatch: pytest.
     assert left <= before[1]
 
 
+def test_an_alarm_of_somebody_else_goes_on() -> None:
+    def theirs(number: int, frame: Any) -> None:
+        """Ring for nobody."""
+
+    before, left = signal.signal(signal.SIGALRM, theirs), signal.getitimer(signal.ITIMER_REAL)[0]
+    try:
+        for seconds in (10.0 * bouts.LIMITS["step"], 0.5 * bouts.LIMITS["step"]):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with bouts.limited("step"):
+                # One that rings before the limit stays in force.
+                assert (signal.getsignal(signal.SIGALRM) == theirs) == (seconds < bouts.LIMITS["step"])
+            assert signal.getsignal(signal.SIGALRM) == theirs
+            assert 0.5 * seconds < signal.getitimer(signal.ITIMER_REAL)[0] <= seconds
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.signal(signal.SIGALRM, before)
+
+
 @needs_torch
 def test_a_file_imports_its_neighbours(tmp_path: Path) -> None:
     """Also when the factory is called, and those of its own folder where two folders have the same names."""

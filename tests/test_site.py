@@ -2,15 +2,19 @@
 
 import html.parser
 import re
+import shlex
 import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
 
-from counterexamples.drift import drift
+import theory_sim as ts
+from counterexamples import shi
+from counterexamples.drift import critical_beta2, drift
 from tests.site import HOSTILE, hostile_claim, hostile_figure, made_up, written
 from theory_sim.app.report import Site, explorer, prose
 from theory_sim.app.report.pages import claim_path, figure_path, slug
@@ -63,6 +67,7 @@ def test_every_noun_has_its_page(site: Site, pages: dict[str, Reader]) -> None:
         "figures.html",
         "optimizers.html",
         "theorems.html",
+        "errata.html",
         "mutants.html",
         "explorer.html",
     }
@@ -132,6 +137,12 @@ def test_whatever_a_user_names_is_text(pages: dict[str, Reader], site: Site) -> 
     assert claim.id in paper.text
     assert figure.name in own.text
     assert claim_path(site.records[claim.id]).partition("#")[2] in {a.get("id") for a in paper.all("article")}
+    # What is copied from the page is one word of a shell, whatever is in it.
+    for page, said in (
+        (paper, f"theory-sim check {shlex.quote(claim.id)}"),
+        (own, f"theory-sim figure {shlex.quote(figure.name)}"),
+    ):
+        assert f"{said} --tier quick" in {one.get("data-copy") for one in page.all("button")}
     # The sentence with its formulas set: every character of the markup is there to be read.
     assert "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&amp;" in paper.text
     assert "<b>2</b> in the end" in paper.text
@@ -180,27 +191,26 @@ def test_a_claim_shows_its_evidence(site: Site, pages: dict[str, Reader]) -> Non
     assert "paper_checks/zhang2022/claims.py, line" in page
     assert "zhang2022.phase" in page
     alt = pages["figures/phase.html"].all("img")[0]["alt"]
-    assert alt == "Figure phase. a; gap against t; lines: Adam"
+    assert alt == "Figure phase. a; gap against t; lines: “Adam”"
 
 
-def test_the_same_evidence_gives_the_same_pages(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_the_same_evidence_gives_the_same_pages_fast(site: Site, folder: Path, tmp_path: Path) -> None:
     later = {**site.document, "date": "2031-11-12 13:14 UTC", "seconds": 5.0}
+    begin = time.process_time()
     other = written(replace(site, document=later), tmp_path / "again")
+    assert time.process_time() - begin < 5.0  # 2 s on one core; the rest is for a slower one
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".html", ".js", ".css"}:
             text = path.read_text().replace("2026-01-02 03:04 UTC", later["date"]).replace("61.5 s", "5.0 s")
             assert (other / path.relative_to(folder)).read_text() == text, path.name
 
 
-def test_pages_are_light_and_written_fast(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_pages_are_light(folder: Path) -> None:
     sizes = {
         path: path.stat().st_size for path in folder.rglob("*") if path.suffix in {".html", ".js", ".css"}
     }
     assert sum(sizes.values()) < 6e6  # beside the pictures, which take 7 MB of the 15 in the quick tier
     assert sizes[folder / "index.html"] < 150_000  # what a phone loads first
-    begin = time.process_time()
-    written(site, tmp_path / "timed")
-    assert time.process_time() - begin < 5.0
 
 
 @pytest.mark.parametrize(
@@ -224,6 +234,19 @@ def test_bounds_keep_the_order_in_which_they_are_written() -> None:
     assert found == "2small(ratio−n+1)n"
     assert "<msqrt>" in prose.formula("sqrt(beta2)")
     assert "<mfenced" not in prose.formula("floor(n/2)")  # which browsers no longer set
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (r"$-\log_{10}(1-\beta_2)$", "- log_10(1-β_2)"),
+        (r"$\beta_1=\sqrt{\beta_2}$", "β_1=√β_2"),
+        (r"$\|x-x_*\|_\infty$ (open)", "‖x-x_*‖_∞ (open)"),
+        (r"$(2,\ 1)$, $\propto\eta$", "(2, 1), ∝ η"),
+    ],
+)
+def test_labels_are_read_aloud_without_tex(label: str, said: str) -> None:
+    assert prose.label(label) == said
 
 
 def test_names_become_addresses_that_do_not_collide() -> None:
@@ -252,3 +275,22 @@ def test_maps_are_sweeps_over_two_long_axes(site: Site) -> None:
     assert shown["cycle"] == {"0": [5, 5.0], "1": [10, 10.0]}
     reshuffled = replace(sweep, order="reshuffled")
     assert explorer.record(reshuffled, grid)["run"] is None  # its order is drawn
+
+
+def test_the_curve_of_rmsprop_is_where_its_drift_vanishes() -> None:
+    sweep = ts.Sweep(
+        replace(shi.periodic(4), name="shi.periodic, v_0 = 1"),
+        ts.rmsprop(0.1),
+        {"C": range(3, 11), "beta2": np.linspace(0.1, 0.9, 8)},
+        steps=1,
+        name="curve",
+    )
+    shown = explorer.record(sweep, sweep.run())
+    assert shown["curve"][0] == [*range(3, 11)]
+    for C, beta2 in zip(*shown["curve"], strict=True):
+        # beta1 = 0, slopes (C, -1, ..., -1): the root is a fine cell of 3 % of 1 - beta2 below this number at most.
+        (root,) = critical_beta2(0.0, n=C, C=float(C))
+        assert root <= beta2 <= 1.0 - (1.0 - root) * 0.97
+    assert shown["drift"][""][8 * 2 + 3] == pytest.approx(
+        drift(0.0, sweep.axes["beta2"][3], 5, 5.0), rel=1e-3
+    )

@@ -23,7 +23,7 @@ __all__ = ["phase", "scale", "steps_to_eps", "trajectories"]
 
 Array = np.ndarray[Any, Any]
 _FINE = 400  # points a side on which a boundary is found
-_CELLS = 10_000  # up to so many, cells have white borders
+_FRAMED = 40  # cells a side up to which each has a white frame
 _LINES = 12  # trajectories that are told apart by their labels
 
 
@@ -159,7 +159,9 @@ def phase(
         vmin=-0.5,
         vmax=len(VERDICT_COLORS) - 0.5,
         alpha=0.75,
-        **({"edgecolors": "white", "linewidth": 0.3} if verdict.size <= _CELLS else {"rasterized": True}),
+        edgecolors="white" if max(len(x), len(y)) <= _FRAMED else "none",
+        linewidth=0.3,
+        rasterized=max(len(x), len(y)) > _FRAMED,  # else seams show between cells without frames
     )
     for one, color in VERDICT_COLORS.items():
         if (verdict == one).any():

@@ -9,7 +9,7 @@ regimes of Table 1 on the ten quadratics of the appendix.  All gradients have th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ SPACING = 0.1  # of the axis -log10(1 - beta2) of Figure 1
 BETA2 = 1.0 - 10.0 ** (-SPACING * np.arange(1, 41))
 
 
-def _diagram(name: str, problem: ts.Problem, rows: range, quick: range) -> ts.Sweep:
+def _diagram(name: str, problem: ts.Problem, rows: range, quick: Sequence[int]) -> ts.Sweep:
     return ts.Sweep(
         problem,
         ts.rmsprop(lr=1.0, v0=1.0, schedule=ts.power(0.5)),
@@ -68,7 +68,7 @@ def _diagram(name: str, problem: ts.Problem, rows: range, quick: range) -> ts.Sw
 
 
 PHASES = _diagram("phases", printed(2), range(2, 33), range(2, 33, 3))
-PHASES_TWO_HIT = _diagram("phases_two_hit", two_hit(3), range(3, 33), range(5, 33, 3))
+PHASES_TWO_HIT = _diagram("phases_two_hit", two_hit(3), range(3, 33), (3, *range(5, 33, 3)))
 
 # Two values of beta2, 2e-6 apart, at C = 10.  The step is so small that x stays inside the box, and after
 # 2000 steps the start is forgotten (.956^2000 = 1e-39): over one more period x moves by -lr times the drift.

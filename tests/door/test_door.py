@@ -11,6 +11,7 @@ import pytest
 from click.shell_completion import BashComplete, ShellComplete
 from click.testing import CliRunner, Result
 
+import theory_sim as ts
 from theory_sim.app import catalogue, door
 from theory_sim.app.cli import main
 
@@ -30,7 +31,9 @@ def closed() -> Iterator[None]:
     known, path = set(sys.modules), list(sys.path)
     yield
     for name in [
-        one for one in sys.modules if one in ("mine", "other", "heavy2026", "folder") and one not in known
+        one
+        for one in sys.modules
+        if one in ("mine", "other", "heavy2026", "folder", "lee2026") and one not in known
     ]:
         del sys.modules[name]
     sys.path[:] = path
@@ -93,6 +96,8 @@ def test_claims_of_somebody_else_run_on_several_processes(outside: Path, tmp_pat
     page = run("-m", "heavy2026", "reproduce", "heavy2026", *arguments[:4]).output
     assert "1 figures, grids in" in page
     assert "Heavy Ball" in (tmp_path / "index.html").read_text()
+    paper = (tmp_path / "papers" / "heavy2026.html").read_text()
+    assert "theory-sim -m heavy2026 check heavy2026.C1 --tier quick" in paper
 
 
 NO_NOUNS = {
@@ -121,7 +126,8 @@ NAMES = {
     NEW + CLAIM.format(id="owm2026.C1"): "there is no paper 'owm2026': offer PAPERS = [Paper('owm2026', ...)], or did",
     NEW + CLAIM.format(id="reddi2018.R1a"): "CLAIMS offers 'reddi2018.R1a', a name that is taken by theory-sim",
     NEW + "OPTIMIZERS = [ts.adam]": "OPTIMIZERS offers 'adam', a name that is taken by theory-sim; rename it.",
-    NEW + "OPTIMIZERS = {'own': lambda: 3}": "own gives 3, which is not an Optimizer",
+    NEW + "OPTIMIZERS = {'own': lambda: 3}": "-m mine: own gives 3, which is not an Optimizer",
+    NEW + "OPTIMIZERS = {'own': lambda: [][0]}": "-m mine: own raised IndexError: list index out of range.",
     NEW.replace("own2026", "zou2019"): "PAPERS offers 'zou2019', a name that is taken by theory-sim",
     NEW + "DEVIATIONS = ts.ledger('out2026', ('T', 's', 'r'))": "there is no paper 'out2026'",
     NEW
@@ -140,7 +146,9 @@ NAMES = {
 def test_a_wrong_module_gets_one_sentence(source: str, message: str, write: Path) -> None:
     (write / "mine.py").write_text(source)
     command = ["list"]
-    if "own gives" in message:
+    if "own gives" in message or "own raised" in message:
+        assert "own" in run("-m", "mine", "list", "--paper", "own2026").output  # these do not build it
+        assert "own()" in run("-m", "mine", "explain", "own").output
         command = ["simulate", "--problem", "zhang.piecewise", "--optimizer", "own"]
     elif "out2026" in message:  # the ledger is read when it is asked for
         command = ["explain", "own2026"]
@@ -191,7 +199,7 @@ def test_nouns_that_are_built_already_take_arguments(write: Path) -> None:
     )
     step = "def step(g, lr, k, x):\n    return x - lr * k * g\n"
     (write / "mine.py").write_text(step + source)
-    catalogue.open_door() or sys.path.append(str(write))
+    sys.path.append(str(write))
     catalogue.open_door("mine")
     assert catalogue.build_optimizer("quick:beta2=0.9").hyper["beta2"] == 0.9
     assert catalogue.build_optimizer("quick").lr == 0.5
@@ -201,6 +209,22 @@ def test_nouns_that_are_built_already_take_arguments(write: Path) -> None:
     assert catalogue.build_problem("other:n=4").arguments["n"] == 4
     with pytest.raises(ValueError, match="Unknown argument of bare 'q'"):
         catalogue.build_optimizer("bare:q=3")
+
+
+def test_a_constructor_need_not_know_of_schedules(write: Path) -> None:
+    source = "import theory_sim as ts\n\n\ndef step(g, lr, x):\n    return x - lr * g\n\n\n"
+    source += "@ts.family\ndef plain(lr=0.1):\n    return ts.Optimizer('plain', step, lr, {})\n\n\n"
+    source += "def other(lr=0.1):\n    return ts.Optimizer('other', step, lr, {})\n\n\nOPTIMIZERS = [plain, other]\n"
+    (write / "mine.py").write_text(source)
+    sys.path.append(str(write))
+    catalogue.open_door("mine")
+    for name in ("plain", "other"):
+        made = catalogue.build_optimizer(f"{name}:lr=0.5", schedule=ts.power(0.5))
+        assert (made.lr, made.schedule) == (0.5, ts.power(0.5))
+        again = made.replace(lr=0.25)
+        assert (again.lr, again.schedule) == (0.25, ts.power(0.5))
+        last = again.replace(lr=1.0, schedule=ts.linear(100))
+        assert (last.lr, last.schedule) == (1.0, ts.linear(100))
 
 
 def install(folder: Path, module: str) -> None:
@@ -236,7 +260,7 @@ def test_an_installed_module_that_breaks_is_named_with_its_distribution(
     assert "or uninstall it" in said
 
 
-def test_a_new_paper_works_as_written(write: Path) -> None:
+def test_a_new_paper_works_as_written(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = run("new-paper", "lee2026", "--title", 'A "quoted" mine2026').output
     assert "theory-sim -m lee2026 check lee2026" in output
     folder = write / "lee2026"
@@ -250,15 +274,11 @@ def test_a_new_paper_works_as_written(write: Path) -> None:
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(tests, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
-    # The command itself, whose sys.path has not the current folder.
-    code = "import sys; sys.path.remove(''); from theory_sim.app.cli import main; main()"
-    arguments = ["-m", "lee2026", "check", "lee2026", "--tier", "quick"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "1 PASS" in done.stdout
+    monkeypatch.chdir(folder)  # which is not in sys.path, as it is not in that of the command
+    assert str(folder) not in sys.path
+    checked = run("-m", "lee2026", "check", "lee2026", "--tier", "quick", "--out", str(write / "out")).output
+    assert "1 PASS" in checked
+    monkeypatch.chdir(write)
     refused = " ".join(run("new-paper", "lee2026", code=2).output.split())
     assert "lee2026 exists and is not empty" in refused
 

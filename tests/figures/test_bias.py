@@ -1,4 +1,4 @@
-"""Numbers behind the bars of the bias."""
+"""Numbers behind the points of the bias."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from tests.session import features_of
 features = features_of("bias")
 
 
-def test_every_bar_with_feedback_is_sampling_error(features: dict[str, float]) -> None:
+def test_every_point_with_feedback_is_sampling_error(features: dict[str, float]) -> None:
     # x is the mean of about the last 1/lr noises of variance 16/9; over 10,000 steps and 16 coordinates its
-    # mean has a standard deviation of .0033, and five of them have a false-alarm probability of 6e-7 per bar.
+    # mean has a standard deviation of .0033, and five of them have a false-alarm probability of 6e-7 per point.
     assert len(features) == 5 * 2 * 2 * 2
     assert all(value < 5 * 0.0033 for key, value in features.items() if key.endswith("_1"))
 

@@ -16,6 +16,13 @@ def test_no_simulated_verdict_contradicts_a_proof(n: int, drawings: Drawings) ->
     assert features[f"n{n}_contradictions"] == 0
 
 
+def test_nor_in_the_corner(drawings: Drawings) -> None:
+    # A third of these cells is undecided by simulation: the curve crosses the corner.
+    features = drawings.content("certified")["features"]
+    assert features["corner_compared"] > 0.6 * 24**2
+    assert features["corner_contradictions"] == 0
+
+
 @pytest.mark.parametrize("n", certified.SIZES)
 def test_the_stored_map_verifies(n: int, drawings: Drawings) -> None:
     from counterexamples.drift import map_check

@@ -17,6 +17,15 @@ def test_the_edge_lies_where_it_is_predicted(name: str, edge: float, features: d
     assert features[f"{name}_healthy"] < edge < features[f"{name}_broken"]
 
 
+def test_close_to_the_edges(features: dict[str, float]) -> None:
+    # v that is stored as 0 early stays there, so that the linear map fails .05 decades before its edge; the dynamic map
+    # goes on with a few entries at v = 0, a third higher (seen: 1.35), before most runs jump (seen: by 2,000).
+    assert 1.1 < features["dynamic_over_full_at_3.5"] < 2.0
+    assert features["dynamic_over_full_at_3.6"] > 100.0
+    assert features["linear_over_full_at_1.3"] > 100.0
+    assert features["linear_over_full_at_1.4"] > 100.0
+
+
 def test_full_precision(features: dict[str, float]) -> None:
     # dx = -lr (10 x + z) with unit noise: E x^2 = lr/20, half of it 2.5e-4 to first order in lr; v is a bit
     # larger and 8 seeds of 256 entries err by 3 %.

@@ -31,9 +31,9 @@ def test_the_bound_is_met_and_the_threshold_is_sharp(features: dict[str, float])
 
 @pytest.mark.parametrize("delta", [32, 512, 8192])
 def test_stability_set(delta: int, stability: dict[str, float]) -> None:
-    # Cells of .04 with an edge at 1.
+    # Cells of .02 with an edge at 1.
     assert stability[f"delta{delta}_edge_at_0"] == pytest.approx(1.0, abs=1e-9)
-    assert 1.0 - 0.04 < stability[f"delta{delta}_largest"] <= 1.1
+    assert 1.0 - 0.02 < stability[f"delta{delta}_largest"] <= 1.1
     assert stability[f"delta{delta}_islands"] > 0.0
 
 

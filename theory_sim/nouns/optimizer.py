@@ -328,7 +328,14 @@ class Optimizer:
             compressor: Compressor = changes.get(side, getattr(self, side))
             changes[side] = compressor.replace(**{parameter: changes.pop(name)})
         if self.family is not None:
-            made: Optimizer = rebuilt(self, changes)
+            made: Optimizer
+            if (
+                "schedule" in changes and "schedule" not in self.arguments
+            ):  # a constructor need not know of it
+                schedule = changes.pop("schedule")
+                made = replace(rebuilt(self, changes), schedule=schedule)
+            else:
+                made = rebuilt(self, changes)
             return made
         own = {name: changes.pop(name) for name in ("lr", "schedule") if name in changes}
         return replace(self, hyper={**self.hyper, **changes}, **own)

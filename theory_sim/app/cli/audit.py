@@ -12,6 +12,7 @@ from theory_sim.app import terminal
 from theory_sim.app.battery import BATTERY
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import file_option, main
+from theory_sim.app.explanations import NONE
 from theory_sim.nouns.claim import plain
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import checks
@@ -121,8 +122,10 @@ def _show(card: Card) -> None:
     for row in card.rows:
         failed = row.problem in BATTERY and row.verdict != Verdict.CONVERGED.value
         said = [BATTERY[row.problem].why] if failed else []
-        for one in filter(None, (*said, row.theorem)):
+        for one in filter(None, (*said, row.theorem if row.theorem != NONE else "")):
             click.echo(f"{row.problem}: {one}")
+    if any(row.theorem == NONE for row in card.rows):
+        click.echo(NONE)
 
 
 def _zoo(json_file: Path | None, steps: int | None, beside: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,12 @@ def simulate(
         click.echo(json.dumps(record, allow_nan=False))
         return
     click.echo(f"{sweep.optimizer}\non {sweep.problem}, order {order}, {sweep.steps} steps")
+    # What says nothing of any seed is left out.
+    empty: dict[str, Callable[[Any], Any]] = {
+        "nonfinite_step": lambda values: values < 0,
+        "decides_at": np.isnan,
+    }
+    names = [name for name in names if name not in empty or not empty[str(name)](grid[name].values).all()]
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
     terminal.show("", ["seed", *map(str, names)], rows)
     click.echo(judged(sweep, grid))
@@ -356,7 +362,7 @@ def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: s
         maps=[(sweep, runs.grid(sweep)) for sweep in maps],
     )
     page = write_site(site, out)
-    conclude(results, f"{len(figures)} figures, grids in {place.store}, report: {page}")
+    conclude(results, f"grids: {place.store}\n{len(figures)} figures, report: {page}")
 
 
 def _drawable() -> list[Figure]:

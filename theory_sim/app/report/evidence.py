@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -78,7 +79,7 @@ def document(results: Sequence[Result], tier: str, begin: float | None = None) -
             **{name: metadata.version(name) for name in packages},
         },
         "commit": commit(),
-        "command": " ".join(["theory-sim", *sys.argv[1:]]),
+        "command": shlex.join(["theory-sim", *sys.argv[1:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": None if begin is None else round(time.perf_counter() - begin, 1),
         "claims": [result.record() for result in results],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
@@ -131,8 +132,36 @@ def _curve(n: int, ratio: float) -> list[list[float | None]]:
     return [list(one) for one in zip(*points[:-1], strict=True)] if points else [[], []]
 
 
+def _cycle(sweep: Sweep, **changes: float) -> tuple[int, float] | None:
+    """Return period and ratio of the slopes of a sweep's problem; a name may add a start after a comma."""
+    problem = sweep.problem.replace(**changes)
+    return explanations.cycle(replace(problem, name=problem.name.partition(",")[0]), sweep.order)
+
+
+def _roots(sweep: Sweep, axes: Mapping[str, Array]) -> dict[str, Any]:
+    """Return the drift of RMSProp, Adam with beta1 = 0, over the slope C and beta2, and the curve where it vanishes."""
+    none, fine = np.zeros(1), 1.0 - np.geomspace(0.9, 1e-5, 400)
+    field, curve = [], []
+    for C in range(int(axes["C"].min()), int(axes["C"].max()) + 1):
+        found = _cycle(sweep, C=C)
+        if found is None:
+            return {}
+        if C in axes["C"]:
+            field.append(phases.drift({"beta1": none, "beta2": axes["beta2"]}, found)[0])
+        along = phases.drift({"beta1": none, "beta2": fine}, found)[0]
+        turn = np.flatnonzero((along[:-1] < 0.0) & (along[1:] >= 0.0))
+        curve += [[C, round(float(fine[k + 1]), 6)] for k in turn[-1:]]
+    cells = np.array(field) if [*axes] == ["C", "beta2"] else np.array(field).T
+    return {
+        "drift": {"": [float(f"{value:.4g}") for value in cells.ravel()]},
+        "curve": [list(one) for one in zip(*curve, strict=True)],
+    }
+
+
 def _exact(sweep: Sweep, axes: Mapping[str, Array], selectors: Sequence[str]) -> dict[str, Any]:
     """Return Adam's drift in every cell, and period and ratio of its slopes, for every choice of the selectors."""
+    if axes.keys() == {"C", "beta2"} and sweep.optimizer.name == "RMSProp":
+        return _roots(sweep, axes)
     if {"beta1", "beta2"} - axes.keys() or sweep.optimizer.name != "Adam":
         return {}
     drifts, cycles = {}, {}
@@ -140,7 +169,7 @@ def _exact(sweep: Sweep, axes: Mapping[str, Array], selectors: Sequence[str]) ->
     for place in itertools.product(*(range(len(axes[name])) for name in selectors)):
         values = {name: axes[name][k].item() for name, k in zip(selectors, place, strict=True)}
         changes = {name: value for name, value in values.items() if name in sweep.problem.axes}
-        found = explanations.cycle(sweep.problem.replace(**changes), sweep.order)
+        found = _cycle(sweep, **changes)
         if found is None:
             return {}
         key = ",".join(map(str, place))

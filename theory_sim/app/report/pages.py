@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,9 +171,11 @@ class Site:
             named = len(panels) == 1 or title.startswith("(")  # with its own letter
             said = ": ".join(filter(None, ("" if named else f"panel {i + 1}", title)))
             axes = f"{y} against {x}" if x and y else x or y
-            lines = f"lines: {', '.join(dict.fromkeys(curves[i]))}" if curves[i] else ""
+            drawn = ", ".join(f"“{label}”" for label in dict.fromkeys(curves[i]))
+            lines = f"lines: {drawn}" if drawn else ""
             parts.append("; ".join(filter(None, (said, axes, lines))))
-        return f"Figure {figure.name}. " + ". ".join(filter(None, parts))
+        heard = [part for part in parts if part] or [figure.caption.partition(". ")[0]]
+        return f"Figure {figure.name}. {'. '.join(heard)}"
 
     def render(self, name: str, path: str, **values: Any) -> Page:
         """Return a page made of a template.
@@ -187,7 +190,8 @@ class Site:
             What the template reads beside `site` and the filters.
         """
         root = "../" * path.count("/")
-        text = template(f"site/{name}").render(site=self, root=root, here=path, **values)
+        program = shlex.join(["theory-sim", *(word for one in catalogue.modules() for word in ("-m", one))])
+        text = template(f"site/{name}").render(site=self, root=root, here=path, program=program, **values)
         return Page(path, text)
 
 
@@ -236,6 +240,7 @@ def _environment() -> Environment:
         number=prose.number,
         duration=prose.duration,
         slug=slug,
+        word=shlex.quote,
         address=quote,
         paper_path=paper_path,
         claim_path=claim_path,

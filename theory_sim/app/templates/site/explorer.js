@@ -85,11 +85,24 @@ const start = () => {
   const key = () => map.selectors.map(place).join(",");
 
   const curveOf = () => {
+    if (map.curve) return map.curve;
     const cycle = map.cycle?.[key()];
     return cycle && window.CURVES.find((one) => one.cycle[0] === cycle[0] && one.cycle[1] === cycle[1]).line;
   };
 
+  // Where cells crowd towards beta = 1, the axis is that of -log10(1 - beta).
+  const TICKS = [0, 0.5, 0.8, 0.9, 0.99, 0.999, 0.9999, 0.99999];
+  const scaleOf = (name) => {
+    const values = map.axes[name], gaps = values.slice(1).map((value, k) => value - values[k]), last = values.at(-1);
+    const crowded = name.startsWith("beta") && last > 0.9 && last < 1 && values[0] >= 0 && Math.max(...gaps) > 3 * Math.min(...gaps);
+    const of = crowded ? (value) => (value === null || value >= 1 ? null : -Math.log10(1 - value)) : (value) => value;
+    const at = values.map(of), half = (at.at(-1) - at[0]) / (at.length - 1) / 2;
+    const shown = TICKS.filter((one) => one <= 1 - (1 - last) / 3);
+    return { of, at, range: [at[0] - half, at.at(-1) + half], ticks: crowded ? { tickvals: shown.map(of), ticktext: shown.map(String) } : {} };
+  };
+
   const heat = () => {
+    const scales = [scaleOf(map.horizontal), scaleOf(map.vertical)];
     const x = map.axes[map.horizontal], y = map.axes[map.vertical], ix = names().indexOf(map.horizontal), iy = names().indexOf(map.vertical);
     const letters = "CDUN", z = [], text = [], hover = [];
     const transposed = ix < iy; // of the drift, which is in the order of the axes
@@ -110,16 +123,15 @@ const start = () => {
       });
     });
     const scale = [...letters].flatMap((letter, k) => [[k / 4, COLORS[letter]], [(k + 1) / 4, COLORS[letter]]]);
-    const few = x.length * y.length <= 150;
+    const few = x.length * y.length <= 200;
     const traces = [{
-      type: "heatmap", x, y, z, zmin: -0.5, zmax: 3.5, colorscale: scale, showscale: false, xgap: 1, ygap: 1, opacity: 0.85,
+      type: "heatmap", x: scales[0].at, y: scales[1].at, z, zmin: -0.5, zmax: 3.5, colorscale: scale, showscale: false, xgap: 1, ygap: 1, opacity: 0.85,
       text, texttemplate: few ? "%{text}" : "", textfont: { color: "#1c1e21" }, customdata: hover, hovertemplate: "%{customdata}<extra></extra>",
     }];
     const curve = curveOf(), ink = shades().font.color;
-    if (curve) traces.push({ type: "scatter", mode: "lines", x: curve[0], y: curve[1], connectgaps: false, hoverinfo: "skip", line: { color: ink, width: 2.5 } });
-    traces.push({ type: "scatter", mode: "markers", x: [x[place(map.horizontal)]], y: [y[place(map.vertical)]], hoverinfo: "skip", marker: { symbol: "circle-open", size: 17, color: ink, line: { width: 2.5 } } });
-    const span = (values) => { const gap = (values.at(-1) - values[0]) / (values.length - 1) / 2; return [values[0] - gap, Math.max(values.at(-1) + gap, curve && values.at(-1) > 0.85 ? 1 : -Infinity)]; };
-    const layout = { ...shades(), showlegend: false, margin: { l: 56, r: 12, t: 8, b: 48 }, height: 430, xaxis: axisStyle(map.horizontal, { range: span(x), showgrid: false }), yaxis: axisStyle(map.vertical, { range: span(y), showgrid: false }) };
+    if (curve) traces.push({ type: "scatter", mode: "lines", x: curve[0].map(scales[0].of), y: curve[1].map(scales[1].of), connectgaps: false, hoverinfo: "skip", line: { color: ink, width: 2.5 } });
+    traces.push({ type: "scatter", mode: "markers", x: [scales[0].at[place(map.horizontal)]], y: [scales[1].at[place(map.vertical)]], hoverinfo: "skip", marker: { symbol: "circle-open", size: 17, color: ink, line: { width: 2.5 } } });
+    const layout = { ...shades(), showlegend: false, margin: { l: 56, r: 12, t: 8, b: 48 }, height: 430, xaxis: axisStyle(map.horizontal, { range: scales[0].range, showgrid: false, ...scales[0].ticks }), yaxis: axisStyle(map.vertical, { range: scales[1].range, showgrid: false, ...scales[1].ticks }) };
     Plotly.react("e-heat", traces, layout, OPTIONS);
     const used = [...letters].filter((letter) => map.verdicts.includes(letter));
     find("e-legend").textContent = `${used.map((letter) => `${letter} ${WORDS[letter]}`).join(", ")}.${curve ? " Line: where Adam's exact drift D vanishes, for vanishing steps." : ""}`;
