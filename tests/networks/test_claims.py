@@ -143,6 +143,7 @@ def test_ranges_that_touch_decide_nothing() -> None:
     loss = np.array([2.0, 1.0, 2.0])[None, :, None] + np.array([0.0, 0.01])
     grid = grid_of(loss, lr=[0.1], beta2=[0.9, 0.99, 0.999])
     assert phase.plateau(grid) == pytest.approx((0.01, 0.01))
+    assert phase.plateau(grid.isel(seed=[0])) == pytest.approx((0.001, 0.1))  # one seed tells nothing apart
     check = phase.the_best_beta2_falls_with_the_batch.check
     assert check([grid] * 4, "full").status is Outcome.UNDECIDED
     other = grid_of(loss[:, [1, 0, 2]], lr=[0.1], beta2=[0.9, 0.99, 0.999])  # the best is 0.1
