@@ -75,8 +75,8 @@ FIGURES = [
     Figure(
         name="network-phase",
         caption=(
-            "Adam on an MLP of 2,410 parameters on digits. (a) Final loss over (beta1, beta2), every cell one "
-            "network, with the line beta1 = sqrt(beta2). (b) Final loss against 1 - beta2 for several batch "
+            "Adam on an MLP of 2,410 parameters on digits. (a) Final loss over (beta1, beta2), every cell the mean of "
+            "six networks, with the line beta1 = sqrt(beta2). (b) Final loss against 1 - beta2 for several batch "
             "sizes, the same epochs, lr tuned for each. (c) The 1 - beta2 at which a quarter is lost, and the range "
             "that seeds cannot tell from the best."
         ),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BETA1 = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 _BETA2 = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
-_FINE = tuple(1.0 - np.geomspace(1.0, 1e-3, 64))  # 64 x 64 = 4,096 networks
+_FINE = tuple(1.0 - np.geomspace(1.0, 1e-3, 64))  # 64 x 64 = 4,096 cells
 
 PHASE = Training(
     "mlp",
