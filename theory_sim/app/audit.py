@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from theory_sim.evidence.bout import PROBED, Bout, Contender, Ends, Native
 from theory_sim.evidence.probes import Probe, probe
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.problem import Problem
+from theory_sim.nouns.schedule import constant
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.optimizers.adam import adam, amsgrad
 from theory_sim.optimizers.momentum import sgd
@@ -190,11 +191,16 @@ def audit(
     bouts = [replace(bout, checkpoints=_POINTS) for bout in chosen]
     tried = contender(optimizer)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        beside = {name: pool.submit(_run, Native(make(), name), bouts, lr) for name, make in CONTROLS.items()}
+        beside = {name: _started(Native(make(), name), bouts, lr, pool) for name, make in CONTROLS.items()}
+        running = _beside(tried, beside) or (
+            _started(tried, bouts, lr, pool) if isinstance(tried, Native) else []
+        )
         found = probe(tried)
         ours = explanations.twin(tried, found)
-        ran = _run(tried, bouts, lr, progress)
-        others = {name: one.result() for name, one in beside.items()}
+        for done, _ in enumerate(as_completed(running)):
+            progress(f"audit of {tried.name}", (done + 1) / len(running))
+        ran = _ended(running) or _run(tried, bouts, lr, progress)
+        others = {name: _ended(some) for name, some in beside.items()}
     rows = _rows(ran, ours)
     controls = {name: _rows(one, CONTROLS[name]()) for name, one in others.items()}
     rates = {row.problem: row.lr for row in rows}
@@ -263,6 +269,26 @@ def _names(text: str) -> list[str]:
 
 
 _Ran = tuple[Bout, Ends, float, str]
+_Running = list[Future[list[_Ran]]]
+
+
+def _started(tried: Native, bouts: Sequence[Bout], lr: float | str, pool: Executor) -> _Running:
+    """Start every bout of an optimizer of this suite; one of few lanes is the work of one thread."""
+    return [pool.submit(_run, tried, [bout], lr) for bout in bouts]
+
+
+def _beside(tried: Contender, beside: Mapping[str, _Running]) -> _Running:
+    """Return the runs of the control that is the optimizer on trial, none if it is none of them."""
+    if not isinstance(tried, Native):
+        return []
+    ours = {name: make() for name, make in CONTROLS.items()}
+    kept = {"lr": 1.0, "schedule": constant()}  # which the audit sets
+    same = [name for name, one in ours.items() if one.replace(**kept) == tried.optimizer.replace(**kept)]
+    return beside[same[0]] if same else []
+
+
+def _ended(running: _Running) -> list[_Ran]:
+    return [one for future in running for one in future.result()]
 
 
 def _run(
