@@ -61,7 +61,7 @@ def _end(row: Mapping[str, Any]) -> str:
         return "not finite"
     first = round(float(np.ravel(final)[0]), 2) + 0.0  # no -0.00
     mark = "*" if "steps grow" in row["note"] else ""
-    return f"{first:.2f}{mark}" if abs(first) < 1e4 else f"{first:.0e}{mark}"
+    return f"{first:.2f}{mark}" if abs(first) < 1e3 else f"{first:.0e}{mark}"
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
@@ -78,16 +78,19 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         for column, row in enumerate(card):
             color = VERDICT_COLORS.get(row["verdict"], _GREY)
             ax.add_patch(Rectangle((column, height - 0.5), 1, 1, fc=color, ec="white", lw=1.2))
-            ax.text(column + 0.5, height, _end(row), ha="center", va="center", fontsize=8.0)
+            ax.text(column + 0.5, height, _end(row), ha="center", va="center", fontsize=7.0)
         labels.append(name)
         places.append(height)
         height += 1.0
     ax.set_yticks(places, labels)
     split = [
-        problem.replace("@", "\n").replace(".", "\n", 1) + f"\n$x^*={optimum}$"
+        f"{problem.replace('@', ', ')}\n$x^*={optimum}$"
         for problem, optimum in zip(problems, _optima(), strict=True)
     ]
-    ax.set_xticks(np.arange(len(problems)) + 0.5, split)
+    # Turned about their lower left corners, the names of eleven problems fit over their columns.
+    ax.set_xticks(
+        np.arange(len(problems)) + 0.4, split, rotation=50, ha="left", va="bottom", rotation_mode="anchor"
+    )
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     ax.set(xlim=(0, len(problems)), ylim=(height - 0.4, 0.0))
     for side in ("left", "bottom"):

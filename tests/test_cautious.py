@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import math
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,17 @@ from theory_sim.rules.language import text
 D, STEPS, LR = 5, 120, 0.05
 START = (1.0, -2.0, 0.5, 3.0, -0.3)
 Array = np.ndarray
+FULL = os.environ.get("THEORY_SIM_TIER") == "full"
+COMPILED = ("[adam-False]", "[adam-True]")
+
+
+@pytest.fixture(autouse=True)
+def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the rules as Python, but one base with both masks: to compile sixty takes a minute."""
+    from numba import config
+
+    if not FULL and not request.node.name.endswith(COMPILED):
+        monkeypatch.setattr(config, "DISABLE_JIT", 1)
 
 
 def slope(x: float, noise: float, curvature: float) -> float:
