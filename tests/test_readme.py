@@ -20,7 +20,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["break", "grid", "own", "audit", "refine", "messages"])
+@pytest.mark.parametrize(
+    "code", blocks("python"), ids=["break", "grid", "own", "audit", "refine", "messages"]
+)
 def test_the_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib.pyplot
 
