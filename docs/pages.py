@@ -101,7 +101,7 @@ def public(module: Any) -> list[str]:
 
 def reference() -> dict[str, str]:
     """The reference of every public name, by module."""
-    names = [name for name in ts.__all__ if not inspect.ismodule(getattr(ts, name))]
+    names = [name for name in ts.__all__ if callable(getattr(ts, name))]
     nouns = [name for name in names if inspect.isclass(getattr(ts, name))]
     pages = {
         "reference/nouns": title("Nouns")

@@ -154,7 +154,9 @@ def _draw_column(worst_case: Axes, usual: Axes, panel: int) -> None:
         size = 2.5 if over else 4.5
         worst_case.plot(SIZES, exact[i], label=row.label, **style)
         worst_case.plot(SIZES, worst[i], "o", color=PALETTE[i], markersize=size)
-        usual.plot(SIZES, normal[i], marker="o", markersize=size, markerfacecolor="white", **style)
+        usual.plot(
+            SIZES, normal[i], label=row.label, marker="o", markersize=size, markerfacecolor="white", **style
+        )
     for ax in (worst_case, usual):
         ax.set(xscale="log", yscale="log", xlim=(3, 5500))
         ax.set_xticks(SIZES, [str(d) for d in SIZES])

@@ -49,7 +49,9 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
     """The plateaus, in units of the threshold."""
-    return {f"lr_{lr:g}_beta1_{beta1:g}": one for (lr, beta1), one in plateaus(grids[0]).items()}
+    return {
+        f"lr_{lr:g}_beta1_{beta1:g}": float(np.mean(one)) for (lr, beta1), one in plateaus(grids[0]).items()
+    }
 
 
 FIGURES = [

@@ -24,7 +24,15 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         axes[0].plot(quantized["up.k"], mean.sel(error_feedback=on), marker + "-", color=color, label=label)
         ratio = (final(quantized) / final(whole)).sel({"error_feedback": on, "up.k": 0})
         for seed in range(ratio.sizes["seed"]):
-            axes[1].semilogx(side * ratio.lr, ratio.isel(seed=seed), marker, ms=4.0, alpha=0.7, color=color)
+            axes[1].semilogx(
+                side * ratio.lr,
+                ratio.isel(seed=seed),
+                marker,
+                ms=4.0,
+                alpha=0.7,
+                color=color,
+                label=f"{label}, seed {seed}",
+            )
     axes[0].set(xlabel=r"$k$: levels $0, \pm2^{-k}, \dots, \pm1$", title="geometric mean over lr and seeds")
     axes[0].set(ylabel="loss over that of Adam", xticks=quantized["up.k"].values)
     axes[1].set(xlabel="lr", ylabel="loss over that of Adam", title=r"$k=0$: levels $0,\pm1$; every seed")

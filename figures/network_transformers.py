@@ -38,10 +38,8 @@ def _spectra(ax: Any, grid: xr.Dataset, name: str) -> None:
         order = np.argsort(size)
         share = 1.0 - np.cumsum(weights[order])
         ax.plot(
-            size[order], np.maximum(share, 0.0), lw=0.9, alpha=0.7, color=PALETTE[0], label=f"_block {block}"
+            size[order], np.maximum(share, 0.0), lw=0.9, alpha=0.7, color=PALETTE[0], label=f"block {block}"
         )
-    ax.plot([], [], lw=0.9, color=PALETTE[0], label="one matrix of weights")
-    ax.legend(loc="lower left")
     mean = heterogeneity(grid, True).mean()
     ax.set(xscale="log", xlim=(1e-6, 1.0), ylim=(1e-3, 1.1), yscale="log")
     ax.set(
@@ -56,6 +54,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     for i, name in enumerate(_NAMES):
         _curves(axes[i], grids[2 * i], grids[2 * i + 1], name)
         _spectra(axes[2 + i], grids[4 + i], name)
+    axes[2].legend(axes[2].get_lines()[:1], ["one matrix of weights"], loc="lower left")
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:

@@ -75,7 +75,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     for (label, _, _, color, style), grid in zip(UPDATES.values(), curves, strict=True):
         mean = _mean(grid)
         axes[0].plot(mean.checkpoint, mean, color=color, ls=style, label=label)
-        axes[1].plot(mean.checkpoint, mean / exact, color=color, label=f"_over full precision: {label}")
+        axes[1].plot(mean.checkpoint, mean / exact, color=color, label=f"{label}, over full precision")
     t = exact.checkpoint.values
     axes[0].plot(t, 25.0 * t**-0.5, "-.", color="0.5", lw=1.0, label=r"$\propto T^{-1/2}$")
     mean = _mean(full)

@@ -66,9 +66,9 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     for ax, (title, problem, size) in zip(axes, MEMBERS, strict=False):
         L0, L1 = problem.facts["L0"], problem.facts["L1"]
         gradient, hessian = norms(problem, size, 1201)
-        _dots(ax, gradient, hessian, PALETTE[0])
+        _dots(ax, gradient, hessian, PALETTE[0], "at sampled $x$")
         if problem.name == "zoo.exponential":
-            _dots(ax, *norms(zoo.logistic(), size, 401), PALETTE[2])
+            _dots(ax, *norms(zoo.logistic(), size, 401), PALETTE[2], r"$\ln(1+e^{-x})$")
             ax.text(0.62, 0.62, "$e^x$", color=PALETTE[0], transform=ax.transAxes, ha="right")
             ax.text(0.24, 0.08, r"$\ln(1+e^{-x})$", color=PALETTE[2], transform=ax.transAxes)
         low, high = max(1e-6 * gradient.max(), 0.9 * gradient.min()), gradient.max()
@@ -81,7 +81,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         ax.set_ylim(max(float(shown.min()), 1e-4 * (L0 + L1 * low), 1e-3 * L0) / 2.0, 2.0 * (L0 + L1 * high))
     for ax, name, color in zip(axes[len(MEMBERS) :], NEGATIVE, PALETTE[3:6], strict=True):
         gradient, hessian = outside(name)
-        _dots(ax, gradient, hessian, color)
+        _dots(ax, gradient, hessian, color, "at sampled points")
         low, high = float(np.quantile(gradient, 0.002)), 1.2 * float(gradient.max())
         line = np.geomspace(low, high, 50)
         ax.plot(line, 4.0 + 4.0 * line, color=PALETTE[1], label="the pair (4, 4)")
@@ -95,13 +95,11 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
             ax.set_xlabel(r"$\|\nabla f\|$")
         if k % 5 == 0:
             ax.set_ylabel(r"$\|\nabla^2 f\|$")
-    dots, line = axes[0].get_lines()
-    dots.set_label("at sampled $x$")
-    axes[0].figure.legend(handles=[dots, line], loc="outside lower center", ncol=2)
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=2)
 
 
-def _dots(ax: Axes, gradient: Array, hessian: Array, color: str) -> None:
-    ax.plot(gradient, hessian, ".", ms=3.0, color=color, rasterized=True)
+def _dots(ax: Axes, gradient: Array, hessian: Array, color: str, label: str) -> None:
+    ax.plot(gradient, hessian, ".", ms=3.0, color=color, label=label, rasterized=True)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:

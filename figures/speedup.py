@@ -40,7 +40,14 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
             look["mfc"] = "none"
         for ax, values in zip(axes, (steps, lr), strict=True):
             ax.plot(numbers[long], values[long], ls=style, label=label, **look)
-            ax.plot(numbers[~long], values[~long], ls="", alpha=0.4, label=f"_{label}, short", **look)
+            ax.plot(
+                numbers[~long],
+                values[~long],
+                ls="",
+                alpha=0.4,
+                label=f"{label}, shorter than the memory",
+                **look,
+            )
     first = found["local"][1]
     numbers = np.array([*found["local"]])
     axes[0].plot(numbers, first.steps / numbers, ":", color="0.2", lw=1.1, label=r"$\propto 1/N$")
@@ -61,10 +68,12 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         ax.set(xscale="log", yscale="log", xlabel="workers $N$")
         ax.minorticks_off()
         ax.set_xticks(numbers, [str(n) for n in numbers])
-    shared, names = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(shared[:3], names[:3], loc="outside lower center", ncol=3)
-    axes[0].legend(handles=shared[3:], loc="upper right")
-    axes[1].legend(handles=axes[1].get_legend_handles_labels()[0][3:], loc="upper left")
+    handles = [
+        line for line in axes[0].get_lines() if line.get_label() in {label for label, *_ in LABELS.values()}
+    ]
+    axes[0].figure.legend(handles=handles, loc="outside lower center", ncol=3)
+    for ax, corner in zip(axes, ("upper right", "upper left"), strict=True):
+        ax.legend(handles=[line for line in ax.get_lines() if "propto" in str(line.get_label())], loc=corner)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:

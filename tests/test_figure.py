@@ -120,3 +120,19 @@ def test_a_figure_is_laid_out_once_and_drawn_once_for_each_file(
         monkeypatch.setattr(owner, name, counted)
     Runs("quick").draw(FIGURE, tmp_path)
     assert calls == ["execute", "draw", "draw"]
+
+
+def test_white_stays_white_and_light_grey_stays_apart(tmp_path: Path) -> None:
+    from PIL import Image
+
+    def shades(axes: Any, grids: Sequence[xr.Dataset]) -> None:
+        axes[0].imshow(np.linspace(0.0, 1.0, 500)[None], aspect="auto")  # a map of colours and black text
+        axes[1].set_facecolor("0.94")
+
+    figure = ts.Figure("shades", "", (1, 2), (4.0, 2.0), (), shades, lambda _: {})
+    png, *_ = figure.save([], tmp_path)
+    with Image.open(png) as picture:
+        colours = picture.convert("RGB")
+        assert colours.getpixel((1, 1)) == (255, 255, 255)
+        # Inside the right panel, at 200 dots an inch; .94 * 255 = 240, and 8 levels off are still apart from white.
+        assert colours.getpixel((640, 200)) == pytest.approx((240, 240, 240), abs=8)

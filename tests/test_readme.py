@@ -41,7 +41,7 @@ def test_the_first_commands_print_what_is_shown(tmp_path: Path, monkeypatch: pyt
         result = CliRunner().invoke(main, shlex.split(command))
         assert result.exit_code == 0, result.output
         seconds = re.compile(r"; \d+\.\d s$", flags=re.MULTILINE)
-        assert seconds.sub("", result.output) == seconds.sub("", output)
+        assert seconds.sub("", result.stdout) == seconds.sub("", output)  # progress goes to stderr
     assert "1 DIVERGED" in shown[0][1]
 
 

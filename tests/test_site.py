@@ -67,6 +67,7 @@ def test_every_noun_has_its_page(site: Site, pages: dict[str, Reader]) -> None:
         "figures.html",
         "optimizers.html",
         "theorems.html",
+        "errata.html",
         "mutants.html",
         "explorer.html",
     }
@@ -190,7 +191,7 @@ def test_a_claim_shows_its_evidence(site: Site, pages: dict[str, Reader]) -> Non
     assert "paper_checks/zhang2022/claims.py, line" in page
     assert "zhang2022.phase" in page
     alt = pages["figures/phase.html"].all("img")[0]["alt"]
-    assert alt == "Figure phase. a; gap against t; lines: Adam"
+    assert alt == "Figure phase. a; gap against t; lines: “Adam”"
 
 
 def test_the_same_evidence_gives_the_same_pages_fast(site: Site, folder: Path, tmp_path: Path) -> None:
@@ -233,6 +234,19 @@ def test_bounds_keep_the_order_in_which_they_are_written() -> None:
     assert found == "2small(ratio−n+1)n"
     assert "<msqrt>" in prose.formula("sqrt(beta2)")
     assert "<mfenced" not in prose.formula("floor(n/2)")  # which browsers no longer set
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (r"$-\log_{10}(1-\beta_2)$", "- log_10(1-β_2)"),
+        (r"$\beta_1=\sqrt{\beta_2}$", "β_1=√β_2"),
+        (r"$\|x-x_*\|_\infty$ (open)", "‖x-x_*‖_∞ (open)"),
+        (r"$(2,\ 1)$, $\propto\eta$", "(2, 1), ∝ η"),
+    ],
+)
+def test_labels_are_read_aloud_without_tex(label: str, said: str) -> None:
+    assert prose.label(label) == said
 
 
 def test_names_become_addresses_that_do_not_collide() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theory_sim.nouns.axis import scale, scaled
 from theory_sim.nouns.figure import PALETTE, VERDICT_COLORS
 from theory_sim.nouns.verdict import Verdict
 from theory_sim.rules import checks
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-__all__ = ["phase", "steps_to_eps", "trajectories"]
+__all__ = ["phase", "scale", "steps_to_eps", "trajectories"]
 
 Array = np.ndarray[Any, Any]
 _FINE = 400  # points a side on which a boundary is found
-_STRETCHED = 4.0  # ratio of the first gap to the last from which an axis is drawn on its own scale
 _FRAMED = 40  # cells a side up to which each has a white frame
 _LINES = 12  # trajectories that are told apart by their labels
 
@@ -57,37 +57,6 @@ def _swept(grid: xr.Dataset, name: str, count: int) -> list[Hashable]:
     return chosen
 
 
-def scale(values: Array) -> str:
-    """Return how an axis of these values is drawn.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        In rising order.
-
-    Returns
-    -------
-    str
-        ``"one"``, distances from 1 on a logarithmic axis, for weights below 1 that crowd there; ``"log"`` for
-        positive values whose gaps grow; else ``"linear"``.
-    """
-    gaps = np.diff(values)
-    if len(gaps) < 2 or not (gaps > 0.0).all():
-        return "linear"
-    if values[-1] < 1.0 and values[0] >= 0.0 and gaps[0] > _STRETCHED * gaps[-1]:
-        return "one"
-    return "log" if values[0] > 0.0 and gaps[-1] > _STRETCHED * gaps[0] else "linear"
-
-
-def _scaled(kind: str) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
-    """Return the map of an axis to the paper and its inverse."""
-    if kind == "one":
-        return lambda v: -np.log10(np.maximum(1.0 - v, 1e-300)), lambda u: 1.0 - 10.0**-u
-    if kind == "log":
-        return np.log10, lambda u: 10.0**u
-    return lambda v: v, lambda u: u
-
-
 def set_scale(ax: Axes, side: str, values: Array) -> None:
     """Draw one side of a picture on the scale that its values ask for, with ticks at .9, .99, .999 near 1.
 
@@ -104,7 +73,7 @@ def set_scale(ax: Axes, side: str, values: Array) -> None:
         ax.set(**{f"{side}scale": "log"})
     if kind != "one":
         return
-    getattr(ax, f"set_{side}scale")("function", functions=_scaled("one"))
+    getattr(ax, f"set_{side}scale")("function", functions=scaled("one"))
     most = int(np.ceil(-np.log10(1.0 - values[-1])))
     axis = getattr(ax, f"{side}axis")
     axis.set_major_locator(FixedLocator([0.0, *(1.0 - 10.0**-k for k in range(1, most + 1))]))
@@ -114,7 +83,7 @@ def set_scale(ax: Axes, side: str, values: Array) -> None:
 
 def _edges(values: Array) -> Array:
     """Return the edges of cells around values, halfway between them on their own scale."""
-    forward, inverse = _scaled(scale(values))
+    forward, inverse = scaled(scale(values))
     u = forward(values)
     if len(u) == 1:
         return inverse(np.array([u[0] - 0.5, u[0] + 0.5]))
@@ -146,7 +115,8 @@ def phase(
     Parameters
     ----------
     grid : xarray.Dataset
-        What `Sweep.run` returns, with two axes of more than one value; the first is drawn to the right.
+        What `Sweep.run` or `Sweep.refine` returns, with two axes of more than one value; the first is drawn to
+        the right.
     boundary : callable, optional
         A function of the two axes *by their names*, of arrays, whose zeros are the boundary: for Adam on
         Reddi's problem ``functools.partial(counterexamples.drift.drift, n=3, C=10.0)``.
@@ -217,7 +187,7 @@ def phase(
 
 def _within(values: Array, edges: Array) -> Array:
     """Return many points of an axis, equally spaced on its scale, from edge to edge but not below 0 for weights."""
-    forward, inverse = _scaled(scale(values))
+    forward, inverse = scaled(scale(values))
     low = max(edges[0], 0.0) if values[0] >= 0.0 else edges[0]
     high = min(edges[-1], 1.0 - 1e-9) if values[-1] < 1.0 else edges[-1]
     ends = forward(np.array([low, high]))

@@ -2,7 +2,7 @@
 
 import theory_sim as ts
 
-card = ts.audit("torch.optim:NAdam:betas=(0.9,0.99)", "shi.periodic", steps=20_000)
+card = ts.audit("torch.optim:NAdam:betas=(0.5,0.9)", "shi.periodic", steps=10_000)
 for row in card.rows:
     print(f"{row.problem}: {row.verdict}, ends at {row.x_final}")
 for name, rows in card.controls.items():

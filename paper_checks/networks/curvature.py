@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import theory_sim as ts
-from paper_checks.networks.ends import Array
-from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, undecided, within
+from paper_checks.networks.ends import Array, mean_within
+from theory_sim.nouns.claim import Evidence, Outcome, all_of, at_least, claim, ledger, undecided
 from theory_sim.nouns.training import Training
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def _path(network: str, optimizer: ts.Optimizer, sizes: dict[str, int], small: d
         quick={
             "steps": _QUICK_STEPS,
             "checkpoints": range(5, _QUICK_STEPS, 5),
-            "seeds": 1,
+            # The gradient on text varies too little in so few steps, whatever the seed.
+            "seeds": 1 if network == "transformer" else 4,
             "evaluated": 64,
             "sizes": small,
         },
@@ -115,11 +116,15 @@ EDGE = Training(
     steps=2500,
     batch=0,
     samples=400,
+    seeds=4,
     checkpoints=range(50, 2500, 50),
     probe="sharpness",
     name="cohen2022.edge",
     quick={
-        "axes": {"lr": (1e-3,), "beta1": (0.0, 0.3)},
+        # In 400 steps the sharpness comes to the threshold from most starts at beta1 = 0.2, from half of them at 0.3;
+        # at larger steps the loss is so small by then that the sharpness falls again.
+        "axes": {"lr": (1e-3,), "beta1": (0.0, 0.2)},
+        "seeds": 6,
         "samples": 150,
         "sizes": {"width": 16},
         "steps": 400,
@@ -141,32 +146,48 @@ def threshold(grid: xr.Dataset) -> xr.DataArray:
     return limit
 
 
-def plateaus(grid: xr.Dataset) -> dict[tuple[float, float], float]:
-    """Return the median of sharpness over threshold after it first came within 10%, for each (lr, beta1) that did."""
-    found = {}
-    relative = (grid.preconditioned / threshold(grid)).isel(seed=0)
-    for lr in grid.lr.values:
-        for beta1 in grid.beta1.values:
-            path = relative.sel(lr=lr, beta1=beta1).values
-            reached = np.flatnonzero(path >= 0.9)
-            if len(reached) and len(path) - reached[0] >= 8:
-                found[float(lr), float(beta1)] = float(np.median(path[reached[0] :]))
-    return found
+def plateaus(grid: xr.Dataset) -> dict[tuple[float, float], Array]:
+    """Return the medians of sharpness over threshold after it first came within 10%, for each (lr, beta1).
+
+    One for each seed that did so at least eight checkpoints before the end; pairs without such a seed are missing.
+    """
+    found: dict[tuple[float, float], list[float]] = {}
+    relative = (grid.preconditioned / threshold(grid)).transpose("lr", "beta1", "seed", "checkpoint").values
+    for i, j, seed in np.ndindex(relative.shape[:3]):
+        path = relative[i, j, seed]
+        reached = np.flatnonzero(path >= 0.9)
+        if len(reached) and len(path) - reached[0] >= 8:
+            pair = float(grid.lr[i]), float(grid.beta1[j])
+            found.setdefault(pair, []).append(float(np.median(path[reached[0] :])))
+    return {pair: np.array(medians) for pair, medians in found.items()}
+
+
+def growth(grid: xr.Dataset) -> Array:
+    """Return, for each seed, the log of the median sharpness of the second half of the path over that of the first.
+
+    A mean over lr and beta1.
+    """
+    paths = grid.preconditioned.transpose("seed", "lr", "beta1", "checkpoint").values
+    first, second = (np.median(half, axis=-1) for half in np.array_split(paths, 2, axis=-1))
+    return np.asarray(np.log(second / first).mean(axis=(1, 2)))
 
 
 @claim("cohen2022.N1", "section 3, equation 3", "tight", EDGE, constants="recalled")
 def preconditioned_sharpness_stays_at_the_edge(grid: xr.Dataset) -> Evidence:
-    """Full-batch Adam on an MLP: for two values of beta1 at least, the largest eigenvalue of D^(-1) H rises to (2 + 2 beta1)/((1 - beta1) lr), and from then on its median is within 10% of that."""
+    """Full-batch Adam on an MLP: for two values of beta1 at least, the largest eigenvalue of D^(-1) H rises to (2 + 2 beta1)/((1 - beta1) lr), and from then on its median is within 10% of that, in the mean over starts."""
     if not np.isfinite(grid.preconditioned.values).all():
         return at_least(math.nan, 0.0, "a sharpness is lost")
-    found = plateaus(grid)
+    found = {pair: medians for pair, medians in plateaus(grid).items() if len(medians) > 1}
     parts = [
-        within(one, 1.0, 0.1, f"median of sharpness over threshold at lr = {lr:g}, beta1 = {beta1:g}")
+        mean_within(one, 0.9, 1.1, f"median of sharpness over threshold at lr = {lr:g}, beta1 = {beta1:g}")
         for (lr, beta1), one in found.items()
     ]
     weights = len({beta1 for _, beta1 in found})
     if weights < 2:
-        parts.append(at_least(weights, 2, "values of beta1 whose sharpness rises to the threshold"))
+        # Sharpness that still rises may arrive in more steps; sharpness that falls from below does not.
+        rising = mean_within(growth(grid), 0.0, math.inf, "log growth of a sharpness below the threshold")
+        few = "values of beta1 whose sharpness rises to the threshold, from two starts at least; more steps"
+        parts.append(rising if rising.status is Outcome.FAIL else undecided(weights, ">= 2", few))
     return all_of(parts)
 
 
@@ -193,7 +214,8 @@ DEVIATIONS = [
             "section 3, equation 3",
             "Networks with millions of parameters on CIFAR-10 and WMT; cross entropy and square loss.",
             "An MLP with tanh on 400 digits, cross entropy, beta2 = 0.99, eps = 1e-7.  Large steps bring the loss to "
-            "0 before the sharpness arrives; such runs are not counted.",
+            "0 before the sharpness arrives; such runs are not counted.  The mean over starts is judged by its 95% "
+            "interval; while fewer than two values of beta1 arrive, the claim is open, and fails if the sharpness falls.",
             "N1",
         ),
     ),

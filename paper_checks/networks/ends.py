@@ -1,4 +1,4 @@
-"""Where trainings end, tuned or not."""
+"""Where trainings end, tuned or not, and what their seeds show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import t
+
+from theory_sim.nouns.claim import Evidence, at_least, at_most, undecided
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,6 +44,24 @@ def half_width(values: Array) -> float:
     """Return half of the 95% interval, by Student, of the mean of independent values; infinite for one value."""
     n = len(values)
     return float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
+
+
+def mean_within(values: Array, low: float, high: float, note: str) -> Evidence:
+    """PASS iff the 95% interval of the mean of independent values lies in [low, high], FAIL iff it lies outside.
+
+    So a claim whose mean is in there FAILs in 2.5% of all repetitions at most, and one whose mean is not there
+    PASSes in as few; what the values leave open is UNDECIDED.  A value that is not finite is a FAIL.
+    """
+    if not np.isfinite(values).all():
+        return at_least(math.nan, low, f"{note}: a value is not finite")
+    mean, error = float(values.mean()), half_width(values)
+    said = f"{note}, 95% of {len(values)} seeds: {mean:.3g} +- {error:.2g}"
+    a, b = mean - error, mean + error
+    if b < low or (low <= a and b <= high and a - low <= high - b):
+        return at_least(b if b < low else a, low, said)
+    if a > high or (low <= a and b <= high):
+        return at_most(a if a > high else b, high, said)
+    return undecided(mean, f"{low:.3g} to {high:.3g}", f"{said}; more seeds")
 
 
 def at_an_edge(*grids: xr.Dataset) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import theory_sim as ts
-from paper_checks.networks.ends import EDGE, Array, at_an_edge, ending, half_width, lost, tuned
+from paper_checks.networks.ends import EDGE, Array, at_an_edge, ending, half_width, lost, mean_within, tuned
 from theory_sim.nouns.claim import Evidence, all_of, at_least, claim, ledger, undecided
 from theory_sim.nouns.training import Training
 from theory_sim.wire.networks.spectra import densities, jensen_shannon
@@ -42,7 +42,8 @@ def _rival(
             "sizes": _TEXT_QUICK if text else _PHOTO_QUICK,
             "axes": {"lr": quick},
             "batch": 8,
-            "seeds": 1,
+            # 80 steps say nothing of the CNN, on which SGDM has hardly begun: one seed, from which N2 concludes nothing.
+            "seeds": 6 if text else 1,
             "evaluated": 512,
             **ending(80, 0, 20, 40),
         },
@@ -74,12 +75,12 @@ def lag(adam: xr.Dataset, sgdm: xr.Dataset) -> Array:
 
 @claim("zhang2024transformers.N1", "figure 1", "order", *RIVALS[:2])
 def adam_beats_sgdm_on_a_transformer(adam: xr.Dataset, sgdm: xr.Dataset) -> Evidence:
-    """On a character-level Transformer, tuned Adam ends below tuned SGD with momentum, by 2% of its progress and for every seed."""
+    """On a character-level Transformer, tuned Adam ends below tuned SGD with momentum, by 2% of its progress in the mean over seeds."""
     if lost(adam, sgdm):
         return at_least(math.nan, 0.0, "a loss is lost")
     if at_an_edge(adam, sgdm):
         return undecided("edge", "inside", EDGE)
-    return at_least(float(lag(adam, sgdm).min()), 0.02, "least share of Adam's progress that SGDM lacks")
+    return mean_within(lag(adam, sgdm), 0.02, math.inf, "share of Adam's progress that SGDM lacks")
 
 
 @claim("zhang2024transformers.N2", "figure 1", "order", *RIVALS)
@@ -177,7 +178,7 @@ DEVIATIONS = ledger(
         "figure 1",
         "BERT, ViT and others against VGG and ResNet: SGD is far behind Adam on the first, level on the second.",
         "A Transformer of 29,000 parameters on characters and a CNN of 1,900 on digits, both methods with a tuned "
-        "constant lr, beta1 = momentum = 0.9; compared is the share of Adam's progress.",
+        "constant lr, beta1 = momentum = 0.9; compared is the share of Adam's progress, by its 95% interval over seeds.",
         *("N1", "N2"),
     ),
     (

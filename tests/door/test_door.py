@@ -126,7 +126,8 @@ NAMES = {
     NEW + CLAIM.format(id="owm2026.C1"): "there is no paper 'owm2026': offer PAPERS = [Paper('owm2026', ...)], or did",
     NEW + CLAIM.format(id="reddi2018.R1a"): "CLAIMS offers 'reddi2018.R1a', a name that is taken by theory-sim",
     NEW + "OPTIMIZERS = [ts.adam]": "OPTIMIZERS offers 'adam', a name that is taken by theory-sim; rename it.",
-    NEW + "OPTIMIZERS = {'own': lambda: 3}": "own gives 3, which is not an Optimizer",
+    NEW + "OPTIMIZERS = {'own': lambda: 3}": "-m mine: own gives 3, which is not an Optimizer",
+    NEW + "OPTIMIZERS = {'own': lambda: [][0]}": "-m mine: own raised IndexError: list index out of range.",
     NEW.replace("own2026", "zou2019"): "PAPERS offers 'zou2019', a name that is taken by theory-sim",
     NEW + "DEVIATIONS = ts.ledger('out2026', ('T', 's', 'r'))": "there is no paper 'out2026'",
     NEW
@@ -145,7 +146,9 @@ NAMES = {
 def test_a_wrong_module_gets_one_sentence(source: str, message: str, write: Path) -> None:
     (write / "mine.py").write_text(source)
     command = ["list"]
-    if "own gives" in message:
+    if "own gives" in message or "own raised" in message:
+        assert "own" in run("-m", "mine", "list", "--paper", "own2026").output  # these do not build it
+        assert "own()" in run("-m", "mine", "explain", "own").output
         command = ["simulate", "--problem", "zhang.piecewise", "--optimizer", "own"]
     elif "out2026" in message:  # the ledger is read when it is asked for
         command = ["explain", "own2026"]

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from paper_checks.networks import curvature, messages, phase, transformers
-from paper_checks.networks.ends import final, half_width, lost, tuned
+from paper_checks.networks.ends import final, half_width, lost, mean_within, tuned
 from tests.tampering import fails_on_tampered_grids
 from theory_sim.nouns.claim import Outcome
 
@@ -95,6 +95,26 @@ def test_the_interval_is_students() -> None:
     assert half_width(np.array([1.0])) == np.inf
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.9, 1.0, 1.1], Outcome.PASS),  # 1 +- 0.248 lies in [0.5, 1.5]
+        ([0.2, 0.4, 0.6], Outcome.UNDECIDED),  # 0.4 +- 0.497 contains 0.5
+        ([0.55, 0.6, 0.65, 1.5], Outcome.UNDECIDED),  # of a mean of 0.825 in there
+        ([0.1, 0.2, 0.15], Outcome.FAIL),  # 0.15 +- 0.124 lies below
+        ([1.9, 2.0, 2.1], Outcome.FAIL),  # 2 +- 0.248 lies above
+        ([0.0, 3.0, 1.0], Outcome.UNDECIDED),  # 1.33 +- 3.79 says nothing
+        ([1.0], Outcome.UNDECIDED),  # one seed shows nothing
+        ([1.0, 1.0, np.nan], Outcome.FAIL),
+    ],
+)
+def test_an_interval_over_seeds_decides(values: list[float], expected: Outcome) -> None:
+    evidence = mean_within(np.array(values), 0.5, 1.5, "mean")
+    assert evidence.status is expected
+    if expected is Outcome.FAIL:
+        assert not evidence.margin >= 0.0
+
+
 def test_the_line_by_hand() -> None:
     # 0.9 / sqrt(0.81) = 1, 0.6 / sqrt(0.09) = 2; at beta2 = 0 every beta1 > 0 is beyond.
     grid = xr.Dataset(coords={"beta1": [0.0, 0.6, 0.9], "beta2": [0.0, 0.09, 0.81]})
@@ -102,6 +122,33 @@ def test_the_line_by_hand() -> None:
     assert float(found.sel(beta1=0.9, beta2=0.81)) == pytest.approx(1.0)
     assert float(found.sel(beta1=0.6, beta2=0.09)) == pytest.approx(2.0)
     assert found.sel(beta2=0.0).values.tolist() == [0.0, 1e300, 1e300]
+
+
+def test_the_edge_of_bad_beta2_is_interpolated() -> None:
+    # log(loss / least / 3) is log 3 at beta2 = 0.5 and -log 3 at 0.7: zero half-way, at 0.6; beta1 = 0.5 is left out.
+    loss = np.broadcast_to(np.array([np.inf, 9.0, 1.0])[None, :, None], (2, 3, 2))
+    grid = grid_of(loss, beta1=[0.5, 0.9], beta2=[0.0, 0.5, 0.7])
+    assert phase.edges(grid).values == pytest.approx(0.6)
+    check = phase.the_region_of_bad_beta2_follows_the_line.check
+    assert check([grid], "full").status is Outcome.PASS  # c = 0.9 / sqrt(0.6) = 1.16
+    # The least loss at beta2 = 0.5 already: the edge is between 0 and 0.5, c > 0.9 / sqrt(0.3) = 1.64.
+    early = grid_of(
+        np.where(loss == 9.0, 1.0, np.minimum(loss, 4.0)), beta1=[0.5, 0.9], beta2=[0.0, 0.5, 0.7]
+    )
+    assert check([early], "full").status is Outcome.FAIL
+
+
+def test_ranges_that_touch_decide_nothing() -> None:
+    # The best 1 - beta2 is 0.01 for every batch: least and greatest are equal, which does not refute "larger".
+    loss = np.array([2.0, 1.0, 2.0])[None, :, None] + np.array([0.0, 0.01])
+    grid = grid_of(loss, lr=[0.1], beta2=[0.9, 0.99, 0.999])
+    assert phase.plateau(grid) == pytest.approx((0.01, 0.01))
+    assert phase.plateau(grid.isel(seed=[0])) == pytest.approx((0.001, 0.1))  # one seed tells nothing apart
+    check = phase.the_best_beta2_falls_with_the_batch.check
+    assert check([grid] * 4, "full").status is Outcome.UNDECIDED
+    other = grid_of(loss[:, [1, 0, 2]], lr=[0.1], beta2=[0.9, 0.99, 0.999])  # the best is 0.1
+    assert check([grid, grid, grid, other], "full").status is Outcome.PASS
+    assert check([other, grid, grid, grid], "full").status is Outcome.FAIL
 
 
 def batches(power: float, noise: float) -> list[xr.Dataset]:
@@ -149,9 +196,9 @@ def test_a_tuned_step_at_an_edge_decides_nothing() -> None:
     assert check([grid, grid], "full").status is Outcome.UNDECIDED
 
 
-def sharpness_of(path: np.ndarray, beta1: list[float]) -> xr.Dataset:
-    """The same path of preconditioned sharpness for each beta1 at lr = 0.1."""
-    values = np.broadcast_to(path, (1, len(beta1), 1, len(path)))
+def sharpness_of(path: np.ndarray, beta1: list[float], seeds: int = 3) -> xr.Dataset:
+    """The same path of preconditioned sharpness for each beta1 and seed at lr = 0.1."""
+    values = np.broadcast_to(path, (1, len(beta1), seeds, len(path)))
     dims = ("lr", "beta1", "seed", "checkpoint")
     return xr.Dataset({"preconditioned": (dims, values)}, {"lr": [0.1], "beta1": beta1})
 
@@ -160,10 +207,27 @@ def test_the_edge_by_hand() -> None:
     # (2 + 2 beta1)/((1 - beta1) lr): 2/0.1 = 20, 3/(0.5 0.1) = 60, 3.8/(0.1 0.1) = 380.
     grid = sharpness_of(np.ones(20), [0.0, 0.5, 0.9])
     np.testing.assert_allclose(curvature.threshold(grid).values.ravel(), [20.0, 60.0, 380.0], rtol=1e-12)
-    rising = sharpness_of(np.minimum(np.arange(20.0) * 4.0, 21.0), [0.0, 0.5])
-    assert curvature.plateaus(rising) == {(0.1, 0.0): pytest.approx(1.05)}
-    # One value of beta1 is not enough, as a constant would do for it.
-    assert curvature.preconditioned_sharpness_stays_at_the_edge.check([rising], "full").status is Outcome.FAIL
+    rising = sharpness_of(np.minimum(np.arange(1.0, 21.0) * 4.0, 21.0), [0.0, 0.5])
+    assert {pair: [*one] for pair, one in curvature.plateaus(rising).items()} == {
+        (0.1, 0.0): pytest.approx([1.05] * 3)
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (
+            np.linspace(20.0, 100.0, 40),
+            Outcome.UNDECIDED,
+        ),  # one value of beta1 arrives at most, the others may
+        (np.linspace(5.0, 15.0, 40), Outcome.UNDECIDED),  # rises still, to 0.75 of the least threshold
+        (np.linspace(15.0, 5.0, 40), Outcome.FAIL),  # falls from below
+    ],
+)
+def test_a_sharpness_below_the_edge_fails_only_if_it_falls(path: np.ndarray, expected: Outcome) -> None:
+    # Thresholds 60 and 380; 36 steps of the first path come within 10% of 60 in time, and stay around it.
+    grid = sharpness_of(np.minimum(path, 62.0), [0.5, 0.9])
+    assert curvature.preconditioned_sharpness_stays_at_the_edge.check([grid], "full").status is expected
 
 
 def test_the_cost_is_a_geometric_mean() -> None:

@@ -14,12 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from theory_sim.app import door
-from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import PAPERS
-from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
@@ -29,7 +27,9 @@ if TYPE_CHECKING:
     from theory_sim.compressors import Compressor
     from theory_sim.nouns.claim import Claim, Deviation
     from theory_sim.nouns.figure import Figure
+    from theory_sim.nouns.optimizer import Optimizer
     from theory_sim.nouns.papers import Paper
+    from theory_sim.nouns.problem import Problem
     from theory_sim.nouns.schedule import Schedule
     from theory_sim.nouns.sweep import Sweep
     from theory_sim.nouns.theorem import Theorem
@@ -225,7 +225,6 @@ def select_claims(names: tuple[str, ...]) -> list[Claim]:
     return [claim for claim in claims().values() if claim.id in names or claim.paper in names]
 
 
-Noun = TypeVar("Noun")
 COMMA = re.compile(r",(?![^(\[]*[)\]])")  # outside of brackets
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "none": None}
 
@@ -321,7 +320,8 @@ def instance(constructor: Callable[..., Any]) -> Any:
 
 def build_problem(text: str) -> Problem:
     """Build a problem from ``name`` or ``name:argument=value,...``, for instance ``reddi.periodic:C=10``."""
-    return _built(text, _build("problem", text, problems(), {}), Problem)
+    problem: Problem = _build("problem", text, problems(), {})
+    return problem
 
 
 def build_optimizer(text: str, **extra: Any) -> Optimizer:
@@ -344,19 +344,10 @@ def build_optimizer(text: str, **extra: Any) -> Optimizer:
         raise ValueError(f"{argument} of {name} has an option of its own; leave it out of {text!r}.")
     if "schedule" in extra and "schedule" not in inspect.signature(optimizers()[name]).parameters:
         schedule = extra.pop("schedule")
-        made = _built(text, _build("optimizer", name, optimizers(), {**given, **extra}), Optimizer)
+        made: Optimizer = _build("optimizer", name, optimizers(), {**given, **extra})
         return made.replace(schedule=schedule)
-    return _built(text, _build("optimizer", name, optimizers(), {**given, **extra}), Optimizer)
-
-
-def _built(text: str, made: Any, noun: type[Noun]) -> Noun:
-    """Return what a constructor made, which may be somebody else's, if it is what it should be."""
-    if not isinstance(made, noun):
-        raise ValueError(
-            f"{text} gives {checks.shown(made)}, which is not {checks.article(noun.__name__)}; its constructor must "
-            "return one."
-        )
-    return made
+    optimizer: Optimizer = _build("optimizer", name, optimizers(), {**given, **extra})
+    return optimizer
 
 
 def build_rule(text: str) -> Rule:

@@ -12,6 +12,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -171,7 +172,7 @@ def _read(module: ModuleType, kind: str, source: str) -> dict[str, Any]:
             )
         if name in found:
             raise ValueError(f"{source}: {kind} has two things called {name!r}; rename one.")
-        found[name] = _constructor(thing) if kind in BUILT else thing
+        found[name] = _constructor(thing, f"{source}: {name}", kind) if kind in BUILT else thing
     return found
 
 
@@ -195,11 +196,27 @@ def _name(thing: Any, key: str | None, kind: str, at: str, module: str) -> Any:
     return f"{module.rpartition('.')[2]}.{name}" if kind == "PROBLEMS" else name
 
 
-def _constructor(thing: Any) -> Callable[..., Any]:
-    """Return a constructor; of a noun that is built already, one that builds it again with other values."""
+def _constructor(thing: Any, what: str, kind: str) -> Callable[..., Any]:
+    """Return a constructor that fails in one sentence; of a noun that is built, one that builds it anew."""
     if not isinstance(thing, Problem | Optimizer):
-        made: Callable[..., Any] = thing
-        return made
+        (noun,) = _LISTS[kind].kinds
+
+        @wraps(thing)
+        def build(*args: Any, **kwargs: Any) -> Any:
+            try:
+                made = thing(*args, **kwargs)
+            except (ValueError, TypeError, ArithmeticError):  # wrong values, which the catalogue tells
+                raise
+            except Exception as error:
+                raise ValueError(f"{what} raised {type(error).__name__}: {checks.sentence(error)}") from error
+            if not isinstance(made, noun):
+                raise ValueError(
+                    f"{what} gives {checks.shown(made)}, which is not {checks.article(noun.__name__)}; its "
+                    "constructor must return one."
+                )
+            return made
+
+        return build
 
     def again(**changes: Any) -> Problem | Optimizer:
         return thing.replace(**changes) if changes else thing

@@ -56,7 +56,7 @@ def assemble(
     import xarray as xr
 
     problem, plan = sweep.problem, sweep.plan
-    axes = tuple(sweep.axes)
+    axes = sweep.dims
     cells, shape = (*axes, "seed"), sweep.shape
     many = bool(np.any(sweep.checkpoints))
 
@@ -117,7 +117,7 @@ def assemble(
         share, (low, high) = diverged / sweep.seeds, wilson(diverged * trials / sweep.seeds, trials)
     data["diverged_fraction"] = (axes, share)
     data["diverged_low"], data["diverged_high"] = (axes, low), (axes, high)
-    coords: dict[str, Any] = {**sweep.coordinates, "seed": np.arange(sweep.seeds)}
+    coords: dict[str, Any] = {**sweep.labels, "seed": np.arange(sweep.seeds)}
     if names:
         coords["row"] = np.array(names)
     if many:

@@ -56,6 +56,7 @@ class Job:
             workers=sweep.workers,
             x0=sweep.x0,
             judged=sweep.rule is None,
+            cells=sweep.cells,
         )
 
     @property
@@ -69,10 +70,12 @@ class Job:
         """What the result is of, for people, in plain JSON types."""
         sweep, optimizer = self.sweep, self.sweep.optimizer
         return {
+            "name": sweep.name,
             "problem": str(sweep.problem),
             "optimizer": str(optimizer),
             "axes": {name: values.tolist() for name, values in sweep.coordinates.items()},
             "order": sweep.order,
+            "lanes": sweep.size,
             "seeds": sweep.seeds,
             "entropy": sweep.entropy,
             "steps": sweep.steps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,8 +146,12 @@ def expand(
     workers: int,
     x0: Any,
     judged: bool,
+    cells: Sequence[Array] | None = None,
 ) -> Lanes:
     """Build the lanes of a sweep, in C order over (axes ..., seed).
+
+    With `cells`, one array of n positions for each axis, only those cells are built, in C order over (cell, seed);
+    what a lane draws depends on its seed alone, so its bits are those of the whole sweep.
 
     Raises
     ------
@@ -156,23 +160,27 @@ def expand(
     """
     owner = {name: axis_owner(name, problem, optimizer) for name in axes}
     shape = (*(len(values) for values in axes.values()), seeds)
-    cells = np.indices(shape).reshape(len(shape), -1)  # (axes + 1, N)
-    position = dict(zip(axes, cells, strict=False))
-    count = cells.shape[1]
+    if cells is None:
+        places = np.indices(shape).reshape(len(shape), -1)  # (axes + 1, N)
+    else:
+        each = [np.repeat(place, seeds) for place in cells]
+        places = np.stack([*each, np.tile(np.arange(seeds), len(cells[0]))])
+    position = dict(zip(axes, places, strict=False))
+    count = places.shape[1]
 
     def combinations(names: Sequence[str]) -> tuple[list[dict[str, Any]], Array]:
-        """Every combination of some axes' values, and which one each lane has."""
+        """Every combination of some axes' values that a lane has, and which one that is."""
+        if not names:
+            return [{}], np.zeros(count, int)
         lengths = [len(axes[name]) for name in names]
-        values = [
-            dict(zip(names, v, strict=True))
-            for v in itertools.product(*(axes[name].tolist() for name in names))
-        ]
-        which = (
-            np.ravel_multi_index(tuple(position[name] for name in names), lengths)
-            if names
-            else np.zeros(count, int)
-        )
-        return values, which
+        which = np.ravel_multi_index(tuple(position[name] for name in names), lengths)
+        # Of a whole sweep every combination occurs; of some cells, as many as there are cells at most.
+        found = np.arange(math.prod(lengths))
+        if cells is not None:
+            found, which = np.unique(which, return_inverse=True)
+        chosen = [axes[name][at] for name, at in zip(names, np.unravel_index(found, lengths), strict=True)]
+        values = zip(*(one.tolist() for one in chosen), strict=True)
+        return [dict(zip(names, value, strict=True)) for value in values], which
 
     # A row of the step kernel is laid out directly, unless its value changes other rows too.
     def is_row(name: str) -> bool:
@@ -263,7 +271,7 @@ def expand(
         schedule=schedule,
         theta=constants.T[:, which],
         size=np.array([one.components for one in problems], dtype=np.int64)[which],
-        key=keys[cells[-1]],
+        key=keys[places[-1]],
         x0=np.array(starts).T[:, which],
         state=np.moveaxis(np.array(states), 0, -1)[..., which],
     )

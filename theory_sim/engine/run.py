@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from functools import partial
@@ -54,14 +53,17 @@ def _tiles(group: np.ndarray[Any, Any], width: int, threads: int) -> list[np.nda
 
 def pair_for(sweep: Sweep, threads: int) -> Pair | None:
     """Return the kernel of gradient and step where it pays: for much work, or where it is compiled already."""
-    lanes = sweep.job.lanes
-    width = min(width_of(sweep), -(-lanes.count // (32 * threads)) * 32)
-    if lanes.count < 16:
+    return pair_among(sweep, sweep, threads)
+
+
+def pair_among(sweep: Sweep, whole: Sweep, threads: int) -> Pair | None:
+    """Return the kernel for lanes of a sweep that are some of a whole one."""
+    if whole.size < 16:
         return None
-    pair = sweep.job.pair(width)
+    pair = sweep.job.pair(min(width_of(sweep), -(-whole.size // (32 * threads)) * 32))
     if pair is None:
         return None
-    much = lanes.count * sweep.steps * sweep.problem.dim >= WORTH
+    much = whole.size * whole.steps * whole.problem.dim >= WORTH
     return pair if much or build.is_cached(pair.source) else None
 
 
@@ -145,6 +147,8 @@ def run(
             kept.write(i, *ranges[i], records)
 
     missing = [i for i in range(len(ranges)) if i not in parts]
+    if kept is not None and missing:
+        kept.require_writable()
     chunk: Callable[..., Records] = run_chunk if target is None else partial(tensors.run_chunk, target=target)
     if executor is None:
         for i in missing:
@@ -159,21 +163,3 @@ def run(
             report(ranges[i][1] - ranges[i][0])
     ordered = [parts[i] for i in range(len(ranges))]
     return {name: np.concatenate([part[name] for part in ordered]) for name in ordered[0]}
-
-
-def seconds(sweep: Sweep) -> float:
-    """Estimate the wall time of a sweep on this machine from a timed pilot of one tile of each group."""
-    from dataclasses import replace
-
-    width = min(width_of(sweep), sweep.job.lanes.count)
-    steps = min(sweep.steps, 2000)
-    pilot = replace(sweep, steps=steps, checkpoints=0)
-    total = 0.0
-    for group in np.unique(pilot.job.lanes.group):
-        members = np.flatnonzero(pilot.job.lanes.group == group)
-        tile = members[:width]
-        run_tile(pilot.job.lanes, pilot.plan, tile)  # compiles
-        begin = time.perf_counter()
-        run_tile(pilot.job.lanes, pilot.plan, tile)
-        total += (time.perf_counter() - begin) / (steps * len(tile)) * sweep.steps * len(members)
-    return total / min(os.cpu_count() or 1, -(-sweep.job.lanes.count // 32))

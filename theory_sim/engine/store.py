@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,10 @@ from uuid import uuid4
 import numpy as np
 
 Records = Mapping[str, np.ndarray[Any, Any]]
+
+
+def _refused(folder: Path, error: OSError) -> OSError:
+    return OSError(f"store = {folder} cannot be written ({error.strerror}); choose another folder.")
 
 
 def _checksum(records: Records) -> int:
@@ -48,13 +53,27 @@ class Store:
     def __init__(self, folder: Path, digest: str, spec: Mapping[str, Any], lanes: int, size: int) -> None:
         self.lanes, self.size, self.spec = lanes, size, spec
         self.file, self.path = folder / f"{digest}.npz", folder / f"{digest}.zarr"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _refused(folder, error) from error
+        if (folder / "zarr.json").exists() or (folder / ".zgroup").exists():
+            raise OSError(
+                f"store = {folder} is a zarr group, not a folder of sweeps; give the folder around it."
+            )
         self._arrays = self._opened()
 
     @property
     def chunks(self) -> int:
         """Number of chunks."""
         return -(-self.lanes // self.size)
+
+    def require_writable(self) -> None:
+        """Raise OSError, before the work, if nothing can be written; what is there can still be read."""
+        try:
+            tempfile.TemporaryFile(dir=self.path.parent).close()
+        except OSError as error:
+            raise _refused(self.path.parent, error) from error
 
     def write(self, i: int, start: int, stop: int, records: Records) -> None:
         """Store the records of chunk i, lanes start ... stop-1."""
@@ -90,7 +109,8 @@ class Store:
 
     @property
     def _text(self) -> str:
-        return json.dumps(self.spec, sort_keys=True, default=str)
+        spec = {**self.spec, "version": metadata.version("theory-sim")}
+        return json.dumps(spec, sort_keys=True, default=str)
 
     def _write_file(self, records: Records) -> None:
         new = self.file.with_name(f".{uuid4().hex}.npz")
@@ -134,7 +154,7 @@ class Store:
         new = Path(tempfile.mkdtemp(prefix=f".{self.path.stem}.", dir=self.path.parent))
         try:
             self._make_group(new / self.path.name, records)
-            with _locked(self.path.parent):
+            with locked(self.path.parent):
                 self._arrays = self._opened()
                 if self._arrays is None or not self._fits(records):  # else another process was first
                     if self.path.exists():
@@ -166,7 +186,7 @@ class Store:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other processes, and other threads, from replacing a group of this folder meanwhile."""
     import fcntl
 

@@ -38,7 +38,7 @@ OUTPUTS = frozenset(
         "status",
     }
     | {"nonfinite_step", "verdict", "decides_at", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
-    | {"diverged_fraction", "diverged_low", "diverged_high"}
+    | {"diverged_fraction", "diverged_low", "diverged_high", "cell", "simulated", "vertex"}
 )
 
 

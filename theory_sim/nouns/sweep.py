@@ -303,6 +303,21 @@ class Sweep:
         return {name: np.asarray(values) for name, values in self.axes.items()}
 
     @property
+    def cells(self) -> Sequence[np.ndarray[Any, Any]] | None:
+        """Positions along each axis of the cells that are run; None: all of them."""
+        return None
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the dimensions of its Dataset, but for the seeds."""
+        return tuple(self.axes)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
+        """The values of the axes, each with the dimension that it labels."""
+        return {name: (name, values) for name, values in self.coordinates.items()}
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of (axes ..., seed)."""
         return (*(len(values) for values in self.axes.values()), self.seeds)
@@ -397,6 +412,60 @@ class Sweep:
 
         target = target_of(backend, device, dtype)
         return self.job.run(store, threads=threads, executor=executor, progress=progress, target=target)
+
+    def refine(
+        self,
+        resolution: int = 1024,
+        store: str | Path | None = None,
+        *,
+        first: int | None = None,
+        audit: int | None = None,
+        threads: int | None = None,
+        executor: Any = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> xr.Dataset:
+        """Run a fine grid over the two axes, but only the cells beside a change of verdict.
+
+        The axes keep their ends and get `resolution` values each, equally spaced on their `plot.scale`.
+
+        Parameters
+        ----------
+        resolution : int
+            Values of each axis: m 2^k or m 2^k + 1 with first <= m < 2 first and k >= 1, so that the values of
+            each grid are values of the next, with half its steps.
+        store : path, optional
+            As of `run`.
+        first : int, optional
+            Steps of the first grid, which a region must not slip through, at least 4; default: 64, or a quarter of
+            a resolution below 256.
+        audit : int, optional
+            Inferred cells that are drawn at random and run; default: as many as `resolution`.
+        threads, executor, progress
+            As of `run`.
+
+        Returns
+        -------
+        xarray.Dataset
+            See `theory_sim.engine.refinement.refine`.
+
+        Raises
+        ------
+        ValueError
+            Unless two axes of real numbers have more than one value, there is a verdict rule, and `resolution`
+            has this form; or if the machine has not the memory for the whole grid.
+        """
+        from theory_sim.engine import refinement
+
+        return refinement.refine(
+            self,
+            resolution,
+            store,
+            first=first,
+            audit=audit,
+            threads=threads,
+            executor=executor,
+            progress=progress,
+        )
 
 
 def simulate(

@@ -11,6 +11,7 @@ from theory_sim.app.cli import (
     networks,
     own,
     proofs,
+    store,
     work,
 )
 from theory_sim.app.cli.group import main
@@ -27,5 +28,6 @@ __all__ = [
     "networks",
     "own",
     "proofs",
+    "store",
     "work",
 ]

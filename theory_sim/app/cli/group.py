@@ -82,7 +82,8 @@ class _Group(click.Group):
         except BrokenPipeError:  # the reader of our output left
             raise
         except OSError as error:
-            raise click.UsageError(f"{error.filename or 'Disk'}: {error.strerror or error}.") from error
+            said = f"{error.filename or 'Disk'}: {error.strerror}." if error.strerror else str(error)
+            raise click.UsageError(said) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -27,13 +27,15 @@ from theory_sim.app.cli.group import (
     tier_option,
 )
 from theory_sim.app.runs import Runs
-from theory_sim.engine import memory
 from theory_sim.engine.target import BACKENDS, DTYPES, target_of
 from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.rules import checks
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _CLAIMS = click.argument(
     "names", nargs=-1, metavar="[PAPER|CLAIM]...", shell_complete=completing("papers with claims", "claims")
@@ -145,17 +147,38 @@ def _cell(value: Any) -> str:
 )
 @click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of torch.")
+@click.option(
+    "--refine",
+    type=click.IntRange(1),
+    metavar="R",
+    help="R x R values of its two axes, of which only cells beside a change of verdict are run.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(0.0),
+    metavar="CORE-SECONDS",
+    help="Refuse a sweep that would take more, stored chunks or not, by the estimate of --dry-run.",
+)
 @rule_option
 @tier_option
 @out_option
 def sweep(
-    name: str, dry_run: bool, backend: str, device: str, dtype: str, rule: str | None, tier: str, out: Path
+    name: str,
+    dry_run: bool,
+    backend: str,
+    device: str,
+    dtype: str,
+    refine: int | None,
+    max_cost: float | None,
+    rule: str | None,
+    tier: str,
+    out: Path,
 ) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
-    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc.
+    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
     """
-    from theory_sim.engine import run as execute
+    from theory_sim.engine import refinement
 
     checks.known("sweep", name, catalogue.sweeps())
     chosen = catalogue.sweeps()[name].at(tier)
@@ -165,18 +188,20 @@ def sweep(
         target = target_of(backend, device, dtype)
     except ImportError as error:
         raise click.UsageError(str(error)) from error
-    if dry_run:
-        if target is not None:
-            raise ValueError(f"--dry-run times compiled tiles, not tensors; leave out --backend {backend}.")
-        click.echo(describe(chosen))
-        work = chosen.size * chosen.steps
-        click.echo(
-            f"  cost       {work:.3g} lane-steps, about {execute.seconds(chosen):.2g} s and "
-            f"{memory.required(chosen) / 2**20:.3g} MiB of memory on this machine"
+    if target is not None and (dry_run or max_cost is not None or refine is not None):
+        raise ValueError(
+            f"--dry-run, as --max-cost, times compiled tiles, and --refine runs them, not tensors; leave out --backend {backend}."
         )
+    if refine is not None:
+        refinement.first_stride(refine)
+    if dry_run or max_cost is not None:
+        _afford(chosen, refine, max_cost, dry_run)
+    if dry_run:
         return
     with terminal.Progress() as progress:
-        if target is None:
+        if refine is not None:
+            grid = chosen.refine(refine, out / "sweeps", progress=lambda share: progress(chosen.name, share))
+        elif target is None:
             grid = Runs(tier, out / "sweeps", progress).grid(chosen)
         else:
             grid = chosen.run(
@@ -186,10 +211,57 @@ def sweep(
                 device=device,
                 dtype=dtype,
             )
-    own = "" if target is None else f".{target.key.replace(' ', '-')}"
+    own = f".refined{refine}" if refine else "" if target is None else f".{target.key.replace(' ', '-')}"
     path = out / "sweeps" / f"{name}.{tier}{own}.nc"
     save(grid, path)
-    click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}\n  written    {path}")
+    click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
+    if refine is not None:
+        click.echo(f"  refined    {_refined(grid, refine)}")
+    click.echo(f"  written    {path}")
+
+
+def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -> None:
+    """Say what a sweep would cost, and refuse one beyond the limit in core-seconds."""
+    from theory_sim.engine import refinement
+    from theory_sim.engine.cost import cost
+
+    share = 1.0 if refine is None else min(1.0, refinement.BOUNDARY / refine)
+    whole = sweep if refine is None else refinement.enlarged(sweep, refine)
+    found = cost(whole)
+    work, core_seconds = share * whole.size * whole.steps, share * found.core_seconds
+    if said:
+        click.echo(
+            f"{describe(whole)}\n  cost       {work:.3g} lane-steps, about {share * found.seconds:.2g} s "
+            f"({core_seconds:.2g} core-seconds) and {found.memory / 2**20:.3g} MiB of memory on this machine"
+        )
+        if refine is not None:
+            click.echo(
+                f"             if {share:.2g} of the cells are run, as for a boundary or two across the grid"
+            )
+    if limit is not None and core_seconds > limit:
+        raise ValueError(
+            f"{sweep.name} takes about {core_seconds:.3g} core-seconds, more than --max-cost {limit:g}; raise the limit, "
+            "or run fewer cells or steps."
+        )
+
+
+def _refined(grid: xr.Dataset, resolution: int) -> str:
+    """Return in words how much was run, and what the audit of the rest found."""
+    said = grid.attrs
+    lines = len(np.unique(grid.boundary_line.values))
+    text = (
+        f"{said['simulated_share']:.3%} of {resolution} x {resolution} cells were run; {lines} "
+        f"{'line' if lines == 1 else 'lines'} of boundary"
+    )
+    if not said["audit_rounds"]:
+        return text
+    drawn = said["audit_cells"]
+    return (
+        f"{text}\n  audit      {said['audit_misses']} of {drawn} inferred cells drawn at random wrong in round "
+        f"{said['audit_rounds']}: at most {said['audit_bound']:.2%} of the inferred\n"
+        f"             cells are wrong, with confidence 95 %; a region of 1 % of them is missed with probability "
+        f"{0.99**drawn:.2g}"
+    )
 
 
 @main.command()

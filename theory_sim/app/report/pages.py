@@ -171,9 +171,11 @@ class Site:
             named = len(panels) == 1 or title.startswith("(")  # with its own letter
             said = ": ".join(filter(None, ("" if named else f"panel {i + 1}", title)))
             axes = f"{y} against {x}" if x and y else x or y
-            lines = f"lines: {', '.join(dict.fromkeys(curves[i]))}" if curves[i] else ""
+            drawn = ", ".join(f"“{label}”" for label in dict.fromkeys(curves[i]))
+            lines = f"lines: {drawn}" if drawn else ""
             parts.append("; ".join(filter(None, (said, axes, lines))))
-        return f"Figure {figure.name}. " + ". ".join(filter(None, parts))
+        heard = [part for part in parts if part] or [figure.caption.partition(". ")[0]]
+        return f"Figure {figure.name}. {'. '.join(heard)}"
 
     def render(self, name: str, path: str, **values: Any) -> Page:
         """Return a page made of a template.

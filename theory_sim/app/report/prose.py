@@ -154,8 +154,10 @@ def docstring(text: str) -> Iterator[dict[str, Any]]:
 def label(text: str) -> str:
     """Return the text of an axis or a panel without the markup of TeX."""
     text = re.sub(r"\\(?:mathrm|text|mathbf|mathcal|mathsf|operatorname)\b", "", text)
-    text = re.sub(r"\\([a-zA-Z]+)", lambda name: _SIGNS.get(name[1], f" {name[1]} "), text)
-    return " ".join(re.sub(r"\\[^\w\s]", " ", text).translate({ord(c): None for c in "${}"}).split())
+    text = re.sub(r"\\([a-zA-Z]+)", lambda name: _SIGNS.get(name[1], f" {name[1]}"), text)
+    return " ".join(
+        re.sub(r"\\[^\w]", " ", text.replace(r"\|", "‖")).translate({ord(c): None for c in "${}"}).split()
+    )
 
 
 def number(value: Any) -> str:

@@ -7,13 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from theory_sim.app.report import explorer, figures, mutants, optimizers, overview, papers, search, theorems
+from theory_sim.app.report import (
+    errata,
+    explorer,
+    figures,
+    mutants,
+    optimizers,
+    overview,
+    papers,
+    search,
+    theorems,
+)
 from theory_sim.app.report.pages import Drawing, Page, Site, files_of
 from theory_sim.nouns.figure import Figure
 
 _KINDS: tuple[Callable[[Site], Iterator[Page]], ...] = (
     *(overview.pages, papers.pages, figures.pages, optimizers.pages),
-    *(theorems.pages, mutants.pages, explorer.pages, search.pages),
+    *(theorems.pages, errata.pages, mutants.pages, explorer.pages, search.pages),
 )
 _ASSETS = ("site.css", "site.js", "plotly-cartesian.min.js")
 
