@@ -391,10 +391,13 @@ def test_kept_cards_of_twins_have_our_verdicts_on_every_problem(spec: str) -> No
     ours = audits._rows(audits._run(Native(TWINS[spec], spec), kept_bouts(), "calibrate"), None)
     kept = made["cards"][spec]["rows"]
     assert [(row.problem, row.verdict) for row in ours] == [(row["problem"], row["verdict"]) for row in kept]
-    if (
-        spec != "optax:lion"
-    ):  # whose decay shortens the walk by which lr is measured, and ours is measured at x_1
-        assert [row.lr for row in ours] == pytest.approx([row["lr"] for row in kept], rel=1e-6)
+    if spec == "optax:lion":  # whose decay shortens the walk by which lr is measured; ours is measured at x_1
+        return
+    for bout, row, other in zip(kept_bouts(), ours, kept, strict=True):
+        # Either search ends within 1e-6 of the wanted step, and ours measures 1e-9 of a step beside x_1: a unit
+        # in the last place of x_1 is that share of it.
+        rounded = np.abs(bout.problem.start).max() * np.finfo(float).eps / (1e-9 * audits.STEP)
+        assert row.lr == pytest.approx(other["lr"], rel=2e-6 + rounded), row.problem
 
 
 if importlib.util.find_spec("torch") is not None:

@@ -117,3 +117,16 @@ def test_the_conclusion_names_what_was_run() -> None:
     one = ts.audit("sgd", "shi.periodic", seeds=3)
     assert one.conclusion.startswith("On 1 problem, 1 seed of 100000 steps each, with")
     assert card.record()["why"].keys() == {"sign.linear", "shi.periodic", "smooth.quadratic"}
+
+
+def test_only_a_control_on_trial_shares_its_runs() -> None:
+    card = ts.audit(ts.adam(0.3), "smooth.quadratic", steps=1000)
+    assert card.grids["smooth.quadratic"] is card.control_grids["Adam"]["smooth.quadratic"]
+
+    def up(g: float, lr: float, x: float) -> float:
+        return x + lr * g
+
+    for other in (ts.adam(beta2=0.99), ts.Optimizer("sgd", up, 0.01)):  # a name is not enough
+        card = ts.audit(other, "smooth.quadratic", steps=1000)
+        for grids in card.control_grids.values():
+            assert not grids["smooth.quadratic"].x_final.equals(card.grids["smooth.quadratic"].x_final)
