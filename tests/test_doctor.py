@@ -1,5 +1,6 @@
 """The doctor says what is there, and what is not well."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,11 @@ def test_the_self_test_notices_another_rule(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(doctor, "adam_rule", off_by_a_bit)
     assert doctor.self_test().well is False
+
+
+def test_every_extra_is_looked_at_as_a_whole() -> None:
+    extras = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    wanted = extras["optional-dependencies"]
+    assert set(doctor._EXTRAS) == set(wanted)
+    counts = {name: len(modules) for name, modules in doctor._EXTRAS.items()}
+    assert counts == {name: len(lines) for name, lines in wanted.items()}  # one module for each distribution

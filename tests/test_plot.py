@@ -92,3 +92,35 @@ def test_what_cannot_be_drawn_is_one_sentence() -> None:
         plot.steps_to_eps(grid)
     with pytest.raises(TypeError, match=r"grid = 3 must be the Dataset that Sweep\.run returns"):
         plot.phase(3)  # type: ignore[arg-type]
+
+
+def test_a_boundary_that_does_not_fit_is_one_sentence() -> None:
+    values = np.array([[["CONVERGED"], ["DIVERGED"]]] * 2)
+    grid = xr.Dataset({"verdict": (("a", "b", "seed"), values)}, {"a": [1.0, 2.0], "b": [1.0, 3.0]})
+    with pytest.raises(TypeError, match=r"boundary = 3 must be a function of a and b\."):
+        plot.phase(grid, 3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="cannot be called with a and b, the axes by their names: .*'c'"):
+        plot.phase(grid, lambda a, c: a - c)
+    with pytest.raises(ValueError, match="returned shape .3,. for arrays of shape .400, 400."):
+        plot.phase(grid, lambda a, b: np.arange(3.0))
+    with pytest.raises(ValueError, match="has no value of a; select at least one"):
+        plot.phase(grid.isel(a=[]))
+    # What is nowhere a number has no zero to draw, and numpy has nothing to warn of.
+    assert not plot.phase(grid, lambda a, b: np.nan * a).get_lines()
+    assert not plot.phase(grid, lambda a, b: 1.0).get_lines()
+
+
+def test_a_selected_seed_is_drawn_like_the_only_one() -> None:
+    axes = {"beta1": (0.0, 0.5), "beta2": (0.1, 0.99)}
+    grid = ts.Sweep(reddi.periodic(10.0), ADAM, axes, steps=100, checkpoints=5).run()
+    one = grid.isel(seed=0)
+    codes = [plot.phase(each).collections[0].get_array() for each in (grid, one)]
+    assert np.array_equal(*codes)
+    lines = [plot.trajectories(each).get_lines() for each in (grid, one)]
+    labels = [[line.get_label() for line in each] for each in lines]
+    assert labels[0] == labels[1]
+    (line,) = plot.trajectories(one.isel(beta1=0, beta2=0)).get_lines()
+    assert np.array_equal(line.get_ydata(), lines[0][0].get_ydata())
+    steps = ts.Sweep(sign.quadratic(), ts.sgd(), {"lr": (0.01, 0.1)}, steps=100, first_hit=60.0).run()
+    hits = [plot.steps_to_eps(each).get_lines()[0].get_xydata() for each in (steps, steps.isel(seed=0))]
+    assert np.array_equal(*hits)

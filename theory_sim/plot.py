@@ -5,6 +5,7 @@ matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,38 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(layout="constrained")[1]
 
 
-def _require(grid: Any, name: str, way_out: str = "it must be what Sweep.run returns") -> None:
+def _checked(grid: Any, name: str, way_out: str = "it must be what Sweep.run returns") -> xr.Dataset:
+    """Return the Dataset, with a seed axis where one seed was selected."""
     import xarray as xr
 
     if not isinstance(grid, xr.Dataset):
         raise TypeError(f"grid = {checks.shown(grid)} must be the Dataset that Sweep.run returns.")
     if name not in grid:
         raise ValueError(f"The Dataset has no {name}; {way_out}.")
+    empty = [str(dim) for dim, size in grid.sizes.items() if not size]
+    if empty:
+        raise ValueError(f"The Dataset has no value of {', '.join(empty)}; select at least one.")
+    return grid if "seed" in grid[name].dims else grid.drop_vars("seed", errors="ignore").expand_dims("seed")
+
+
+def _field(boundary: Callable[..., Any], values: dict[str, Array]) -> Array:
+    """Return the values of a boundary, which must be a function of the axes by their names."""
+    if not callable(boundary):
+        raise TypeError(f"boundary = {checks.shown(boundary)} must be a function of {' and '.join(values)}.")
+    try:
+        inspect.signature(boundary).bind(**values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"boundary cannot be called with {' and '.join(values)}, the axes by their names: "
+            f"{checks.sentence(error)}"
+        ) from None
+    shape = next(iter(values.values())).shape
+    field = np.asarray(boundary(**values), dtype=float)
+    if field.shape not in ((), shape):
+        raise ValueError(
+            f"boundary returned shape {field.shape} for arrays of shape {shape}; it must keep it."
+        )
+    return np.broadcast_to(field, shape)
 
 
 def _swept(grid: xr.Dataset, name: str, count: int) -> list[Hashable]:
@@ -133,14 +159,14 @@ def phase(
     Raises
     ------
     TypeError
-        If grid is no Dataset.
+        If grid is no Dataset, or boundary no function of the two axes.
     ValueError
-        If it has not two axes.
+        If it has not two axes, or boundary returns another shape than it is given.
     """
     from matplotlib.colors import ListedColormap
 
     name = "verdict"
-    _require(grid, name)
+    grid = _checked(grid, name)
     first, second = _swept(grid, name, 2)
     rest = {d: 0 for d in grid[name].dims if d not in (first, second, "seed")}
     seen = grid[name].isel(rest).transpose(second, first, "seed").values
@@ -169,8 +195,8 @@ def phase(
     if boundary is not None:
         fine = [_within(values, ends) for values, ends in zip((x, y), edges, strict=True)]
         values = dict(zip(map(str, (first, second)), np.meshgrid(*fine), strict=True))
-        field = np.asarray(boundary(**values), dtype=float)
-        if np.nanmin(field) < 0.0 < np.nanmax(field):
+        field = _field(boundary, values)
+        if (field < 0.0).any() and (field > 0.0).any():
             from contourpy import contour_generator
 
             lines = contour_generator(fine[0], fine[1], np.nan_to_num(field)).lines(0.0)
@@ -217,7 +243,7 @@ def trajectories(grid: xr.Dataset, ax: Axes | None = None, *, of: str = "x") -> 
     ValueError
         If there is no such variable, or it was not recorded at checkpoints.
     """
-    _require(
+    grid = _checked(
         grid, of, "run the sweep with checkpoints, for instance checkpoints=50, and name what it records"
     )
     if "checkpoint" not in grid[of].dims:
@@ -266,7 +292,7 @@ def steps_to_eps(grid: xr.Dataset, ax: Axes | None = None) -> Axes:
         If it was run without first_hit, or has not one axis.
     """
     name = "first_hit"
-    _require(grid, name, "run the sweep with a target, for instance first_hit=0.01")
+    grid = _checked(grid, name, "run the sweep with a target, for instance first_hit=0.01")
     (axis,) = _swept(grid, name, 1)
     rest = {d: 0 for d in grid[name].dims if d not in (axis, "seed")}
     hits = grid[name].isel(rest).transpose(axis, "seed").values.astype(float)

@@ -106,7 +106,7 @@ NO_NOUNS = {
     "CLAIMS = [\n": "-m mine cannot be imported: SyntaxError",
     "raise SystemExit(0)": "-m mine cannot be imported: SystemExit",
     "CLAIMS = []\n1 / 0": "mine.py, line 2); mend it",
-    "CLAIMS = 3": "CLAIMS is an int; make it a list or a dict of Claims",
+    "CLAIMS = 3": "CLAIMS is an int; make it a list or a dict, each of it a Claim",
     "CLAIMS = 'abc'": "CLAIMS is a str; make it a list",
     "CLAIMS = [3]": "CLAIMS[0] = 3 is an int; give a Claim.",
     "PROBLEMS = [3]": "PROBLEMS[0] = 3 is an int; give a Problem or a constructor of one.",
@@ -283,7 +283,7 @@ def test_a_new_paper_works_as_written(write: Path, monkeypatch: pytest.MonkeyPat
     assert "lee2026 exists and is not empty" in refused
 
 
-@pytest.mark.parametrize("key", ["Lee", "2026", "a-b", "class", "zhang2022", "json", "figures", ""])
+@pytest.mark.parametrize("key", ["Lee", "2026", "a-b", "class", "zhang2022", "json", "numpy", "figures", ""])
 def test_a_key_that_is_no_module_is_refused(key: str, write: Path) -> None:
     assert f"KEY = {key!r}" in run("new-paper", key, code=2).output
     assert not list(write.iterdir())

@@ -20,7 +20,20 @@ from theory_sim.optimizers.adam import adam, adam_rule
 _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "matplotlib", "sympy", "click")
 # Of each extra, the modules that its distributions install.
 _EXTRAS = {
-    "test": ("pytest", "hypothesis", "ruff", "mypy", "PEPit"),
+    "test": (
+        *(
+            "pytest",
+            "hypothesis",
+            "pytest_timeout",
+            "xdist",
+            "mpmath",
+            "flint",
+            "PEPit",
+            "sklearn",
+            "ruff",
+            "mypy",
+        ),
+    ),
     "exact": ("flint", "mpmath"),
     "cluster": ("distributed",),
     "torch": ("torch",),
@@ -28,7 +41,8 @@ _EXTRAS = {
     "optax": ("jax", "optax"),
     "zoo": ("pytorch_optimizer", "torch"),
     "bench": ("jax",),
-    "docs": ("sphinx", "numpydoc"),
+    "browser": ("playwright",),
+    "docs": ("sphinx", "numpydoc", "pydata_sphinx_theme"),
 }
 _STEPS = 1000
 

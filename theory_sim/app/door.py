@@ -158,7 +158,7 @@ def _read(module: ModuleType, kind: str, source: str) -> dict[str, Any]:
         entries = ((None, one) for one in given)
     else:
         raise ValueError(
-            f"{source}: {kind} is {checks.article(type(given).__name__)}; make it a list or a dict of {kinds.what}s."
+            f"{source}: {kind} is {checks.article(type(given).__name__)}; make it a list or a dict, each of it {checks.article(kinds.what)}."
         )
     found: dict[str, Any] = {}
     for i, (key, thing) in enumerate(entries):

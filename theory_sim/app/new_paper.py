@@ -7,7 +7,7 @@ import json
 import keyword
 import re
 import sys
-from importlib import resources
+from importlib import resources, util
 from pathlib import Path
 
 from theory_sim.nouns.papers import PAPERS
@@ -46,11 +46,15 @@ def write(key: str, title: str, folder: Path) -> list[Path]:
         If the key cannot be the name of a module or is taken, or the folder is not empty.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", key) or keyword.iskeyword(key):
-        raise ValueError(f"KEY = {key!r} must be lower-case letters, digits and _, such as author2026.")
-    if key in PAPERS or key in sys.stdlib_module_names or key in _OURS:
-        raise ValueError(f"KEY = {key!r} is taken by a paper or a module; choose another, such as {key}_own.")
+        raise ValueError(
+            f"KEY = {key!r} must be lower-case letters, digits and _, begin with a letter and be no word of "
+            "Python's, such as author2026."
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} exists and is not empty; remove it, or choose another place with --out.")
+    found = util.find_spec(key)  # a module of the same name would hide the one that others import
+    if key in PAPERS or key in sys.stdlib_module_names or key in _OURS or (found and found.origin):
+        raise ValueError(f"KEY = {key!r} is taken by a paper or a module; choose another, such as {key}_own.")
     written = []
     for template, name in _FILES.items():
         text = resources.files("theory_sim.app").joinpath("templates/new_paper", template).read_text()

@@ -76,8 +76,9 @@ def refined_axes(sweep: Sweep) -> tuple[str, str]:
     wide = [name for name, values in sweep.coordinates.items() if len(values) > 1]
     if len(wide) != 2:
         raise ValueError(
-            f"{sweep.name or 'This sweep'} has {len(wide)} axes of more than one value ({', '.join(wide) or 'none'}), "
-            "and two are refined; give every other axis one value."
+            f"{sweep.name or 'This sweep'} has {len(wide)} {'axis' if len(wide) == 1 else 'axes'} of more than one value "
+            f"({', '.join(wide) or 'none'}), and exactly two are refined; "
+            f"{'add an axis' if len(wide) < 2 else 'give every other axis one value'}."
         )
     for name in wide:
         values = sweep.coordinates[name]
