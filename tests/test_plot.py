@@ -99,9 +99,9 @@ def test_a_boundary_that_does_not_fit_is_one_sentence() -> None:
     grid = xr.Dataset({"verdict": (("a", "b", "seed"), values)}, {"a": [1.0, 2.0], "b": [1.0, 3.0]})
     with pytest.raises(TypeError, match=r"boundary = 3 must be a function of a and b\."):
         plot.phase(grid, 3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="cannot be called with a and b, the axes by their names: .*'c'"):
+    with pytest.raises(TypeError, match=r"cannot be called with a and b, the axes by their names: .*'c'"):
         plot.phase(grid, lambda a, c: a - c)
-    with pytest.raises(ValueError, match="returned shape .3,. for arrays of shape .400, 400."):
+    with pytest.raises(ValueError, match=r"returned shape .3,. for arrays of shape .400, 400."):
         plot.phase(grid, lambda a, b: np.arange(3.0))
     with pytest.raises(ValueError, match="has no value of a; select at least one"):
         plot.phase(grid.isel(a=[]))
