@@ -26,6 +26,7 @@ MODULES = {
         "theory_sim.evidence.trial",
         "theory_sim.evidence.smoothness",
         "theory_sim.evidence.rates",
+        "theory_sim.evidence.cases",
     ),
     "Rules": ("theory_sim.rules.language", "theory_sim.nouns.noise", "theory_sim.nouns.family"),
     "Problems": (
@@ -38,6 +39,15 @@ MODULES = {
         "counterexamples.clipping",
         "counterexamples.sign",
         "counterexamples.quantized",
+        "counterexamples.averaged",
+        "counterexamples.cycles",
+        "counterexamples.gossip",
+        "counterexamples.linear",
+        "counterexamples.noisy_well",
+        "counterexamples.objectives",
+        "counterexamples.separable",
+        "counterexamples.twopoint",
+        "counterexamples.zoo",
     ),
     "Compressors, randomness, exact arithmetic": (
         "theory_sim.compressors",

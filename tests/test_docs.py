@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import pkgutil
 import re
 import runpy
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import matplotlib
 import pytest
+
+import counterexamples
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
@@ -38,6 +41,12 @@ def test_every_example_is_on_a_page_with_what_it_prints() -> None:
     pages = "\n".join(path.read_text() for path in [*DOCS.glob("*.rst"), *DOCS.glob("guides/*.rst")])
     shown = set(re.findall(r"literalinclude:: (?:\.\./)?examples/(\w+\.\w+)", pages))
     assert shown == {path.name for path in (DOCS / "examples").iterdir() if path.suffix in (".py", ".out")}
+
+
+def test_the_reference_has_every_module_of_problems() -> None:
+    told = (DOCS / "pages.py").read_text()
+    for module in pkgutil.iter_modules(counterexamples.__path__, "counterexamples."):
+        assert f'"{module.name}"' in told
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

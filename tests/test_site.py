@@ -1,6 +1,7 @@
 """The report: what it says, what it links to, what it escapes, what it weighs."""
 
 import html.parser
+import json
 import re
 import shlex
 import time
@@ -16,6 +17,7 @@ import theory_sim as ts
 from counterexamples import shi
 from counterexamples.drift import critical_beta2, drift
 from tests.site import HOSTILE, hostile_claim, hostile_figure, made_up, written
+from theory_sim.app import errata
 from theory_sim.app.report import Site, explorer, prose
 from theory_sim.app.report.pages import claim_path, figure_path, slug
 from theory_sim.nouns.papers import PAPERS
@@ -96,16 +98,23 @@ def test_every_link_inside_resolves(folder: Path, pages: dict[str, Reader]) -> N
 def test_every_address_of_the_search_index_resolves(
     folder: Path, pages: dict[str, Reader], site: Site
 ) -> None:
-    import json
-
     text = (folder / "assets/search.js").read_text()
     rows = json.loads(text.removeprefix("window.SEARCH=").removesuffix(";\n"))
-    nouns = (site.papers, site.optimizers, site.records, site.theorems, site.figures)
+    nouns = (site.papers, site.optimizers, site.records, site.theorems, site.figures, errata.errata())
     assert len(rows) == sum(map(len, nouns))
     for _, name, address, _, _ in rows:
         path, anchor = urldefrag(address)
         assert path in pages, name
         assert not anchor or anchor in {attributes.get("id") for _, attributes in pages[path].tags}, name
+
+
+def test_the_errata_are_a_file_and_a_page_with_formulas(folder: Path) -> None:
+    assert json.loads((folder / "errata.json").read_text()) == errata.document()
+    page = (folder / "errata.html").read_text()
+    assert '<a href="errata.json">' in page
+    assert "D^2/(2(1-beta1))" in str(errata.document())  # printed so in the list, and set as a formula
+    assert "D^2" not in page
+    assert "beta1" not in page
 
 
 def test_nothing_is_fetched(folder: Path, pages: dict[str, Reader]) -> None:

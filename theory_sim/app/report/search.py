@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator
 
+from theory_sim.app import errata
 from theory_sim.app.report.pages import (
     Page,
     Site,
@@ -31,6 +32,8 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str, str, str]]:
         yield "theorem", theorem.id, theorem_path(theorem.id), "", f"{theorem.where}: {theorem.statement}"
     for figure in site.figures:
         yield "figure", figure.name, figure_path(figure.name), "", figure.caption
+    for one in errata.errata():
+        yield "erratum", one.id, f"errata.html#{one.id}", "", f"{one.subject}, {one.where}: {one.printed}"
 
 
 def pages(site: Site) -> Iterator[Page]:
