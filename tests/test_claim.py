@@ -81,6 +81,14 @@ def test_a_check_that_raises_fails_and_the_rest_goes_on() -> None:
     assert json.loads(json.dumps(result.record(), allow_nan=False))["margin"] is None
 
 
+def test_a_check_that_returns_no_evidence_fails() -> None:
+    for returned in (None, 3, True):
+        claim = Claim("reddi2018.R1", "T", "s", "exact", lambda grids, tier, it=returned: it)
+        result = Runs("quick").check(claim)
+        assert result.evidence.status is Outcome.FAIL
+        assert f"The check returned {returned}; return evidence" in result.evidence.note
+
+
 def test_provenance_is_counted_apart() -> None:
     def one(constants: str) -> Result:
         made = Claim("reddi2018.R1", "T", "s", "exact", lambda grids, tier: at_most(0, 1), (), constants)

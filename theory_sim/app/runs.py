@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theory_sim.nouns.claim import Claim, Result, failed, unjudged
+from theory_sim.nouns.claim import Claim, Evidence, Result, failed, unjudged
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.training import Source, Training
 from theory_sim.rules import checks
@@ -80,6 +80,10 @@ class Runs:
         try:
             grids = [self.grid(sweep) for sweep in claim.sweeps]
             evidence = claim.check(grids, self.tier)
+            if not isinstance(evidence, Evidence):
+                raise TypeError(
+                    f"The check returned {checks.shown(evidence)}; return evidence, as at_most and its relatives do."
+                )
         except checks.Missing as error:
             evidence = unjudged(str(error))
         except (OSError, MemoryError):  # says something of the machine, nothing of the claim
