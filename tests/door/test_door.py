@@ -94,7 +94,7 @@ def test_claims_of_somebody_else_run_on_several_processes(outside: Path, tmp_pat
     drawn = run("-m", "heavy2026", "figure", "heavy2026-stability", *arguments[:4]).output
     assert "heavy2026-stability.png" in drawn
     page = run("-m", "heavy2026", "reproduce", "heavy2026", *arguments[:4]).output
-    assert "1 figures, grids in" in page
+    assert "1 figure, report:" in page
     assert "Heavy Ball" in (tmp_path / "index.html").read_text()
     paper = (tmp_path / "papers" / "heavy2026.html").read_text()
     assert "theory-sim -m heavy2026 check heavy2026.C1 --tier quick" in paper

@@ -362,7 +362,8 @@ def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: s
         maps=[(sweep, runs.grid(sweep)) for sweep in maps],
     )
     page = write_site(site, out)
-    conclude(results, f"grids: {place.store}\n{len(figures)} figures, report: {page}")
+    drawn = f"{len(figures)} figure{'' if len(figures) == 1 else 's'}"
+    conclude(results, f"grids: {place.store}\n{drawn}, report: {page}")
 
 
 def _drawable() -> list[Figure]:
