@@ -144,7 +144,8 @@ def errata() -> dict[str, str]:
     text = title("Errata") + f"{plain(known['about'])}\n\nVersion {known['version']}.\n\n"
     for one in errors.errata():
         text += title(plain(f"{one.id}: {one.subject}"), "-")
-        text += f"{plain(one.where)} ({one.severity}: {errors.SEVERITY[one.severity]})\n\n"
+        text += f"{plain(one.where)} ({one.severity}: {errors.SEVERITY[one.severity]}; "
+        text += f"{errors.BASIS[one.basis]})\n\n"
         for name in ("printed", "right", "evidence"):
             text += f"{name.capitalize()}\n   {plain(getattr(one, name))}\n\n"
         shown = ", ".join(f"``{name}`` ({status})" for name, status in one.claims.items())

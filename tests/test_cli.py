@@ -473,7 +473,7 @@ def test_reproduce_writes_a_site_and_keeps_the_grids_beside_it(
     assert "1 PASS, 0 FAIL, 0 UNDECIDED" in output
     assert "reddi2018.R1a" in (out / "index.html").read_text()
     document = json.loads((out / "claims.json").read_text())
-    assert document["command"].startswith("theory-sim ")
+    assert document["command"].startswith("theory-sim")
     assert document["seconds"] > 0.0
     assert not (out / "sweeps").exists()
     assert any((tmp_path / "out.sweeps").iterdir())

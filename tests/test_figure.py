@@ -56,6 +56,17 @@ def test_a_figure_is_pictures_and_data(tmp_path: Path) -> None:
         assert np.array_equal(stored.x_final, runs.grid(SWEEP).x_final)
 
 
+@pytest.mark.parametrize("returned", [{"end": "far"}, {"end": None}, 3])
+def test_features_that_are_no_numbers_are_refused_in_a_sentence(returned: Any, tmp_path: Path) -> None:
+    figure = ts.Figure(
+        "odd", "A caption.", (1, 1), (2.0, 2.0), (), lambda axes, grids: None, lambda grids: returned
+    )
+    with pytest.raises(
+        ValueError, match=r"The features of figure odd are .*; return a dict of numbers by name"
+    ):
+        figure.save([], tmp_path)
+
+
 def test_the_grids_of_a_figure_are_left_out_on_request(tmp_path: Path) -> None:
     files = Runs("quick").draw(FIGURE, tmp_path, data=False)
     assert [path.name for path in files] == ["test.png", "test.svg", "test.json"]

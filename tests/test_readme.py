@@ -36,6 +36,7 @@ def test_the_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_first_commands_print_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     section = README[README.index("## Three minutes") : README.index("## Everything")]
     shown = re.findall(r"^\$ theory-sim (.*)\n((?:(?!\$ |```).*\n)+)", section, flags=re.MULTILINE)
     assert [command.split()[0] for command, _ in shown] == ["simulate", "check"]

@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,6 +76,8 @@ class Offer:
 
 def installed() -> dict[str, str]:
     """Return the modules that installed distributions offer, with the name of the distribution."""
+    from importlib import metadata  # takes as long as the rest of this module
+
     found = metadata.entry_points(group=GROUP)
     return {point.value: point.dist.name if point.dist else point.name for point in found}
 

@@ -16,6 +16,7 @@ import numpy as np
 from theory_sim.nouns.claim import plain
 from theory_sim.nouns.dataset import save
 from theory_sim.nouns.training import Source
+from theory_sim.rules import checks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,6 +87,16 @@ class Figure:
         """The modules among `needs` that are not installed."""
         return tuple(name for name in self.needs if find_spec(name) is None)
 
+    def _numbers(self, grids: Sequence[xr.Dataset]) -> dict[str, float]:
+        """Return the features, each of which must be a number."""
+        found = self.features(grids)
+        try:
+            return {name: float(value) for name, value in found.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(
+                f"The features of figure {self.name} are {checks.shown(found)}; return a dict of numbers by name."
+            ) from None
+
     def save(
         self, grids: Sequence[xr.Dataset], folder: Path, tier: str = "full", data: bool = True
     ) -> list[Path]:
@@ -132,7 +143,7 @@ class Figure:
             ]
             curves = [curve for panel, ax in enumerate(axes.ravel()) for curve in _curves(panel, ax)]
         values = folder / f"{self.name}.json"
-        features = {name: float(value) for name, value in self.features(grids).items()}
+        features = self._numbers(grids)
         content = {
             "name": self.name,
             "caption": self.caption,
