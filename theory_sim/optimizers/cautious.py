@@ -81,8 +81,7 @@ def _agrees(step: float, g: float) -> float:
 
 
 def _kept_or_not(x: float, new: float, plain: float, g: float) -> float:
-    step = x - plain
-    return new if _agrees(step, g) > 0.0 else x + (new - plain) + 0.0 * step
+    return new if _agrees(x - plain, g) > 0.0 else x + (new - plain)  # NaN where either is
 
 
 def _scaled_or_not(x: float, new: float, plain: float, g: float, scale: float) -> float:
