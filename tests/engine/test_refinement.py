@@ -222,7 +222,7 @@ def test_a_refined_grid_can_be_exported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"beta1": [0.0, 0.9]}, "has 1 axes of more than one value"),
+        ({"beta1": [0.0, 0.9]}, "has 1 axis of more than one value"),
         ({"beta1": [0.0, 0.9], "beta2": [0.1, 0.5], "lr": [0.1, 0.2]}, "3 axes .* give every other axis one"),
         ({"beta1": [0.0, 0.9], "n": [3, 5]}, "'n' = .* cannot be halved"),
     ],
