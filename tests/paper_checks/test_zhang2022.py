@@ -25,6 +25,12 @@ def one_in_thirteen_undecided(verdict: np.ndarray) -> np.ndarray:
     return verdict
 
 
+def one_cell_flipped(verdict: np.ndarray) -> np.ndarray:
+    """Of n = 10, a = 1 the cell beta1 = 0, beta2 = .37 on both branches, which D < 0 decides by far."""
+    verdict[0, 0, :, 0, 1] = flipped(verdict[0, 0, :, 0, 1])
+    return verdict
+
+
 def left_branch_flipped(verdict: np.ndarray) -> np.ndarray:
     verdict[:, :, 1] = flipped(verdict[:, :, 1])
     return verdict
@@ -33,6 +39,7 @@ def left_branch_flipped(verdict: np.ndarray) -> np.ndarray:
 test_tampered_grids_fail = fails_on_tampered_grids(
     "zhang2022",
     ("Z1a", "phase", "verdict", flipped),
+    ("Z1a", "phase", "verdict", one_cell_flipped),
     ("Z1a", "phase", "verdict", one_in_thirteen_undecided),
     ("Z1a", "phase", "verdict", left_branch_flipped),
     ("Z1b", "reshuffled", "verdict", flipped),
