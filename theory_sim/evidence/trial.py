@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.engine import evaluate
+from theory_sim.evidence.last_iterate import sums
 from theory_sim.nouns.order import order
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
@@ -363,6 +364,8 @@ def trials(theorem: Theorem, sweep: Sweep, **given: float) -> list[Trial]:
 def _assess(theorem: Theorem, sweep: Sweep, given: Mapping[str, float]) -> Trial:
     """Resolve the symbols of a run and decide the conditions."""
     symbols = run_symbols(sweep)
+    if not {"step_sum", "step_spread"}.isdisjoint(theorem.symbols):
+        symbols |= sums(sweep.optimizer.schedule, sweep.optimizer.lr, sweep.steps)
     symbols = {name: value for name, value in symbols.items() if name not in sweep.optimizer.arguments}
     values = _resolve(theorem, sweep.problem, sweep.optimizer, symbols, given)
     foreign = _foreign(theorem, sweep.problem, sweep.optimizer)

@@ -59,6 +59,8 @@ _RUN = {
     "gradient_norm_1": "||grad f(x_1)||, the Euclidean norm",
     "order": f"sampling order of the components: {', '.join(ORDERS)}",
     "s": "exponent of the step size lr/t^s, 0 for a constant step",
+    "step_spread": "sum of eta_t^2/eta_{t+1:T+1} over the steps eta_t = lr_t, eta_{T+1} = eta_T, in steps",
+    "step_sum": "sum of the steps eta_1 ... eta_T, and eta_T once more",
     "stochastic": "0 if every step sees the gradient of the objective, 1 if it is drawn or that of a part",
     "unbiased": "1 if the gradient of a step is that of the objective in expectation, given x_t, 0 if not",
     "x0": "start x_1 of every coordinate",
