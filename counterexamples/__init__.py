@@ -8,6 +8,7 @@ from counterexamples import (
     gossip,
     linear,
     noisy_well,
+    nonsmooth,
     quantized,
     reddi,
     separable,
@@ -38,6 +39,7 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    nonsmooth,
 )
 
 PROBLEMS = {

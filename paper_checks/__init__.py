@@ -25,6 +25,8 @@ from paper_checks import (
     zhang2020clipping,
     zhang2026,
 )
+from paper_checks.defazio2023 import claims as defazio2023
+from paper_checks.defazio2023 import theorems as of_defazio2023
 from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
 from paper_checks.efficientadam2023 import quantizers, speed
@@ -51,10 +53,12 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
+    *(defazio2023,),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
+    *(of_defazio2023,),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]
