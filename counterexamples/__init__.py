@@ -9,6 +9,7 @@ from counterexamples import (
     linear,
     noisy_well,
     nonsmooth,
+    perceptron,
     quantized,
     reddi,
     separable,
@@ -40,6 +41,7 @@ _FAMILIES = (
     quantized,
     cycles,
     nonsmooth,
+    perceptron,
 )
 
 PROBLEMS = {

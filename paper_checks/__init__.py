@@ -39,6 +39,8 @@ from paper_checks.reddi2018 import theorems as of_reddi2018
 from paper_checks.shi2021 import claims as shi2021
 from paper_checks.shi2021 import theorems as of_shi2021
 from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.tyurin2024 import claims as tyurin2024
+from paper_checks.tyurin2024 import theorems as of_tyurin2024
 from paper_checks.wang2024separability import deterministic, stochastic, variations
 from paper_checks.zhang2022 import claims as zhang2022
 from paper_checks.zhang2022 import theorems as of_zhang2022
@@ -53,12 +55,12 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
-    *(defazio2023,),
+    *(defazio2023, tyurin2024),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
-    *(of_defazio2023,),
+    *(of_defazio2023, of_tyurin2024),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

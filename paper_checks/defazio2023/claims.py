@@ -7,7 +7,7 @@ The theorems are derived in `paper_checks.defazio2023.theorems`, the bound of an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,15 +62,17 @@ POWERS = [0.0, 0.5, 1.0, 2.0]
 LENGTHS = [10, 30, 100, 300, 1000, 3000]
 
 
-def _chain(length: int, schedule: Schedule, kind: str, **fields: Any) -> ts.Sweep:
-    optimizer = ts.gd(length**-0.5, schedule=schedule)
-    return ts.Sweep(
-        nonsmooth.chain(length), optimizer, steps=length, name=f"defazio2023.chain_{kind}{length}", **fields
-    )
+def _chain(length: int, schedule: Callable[[int], Schedule], kind: str, **fields: Any) -> ts.Sweep:
+    def at(n: int) -> dict[str, Any]:
+        return {"problem": nonsmooth.chain(n), "optimizer": ts.gd(n**-0.5, schedule=schedule(n)), "steps": n}
+
+    # The longest takes a second: the quick tier has a short one instead.
+    quick = at(20) if length == max(LENGTHS) else {}
+    return ts.Sweep(**at(length), name=f"defazio2023.chain_{kind}{length}", quick=quick, **fields)
 
 
-CHAINS = tuple(_chain(n, ts.polynomial_decay(n), "", axes={"p": POWERS}) for n in LENGTHS)
-COSINES = tuple(_chain(n, ts.cosine(n), "cosine_") for n in LENGTHS)
+CHAINS = tuple(_chain(n, ts.polynomial_decay, "", axes={"p": POWERS}) for n in LENGTHS)
+COSINES = tuple(_chain(n, ts.cosine, "cosine_") for n in LENGTHS)
 
 
 @claim("defazio2023.S1", f"{_PAPER}, main theorem", "tight", *PIECES, CONE, CHAINS[2], constants="derived")
@@ -280,9 +282,10 @@ def linear_decay_has_the_best_score() -> Evidence:
 @claim("defazio2023.S5", "1812.05217, Theorem 3.1", "exact", *CHAINS, *COSINES, constants="derived")
 def constant_steps_lose_a_logarithm(*grids: xr.Dataset) -> Evidence:
     """On the chain T constant steps 1/sqrt(T) end exactly (H_T + H_T^(2))/(4 sqrt(T)) above the minimum, more than ln(T)/(4
-    sqrt(T)), linear decay exactly (3 T + H_T)/(8 (T + 1) sqrt(T)), and cosine decay at less than .37/sqrt(T)."""
+    sqrt(T)), XX
     parts = []
-    for n, grid, cosine in zip(LENGTHS, grids[: len(LENGTHS)], grids[len(LENGTHS) :], strict=True):
+    for grid, cosine in zip(grids[: len(LENGTHS)], grids[len(LENGTHS) :], strict=True):
+        n = int(grid.attrs["steps"])
         k = np.arange(1.0, n + 1.0)
         harmonic, squares = float(np.sum(1.0 / k)), float(np.sum(k**-2.0))
         ends = {p: grid.gap_final.sel(p=p).item() * math.sqrt(n) for p in POWERS}
@@ -304,12 +307,7 @@ def constant_steps_lose_a_logarithm(*grids: xr.Dataset) -> Evidence:
                 "linear decay over its closed form",
             ),
             at_most(error, 1e-11, "largest error of the sum over pieces, four exponents"),
-            within(
-                cosine.gap_final.item() * math.sqrt(n),
-                0.35,
-                0.02,
-                f"cosine, T = {LENGTHS[0]} to {LENGTHS[-1]}",
-            ),
+            at_most(cosine.gap_final.item() * math.sqrt(n), 0.37, "cosine decay"),
         ]
     return all_of(parts)
 
