@@ -4,6 +4,7 @@ A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
 """
 
 from paper_checks import (
+    annealing2024,
     bernstein2018,
     chen2022,
     chen2023lion,
@@ -15,9 +16,12 @@ from paper_checks import (
     dereich2024,
     dettmers2022,
     ef21,
+    infinite2025,
     karimireddy2019,
     onebitadam2021,
     orvieto2025,
+    power2024,
+    rex2021,
     sun2023,
     taniguchi2024,
     wang2022,
@@ -55,7 +59,7 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
-    *(defazio2023, tyurin2024),
+    *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
