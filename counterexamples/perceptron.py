@@ -152,7 +152,7 @@ def _problem(name: str, z: Array, many: Sequence[float], loss: str, stop: bool) 
         },
         dim=z.shape[1],
         measure=measures,
-        measures=("unsolved", "wrong", "loss", "gradient_norm"),
+        measures=("unsolved", "wrong", "loss", "loss_gradient"),
         start=0.0,
         facts={
             "n": float(sum(many)),

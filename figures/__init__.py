@@ -27,6 +27,7 @@ from figures import (
     quantized_curves,
     reddi,
     reshuffled_adam,
+    schedules,
     separation,
     shi,
     sign_failures,
@@ -70,6 +71,7 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    schedules,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]
