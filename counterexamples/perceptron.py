@@ -172,9 +172,9 @@ def imbalanced(n: int = 1000, loss: str = "logistic", *, stop: bool = True) -> P
     """One sample (0.5, -1) and n - 1 samples (0.5, 1), the lower bound of Theorem 5.1: margin 1/2, R^2 = 5/4.
 
     The majority leads the first step astray, and the one sample that is left has the weight 1/n: the batch perceptron
-    needs floor(0.3 n - 0.8) + 2 updates, n >= 5, normalisation two.  For a practitioner: with a rare class, large steps or
-    normalised ones separate at once what small ones take n/lr steps for, while the loss rises first; on balanced data
-    normalisation need not help.
+    needs floor(0.3 n - 0.8) + 2 updates, normalisation two, n >= 5.  For a practitioner: with a rare class the number of small
+    steps grows like n/lr, that of large ones tends to 0.3 n, and dividing the step by the mean weight of the samples
+    removes n; the loss does not tell when the rare class is learnt.  On balanced data normalisation need not help.
 
     Parameters
     ----------

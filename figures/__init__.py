@@ -1,6 +1,7 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    annealing,
     audits,
     bias,
     boundary,
@@ -22,6 +23,7 @@ from figures import (
     network_phase,
     network_smoothness,
     network_transformers,
+    perceptron,
     phase,
     quantized_bounds,
     quantized_curves,
@@ -72,6 +74,8 @@ _MODULES = (
     network_messages,
     hunter,
     schedules,
+    annealing,
+    perceptron,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -194,12 +194,17 @@ def decay_turns_regret_into_a_last_iterate(*grids: xr.Dataset) -> Evidence:
     path = _path(slope, (10.0, 10.0))
     size = np.linalg.norm(path, axis=1)
     right = regret(path, path / size[:, None], np.ones(STEPS), np.zeros(2))
+    moves = np.diff(path, axis=0) / shares(np.ones(STEPS))[:-1, None] / -BASES["adam"].lr
     return all_of(
         [
             # both sides are sums of 60 products of numbers below 10
             at_most(excess, 1e-12, f"largest gap - regret of {len(found)} runs"),
             at_least(near, 0.1, "median of gap/regret: no vacuous bound"),
             within(float(size[-1]) / right, 1.0, 1e-12, "Adam on a slope: gap/regret"),
+            # eps = 1e-8 beside a gradient of .7, and differences of numbers near 10 over shares down to 1/60
+            at_most(
+                np.max(np.abs(moves - 1.0)), 1e-6, "Adam on a slope: its updates without the decay, less lr"
+            ),
         ]
     )
 
