@@ -1,7 +1,9 @@
-"""Convex, Lipschitz and nowhere smooth: maxima of linear functions, on which the last iterate is at its worst.
+"""Convex, Lipschitz and nowhere smooth: maxima of linear functions, on which the last iterate is at its
+worst.
 
-`chain` is a construction of Harvey, Liaw, Plan and Randhawa (2019, arXiv:1812.05217): at every step the subgradient
-is the one that pushes up a coordinate that no step has touched yet, and all of them feed the next pieces.
+`chain` is a construction of Harvey, Liaw, Plan and Randhawa (2019, arXiv:1812.05217): at every step the
+subgradient is the one that pushes up a coordinate that no step has touched yet, and all of them feed the next
+pieces.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _WHY = "What counts is how far above its minimum the last iterate ends, which no
 
 
 def chain_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """Return the first piece that is the largest: a_1 ... a_{i-1}, then -1, then 0; a_j = 1/(2 (d - j + 1))."""
+    """Return the first piece that is the largest: a_1 ... a_{i-1}, then -1, then 0; a_j = 1/(2 (d - j +
+    1))."""
     workers, d, lanes = out.shape
     for lane in range(lanes):
         before, highest, first = 0.0, -np.inf, d
@@ -53,9 +56,9 @@ def chain_measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -
 def chain_end(steps: Any) -> float:
     """Return f(x_{T+1}) on `chain` of length T after these T step sizes, if every step takes the next piece.
 
-    Coordinate j is raised by eta_j at step j and lowered by a_j eta_i at every later step i, and the last piece is
-    sum_j a_j x_j.  For constant steps that is eta (H_T + H_T^(2))/4, with H_T^(2) = sum 1/k^2; for eta_t = alpha (1 - t/(T + 1))
-    it is alpha (3 T + H_T)/(8 (T + 1)).
+    Coordinate j is raised by eta_j at step j and lowered by a_j eta_i at every later step i, and the last
+    piece is sum_j a_j x_j.  For constant steps that is eta (H_T + H_T^(2))/4, with H_T^(2) = sum 1/k^2; for
+    eta_t = alpha (1 - t/(T + 1)) it is alpha (3 T + H_T)/(8 (T + 1)).
     """
     eta = np.asarray(steps, dtype=float)
     a = 0.5 / np.arange(len(eta), 0.0, -1.0)
@@ -67,11 +70,11 @@ def chain_end(steps: Any) -> float:
 def chain(length: int = 100) -> Problem:
     """f(x) = max_i h_i x over T + 1 pieces in T dimensions, T = length, started at its minimiser 0.
 
-    h_i = (a_1 ... a_{i-1}, -1, 0 ... 0), the last piece (a_1 ... a_T), a_j = 1/(2 (T - j + 1)).  If f(x) were negative, -x_1
-    < 0, so x_1 > 0, so x_2 > a_1 x_1 > 0, ..., and the last piece would be positive; so f >= 0 = f(0).
-    After T constant steps the last iterate is at eta (ln T)/4 and more, for the best point and the average are at
-    0: an oracle may answer so, and then the last iterate of constant steps loses a logarithm.  It says nothing of data that
-    do not conspire.
+    h_i = (a_1 ... a_{i-1}, -1, 0 ... 0), the last piece (a_1 ... a_T), a_j = 1/(2 (T - j + 1)).  If f(x) were
+    negative, -x_1 < 0, so x_1 > 0, so x_2 > a_1 x_1 > 0, ..., and the last piece would be positive; so f >= 0
+    = f(0). After T constant steps the last iterate is at eta (ln T)/4 and more, for the best point and the
+    average are at 0: an oracle may answer so, and then the last iterate of constant steps loses a logarithm.
+    It says nothing of data that do not conspire.
 
     Parameters
     ----------
@@ -101,7 +104,8 @@ def chain(length: int = 100) -> Problem:
 
 
 def pieces_gradient(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """Return the first piece a_k with the largest a_k x + b_k; the rows of theta are the b_k, then the a_k."""
+    """Return the first piece a_k with the largest a_k x + b_k; the rows of theta are the b_k, then the
+    a_k."""
     workers, d, lanes = out.shape
     n = theta.shape[0] // (d + 1)
     for lane in range(lanes):
@@ -138,8 +142,9 @@ def pieces_measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) 
 def pieces(instance: int = 0, d: int = 6, n: int = 12) -> Problem:
     """f(x) = max_k (a_k x + b_k): a random maximum of n linear functions with its minimum f = 0 at x = 0.
 
-    Normal a_k, scaled to norms in [1/2, 1]; the first d + 1 with b = 0 are shifted so that a positive combination of
-    them is 0, which makes 0 a minimiser, and the others have b < 0.  x_1 has norm 1 in a random direction.
+    Normal a_k, scaled to norms in [1/2, 1]; the first d + 1 with b = 0 are shifted so that a positive
+    combination of them is 0, which makes 0 a minimiser, and the others have b < 0.  x_1 has norm 1 in a
+    random direction.
 
     Parameters
     ----------
@@ -196,7 +201,8 @@ def _coordinate(x: float) -> float:
 
 @family
 def cone(d: int = 1, *, x0: float = 1.0) -> Problem:
-    """f(x) = ||x||: as long as the steps do not reach 0 they all add up, and the first term of the bounds is attained.
+    """f(x) = ||x||: as long as the steps do not reach 0 they all add up, and the first term of the bounds is
+    attained.
 
     Parameters
     ----------

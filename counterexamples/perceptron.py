@@ -1,7 +1,8 @@
 """Separable data, logistic regression with large steps, and the perceptrons that it tends to.
 
-Samples z_i = y_i a_i with multiplicities m_i, n = sum m_i; a sample is solved when <z_i, theta> > 0.  All methods are
-theta_{t+1} = theta_t + lr sum_i m_i w_i z_i/N from theta_1 = 0, and differ in the weights w_i and in N:
+Samples z_i = y_i a_i with multiplicities m_i, n = sum m_i; a sample is solved when <z_i, theta> > 0.  All
+methods are theta_{t+1} = theta_t + lr sum_i m_i w_i z_i/N from theta_1 = 0, and differ in the weights w_i and
+in N:
 
 =====================  =====================================================  ==================
 loss                   w_i                                                    N
@@ -13,9 +14,9 @@ normalized_batch       the same                                               su
 classical              1 for the first sample with <z_i, theta> <= 0          1
 =====================  =====================================================  ==================
 
-For almost all data theta_t/lr of the first two tends to theta_t of the two below as lr -> infinity, n theta_t for the
-first (Tyurin 2024, arXiv:2412.08424, Theorem 3.2).  A perceptron does the same at any scale; without the paper's 1/n its
-sums are exact for data like 1/2 and -1, so that a sample on the boundary is seen there.
+For almost all data theta_t/lr of the first two tends to theta_t of the two below as lr -> infinity, n theta_t
+for the first (Tyurin 2024, arXiv:2412.08424, Theorem 3.2).  A perceptron does the same at any scale; without
+the paper's 1/n its sums are exact for data like 1/2 and -1, so that a sample on the boundary is seen there.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ _FIRST, _LONGEST = 1_000, 1_000_000_000
 
 
 def direction(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
-    """Return minus the direction of the method, and 0 once every sample is solved if the run is to end there."""
+    """Return minus the direction of the method, and 0 once every sample is solved if the run is to end
+    there."""
     workers, d, lanes = out.shape
     k = (theta.shape[0] - 4) // (d + 1)
     for lane in range(lanes):
@@ -117,7 +119,8 @@ def measures(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None
 def margin_of(samples: Array) -> float:
     """Return mu, the largest min_i <z_i, u> over unit vectors u: the distance of 0 to the hull of the z_i.
 
-    The nearest point of the hull is a multiple of Z^T a, a >= 0 the solution of min ||Z^T a||^2 + (sum a - 1)^2.
+    The nearest point of the hull is a multiple of Z^T a, a >= 0 the solution of min ||Z^T a||^2 + (sum a -
+    1)^2.
 
     Raises
     ------
@@ -171,10 +174,11 @@ def _problem(name: str, z: Array, many: Sequence[float], loss: str, stop: bool) 
 def imbalanced(n: int = 1000, loss: str = "logistic", *, stop: bool = True) -> Problem:
     """One sample (0.5, -1) and n - 1 samples (0.5, 1), the lower bound of Theorem 5.1: margin 1/2, R^2 = 5/4.
 
-    The majority leads the first step astray, and the one sample that is left has the weight 1/n: the batch perceptron
-    needs floor(0.3 n - 0.8) + 2 updates, normalisation two, n >= 5.  For a practitioner: with a rare class the number of small
-    steps grows like n/lr, that of large ones tends to 0.3 n, and dividing the step by the mean weight of the samples
-    removes n; the loss does not tell when the rare class is learnt.  On balanced data normalisation need not help.
+    The majority leads the first step astray, and the one sample that is left has the weight 1/n: the batch
+    perceptron needs floor(0.3 n - 0.8) + 2 updates, normalisation two, n >= 5.  For a practitioner: with a
+    rare class the number of small steps grows like n/lr, that of large ones tends to 0.3 n, and dividing the
+    step by the mean weight of the samples removes n; the loss does not tell when the rare class is learnt.
+    On balanced data normalisation need not help.
 
     Parameters
     ----------
@@ -196,7 +200,8 @@ def imbalanced(n: int = 1000, loss: str = "logistic", *, stop: bool = True) -> P
 
 @family
 def overshoot(loss: str = "logistic", *, stop: bool = False) -> Problem:
-    """(1, -1) labelled +1 and (-1, -4) labelled -1, of Theorem 4.1: the loss explodes in the step before it vanishes.
+    """(1, -1) labelled +1 and (-1, -4) labelled -1, of Theorem 4.1: the loss explodes in the step before it
+    vanishes.
 
     Parameters
     ----------
@@ -260,7 +265,8 @@ def solved_after(problem: Problem, gamma: float = 1.0, steps: int = _FIRST) -> i
     Parameters
     ----------
     problem : Problem
-        Of this module, with ``stop``: an unsolved task is 1 up to the end, so the count is its sum over the path.
+        Of this module, with ``stop``: an unsolved task is 1 up to the end, so the count is its sum over the
+        path.
     gamma : float
     steps : int
         First guess, which grows tenfold until the run is long enough.

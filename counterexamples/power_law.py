@@ -1,7 +1,8 @@
 """SGD on a quadratic with a power-law spectrum, in expectation and without sampling.
 
-f(x) = 1 + (1/2) sum lam_i x_i^2 with lam_i = i^-1.5 and x_i^2 = i^-0.6 at the start; the gradient of a step has noise of variance
-s lam_i in coordinate i, independent over steps.  Then e_i = E x_i^2 follows e_i <- (1 - eta lam_i)^2 e_i + eta^2 s lam_i exactly.
+f(x) = 1 + (1/2) sum lam_i x_i^2 with lam_i = i^-1.5 and x_i^2 = i^-0.6 at the start; the gradient of a step
+has noise of variance s lam_i in coordinate i, independent over steps.  Then e_i = E x_i^2 follows e_i <- (1 -
+eta lam_i)^2 e_i + eta^2 s lam_i exactly.
 """
 
 from __future__ import annotations

@@ -57,10 +57,11 @@ FIGURES = [
     Figure(
         name="annealing",
         caption=(
-            "The law L0 + A S1^-alpha - C S2 on the exact expected loss of SGD on a quadratic with curvatures i^-1.5, d = 2000, noise .25, peak step .3. (a) Six "
-            "schedules; two are fitted. (b) Exact losses and the law at lambda = .9. (c) Mean relative error of the four predicted curves against lambda; dotted, "
-            "the error of a law without annealing. The lambda = .999 of language models is the worst here: nothing in plain SGD on a quadratic "
-            "remembers for 1000 steps."
+            "The law L0 + A S1^-alpha - C S2 on the exact expected loss of SGD on a quadratic with "
+            "curvatures i^-1.5, d = 2000, noise .25, peak step .3. (a) Six schedules; two are fitted. (b) "
+            "Exact losses and the law at lambda = .9. (c) Mean relative error of the four predicted curves "
+            "against lambda; dotted, the error of a law without annealing. The lambda = .999 of language "
+            "models is the worst here: nothing in plain SGD on a quadratic remembers for 1000 steps."
         ),
         panels=(1, 3),
         size=(10.5, 3.5),

@@ -48,7 +48,8 @@ LOSSES = ts.Sweep(
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
-    """Updates against the step on imbalanced data; loss and unsolved share; updates on balanced data; the limit."""
+    """Updates against the step on imbalanced data; loss and unsolved share; updates on balanced data; the
+    limit."""
     plain, scaled, losses, *balanced, path, limit = grids
     worst, loss, even, ends = axes
     for grid, color, label in (
@@ -92,7 +93,8 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Counts at the smallest and the largest step, the exponent of the plain ones, the distance from the limit."""
+    """Counts at the smallest and the largest step, the exponent of the plain ones, the distance from the
+    limit."""
     plain, scaled, losses, *balanced, path, limit = grids
     count = counts(plain).values
     few = slice(0, 9)
@@ -113,11 +115,13 @@ FIGURES = [
     Figure(
         name="perceptron",
         caption=(
-            "(a) The data of Theorem 5.1, n = 1000: updates until every sample is solved. Plain steps need a number proportional to "
-            "1/gamma, and for large gamma that of the batch perceptron; normalised steps two. (b) The loss of plain steps there does not tell how far a "
-            "run is: after one step of 10 it is .006 and 728 updates are left, after one of 100 it is .04 and 307 are (circles: every sample is solved). (c) On balanced Gaussian data larger steps are not always "
-            "faster, and normalised ones are slower for gamma of 10 and more. (d) theta_t/gamma tends to the batch perceptron, as soon as no sample on the path "
-            "is within 1/gamma of the boundary."
+            "(a) The data of Theorem 5.1, n = 1000: updates until every sample is solved. Plain steps need "
+            "a number proportional to 1/gamma, and for large gamma that of the batch perceptron; normalised "
+            "steps two. (b) The loss of plain steps there does not tell how far a run is: after one step of "
+            "10 it is .006 and 728 updates are left, after one of 100 it is .04 and 307 are (circles: every "
+            "sample is solved). (c) On balanced Gaussian data larger steps are not always faster, and "
+            "normalised ones are slower for gamma of 10 and more. (d) theta_t/gamma tends to the batch "
+            "perceptron, as soon as no sample on the path is within 1/gamma of the boundary."
         ),
         panels=(2, 2),
         size=(9.0, 6.4),

@@ -1,4 +1,5 @@
-"""Schedules on paper and on problems: shapes, worst-case scores, the bound along a run, and the last iterate of runs."""
+"""Schedules on paper and on problems: shapes, worst-case scores, the bound along a run, and the last iterate
+of runs."""
 
 from __future__ import annotations
 
@@ -153,12 +154,14 @@ FIGURES = [
     Figure(
         name="schedules",
         caption=(
-            "(a) Schedules. (b) The least bound on the last iterate of a convex, G-Lipschitz problem over the peak, in units of D G/sqrt(T): "
-            "what decays to 0 stays bounded, constant and 1/sqrt(t) steps lose the root of a logarithm. (c) The bound of a run "
-            "that is stopped after n steps, at the best peak for 1000. (d) Runs of 300 steps at the best of 16 peaks: mean gap of the last iterate, over 8 instances or "
-            "16 seeds, over that of the best schedule of the row. The chain starts at its minimum, so that the shortest steps would be the best: its peak is "
-            "1/sqrt(T). On problems that do not conspire the order of the decays is not that of the bound, and constant steps lose a "
-            "factor, no logarithm."
+            "(a) Schedules. (b) The least bound on the last iterate of a convex, G-Lipschitz problem over "
+            "the peak, in units of D G/sqrt(T): what decays to 0 stays bounded, constant and 1/sqrt(t) "
+            "steps lose the root of a logarithm. (c) The bound of a run that is stopped after n steps, at "
+            "the best peak for 1000. (d) Runs of 300 steps at the best of 16 peaks: mean gap of the last "
+            "iterate, over 8 instances or 16 seeds, over that of the best schedule of the row. The chain "
+            "starts at its minimum, so that the shortest steps would be the best: its peak is 1/sqrt(T). On "
+            "problems that do not conspire the order of the decays is not that of the bound, and constant "
+            "steps lose a factor, no logarithm."
         ),
         panels=(2, 2),
         size=(9.0, 7.0),

@@ -1,8 +1,9 @@
 """Tissue, Wang, Wang, "Scaling Law with Learning Rate Annealing" (arXiv:2408.11029).
 
-The law says that the loss after s steps of a run is L(s) = L0 + A S1(s)^-alpha - C S2(s), S1 = sum eta_i over i <= s, S2 = sum over
-i <= s of m_i with m_i = lambda m_{i-1} + eta_{i-1} - eta_i, whatever the schedule.  It is tried on a problem whose expected loss is
-computed exactly, `counterexamples.power_law`: fitted to two schedules, it has to predict four others.
+The law says that the loss after s steps of a run is L(s) = L0 + A S1(s)^-alpha - C S2(s), S1 = sum eta_i over
+i <= s, S2 = sum over i <= s of m_i with m_i = lambda m_{i-1} + eta_{i-1} - eta_i, whatever the schedule.  It
+is tried on a problem whose expected loss is computed exactly, `counterexamples.power_law`: fitted to two
+schedules, it has to predict four others.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def areas(rates: Array, decay: float) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Fit:
-    """The law at one lambda: L0, A, alpha, C, and predicted and exact losses after the warm-up, shape (6, T - WARMUP)."""
+    """The law at one lambda: L0, A, alpha, C, and predicted and exact losses after the warm-up, shape (6, T -
+    WARMUP)."""
 
     parameters: tuple[float, ...]
     predicted: Array
@@ -94,9 +96,9 @@ def fit(decay: float, annealed: bool = True) -> Fit:
 
 @claim("annealing2024.W1", f"{_PAPER}, the law", "rate", constants="read")
 def the_law_predicts_unseen_schedules() -> Evidence:
-    """Fitted to a constant and a cosine schedule the law predicts the losses of WSD, linear decay, two stages and an infinite schedule up
-    to .1 % on average with lambda = .9, ten times as well as a law without annealing; with lambda = .999 it is five times worse, on a
-    quadratic without momentum."""
+    """Fitted to a constant and a cosine schedule the law predicts the losses of WSD, linear decay, two stages
+    and an infinite schedule up to .1 % on average with lambda = .9, ten times as well as a law without
+    annealing; with lambda = .999 it is five times worse, on a quadratic without momentum."""
     best, slow, without = fit(0.9), fit(0.999), fit(0.9, annealed=False)
     mean = best.errors.mean(axis=1)
     areas_by_hand = areas(np.array([[1.0, 1.0, 0.8, 0.6, 0.6]]), 0.9)
@@ -122,8 +124,9 @@ def the_law_predicts_unseen_schedules() -> Evidence:
 CLAIMS = [the_law_predicts_unseen_schedules]
 DEVIATIONS = ledger("annealing2024",
     (f"{_PAPER}, the law", "L0 + A S1^-alpha - C S2 with lambda = .999 on language models.",
-     "Read as a later paper quotes it. Here it is tried on the expected loss of SGD on a quadratic with curvatures i^-1.5, d = 2000, 4000 "
-     "steps, peak .3. The form holds; the lambda of language models does not: 0, .5 and .9 predict equally well, and .999 is the worst of five, as "
-     "nothing here remembers for 1000 steps. So a lambda is to be fitted, not taken over. The bounds .1 %, 1 %, ten and five times were chosen after a first "
-     "run.", "W1"),
+     "Read as a later paper quotes it. Here it is tried on the expected loss of SGD on a quadratic with "
+     "curvatures i^-1.5, d = 2000, 4000 steps, peak .3. The form holds; the lambda of language models does "
+     "not: 0, .5 and .9 predict equally well, and .999 is the worst of five, as nothing here remembers for "
+     "1000 steps. So a lambda is to be fitted, not taken over. The bounds .1 %, 1 %, ten and five times "
+     "were chosen after a first run.", "W1"),
 )  # fmt: skip

@@ -1,5 +1,5 @@
-"""Singh and others, "Beyond Cosine Decay: On the Effectiveness of Infinite Learning Rate Schedule for Continual
-Pre-training" (arXiv:2503.02844)."""
+"""Singh and others, "Beyond Cosine Decay: On the Effectiveness of Infinite Learning Rate Schedule for
+Continual Pre-training" (arXiv:2503.02844)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ VALUES = (
 
 @claim("infinite2025.W2", f"{_PAPER}, equation 1", "exact", constants="read")
 def the_annealing_ends_at_the_floor() -> Evidence:
-    """With warm-up 10, cooldown 20 and annealing from 70 over 30 steps the factor is 0, .5, 1, .65, .3, .3, .3, sqrt(.003) and .01 at n = 0, 5,
-    10, 20, 30, 69, 70, 85 and 100; with the exponent divided by 30 + 70, as printed, it ends at .108 instead of .01."""
+    """With warm-up 10, cooldown 20 and annealing from 70 over 30 steps the factor is 0, .5, 1, .65, .3, .3,
+    .3, sqrt(.003) and .01 at n = 0, 5, 10, 20, 30, 69, 70, 85 and 100; with the exponent divided by 30 + 70,
+    as printed, it ends at .108 instead of .01."""
     given = (WARMUP, COOLDOWN, START)
     found = ts.infinite(*given, LENGTH, LEVEL, FLOOR).factors(101)
     printed = ts.infinite(*given, LENGTH + START, LEVEL, FLOOR).factors(101)
@@ -44,7 +45,8 @@ def the_annealing_ends_at_the_floor() -> Evidence:
 @claim("infinite2025.X1", f"{_PAPER}, continual training", "exact", constants="derived")
 def annealing_can_begin_anywhere() -> Evidence:
     """Runs that begin to anneal at 500 and at 900 are the same up to 500; annealed over the last fifth the
-    schedule scores 2.147 in the bound for the last iterate, without annealing 2.823, next to the 2.913 of constant steps."""
+    schedule scores 2.147 in the bound for the last iterate, without annealing 2.823, next to the 2.913 of
+    constant steps."""
     early, late = (ts.infinite(0, 100, start, 100).factors(600) for start in (500, 900))
     scores = {
         name: ts.schedule_score(ts.infinite(0, 100, start, 200), 1000)
@@ -64,8 +66,10 @@ def annealing_can_begin_anywhere() -> Evidence:
 CLAIMS = [the_annealing_ends_at_the_floor, annealing_can_begin_anywhere]
 DEVIATIONS = ledger("infinite2025",
     (f"{_PAPER}, equation 1", "The exponent of the annealing is divided by t_a + N_d.",
-     "Read as a public implementation quotes it, not in the paper. With t_a alone the step reaches its floor after the annealing length; that is the default "
-     "here, and the sum can be given for the printed reading.", "W2"),
+     "Read as a public implementation quotes it, not in the paper. With t_a alone the step reaches its "
+     "floor after the annealing length; that is the default here, and the sum can be given for the printed "
+     "reading.", "W2"),
     (f"{_PAPER}, continual training", "Loss curves of continued pre-training.",
-     "Nothing is trained. The score is that of the bound, with a level of .3, a floor of .01 and a cooldown of 100 of 1000 steps.", "X1"),
+     "Nothing is trained. The score is that of the bound, with a level of .3, a floor of .01 and a cooldown "
+     "of 100 of 1000 steps.", "X1"),
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Shen and others, "Power Scheduler: A Batch Size and Token Number Agnostic Learning Rate Scheduler" (arXiv:2408.13359)."""
+"""Shen and others, "Power Scheduler: A Batch Size and Token Number Agnostic Learning Rate Scheduler"
+(arXiv:2408.13359)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ A, B, PEAK = 4.0, 0.51, 0.02
 
 @claim("power2024.W2", f"{_PAPER}, the schedule", "exact", constants="read")
 def past_the_crossover_the_plan_does_not_matter() -> Evidence:
-    """min(.02, 4 n^-.51) leaves .02 at n = 32495.5 and is .01127353 at 10^5 and .00348385 at 10^6; past the crossover, and before the
-    decay at the end, it depends neither on the planned T nor on the peak."""
+    """min(.02, 4 n^-.51) leaves .02 at n = 32495.5 and is .01127353 at 10^5 and .00348385 at 10^6; past the
+    crossover, and before the decay at the end, it depends neither on the planned T nor on the peak."""
     crossover = ts.power_crossover(PEAK, A, 1.0, B)
     long = ts.power_decay(10**7, B, crossover)
     rates = {n: PEAK * float(long.rule(n, *long.parameters.values())) for n in (10**5, 10**6)}
@@ -36,8 +37,8 @@ def past_the_crossover_the_plan_does_not_matter() -> Evidence:
 
 @claim("power2024.X1", f"{_PAPER}, decay at the end", "exact", constants="derived")
 def the_decay_at_the_end_takes_most_of_the_logarithm() -> Evidence:
-    """In the bound for the last iterate t^-.51 alone grows from 2.254 at T = 100 to 2.886 at 10000; with an exponential decay over the last
-    tenth to 1 % from 2.250 to 2.416."""
+    """In the bound for the last iterate t^-.51 alone grows from 2.254 at T = 100 to 2.886 at 10000; with an
+    exponential decay over the last tenth to 1 % from 2.250 to 2.416."""
     alone = [ts.schedule_score(ts.power(B), n) for n in (100, 10_000)]
     decayed = [ts.schedule_score(ts.power_decay(n, B), n) for n in (100, 10_000)]
     return all_of(
@@ -52,9 +53,12 @@ def the_decay_at_the_end_takes_most_of_the_logarithm() -> Evidence:
 
 CLAIMS = [past_the_crossover_the_plan_does_not_matter, the_decay_at_the_end_takes_most_of_the_logarithm]
 DEVIATIONS = ledger("power2024",
-    (f"{_PAPER}, the schedule", "lr = min(lr_max, beta a n^b), n the tokens seen, with warm-up and a decay at the end.",
-     "Read in a summary and in a public implementation, which has a = 4; we recall a = 4.6 of the paper. n counts steps here, and the product beta a is "
-     "given by the crossover. The decay is the exponential one, from the value at its beginning.", "W2"),
+    (f"{_PAPER}, the schedule", "lr = min(lr_max, beta a n^b), n the tokens seen, with warm-up and a decay "
+                                "at the end.",
+     "Read in a summary and in a public implementation, which has a = 4; we recall a = 4.6 of the paper. n "
+     "counts steps here, and the product beta a is given by the crossover. The decay is the exponential "
+     "one, from the value at its beginning.", "W2"),
     (f"{_PAPER}, decay at the end", "The exponents are fitted to language models.",
-     "No model is trained. The score is that of the worst case, where b = .51 is next to the 1/2 that is best without a plan.", "X1"),
+     "No model is trained. The score is that of the worst case, where b = .51 is next to the 1/2 that is "
+     "best without a plan.", "X1"),
 )  # fmt: skip

@@ -59,7 +59,7 @@ def test_a_score_does_not_depend_on_the_scale_and_is_the_least_bound(
     assert last_iterate.bound(best * s) * math.sqrt(T) == pytest.approx(score, rel=1e-12)
     for factor in (0.9, 1.1):
         assert last_iterate.bound(factor * best * s) * math.sqrt(T) > score
-    assert score >= 1.0 - 1e-14  # nothing beats D G/sqrt(T), and one step attains it up to rounding
+    assert score >= 1.0 - 1e-14  # Q >= sum s^2/S >= S/T by Cauchy; one step attains it up to rounding
 
 
 def test_a_run_that_is_stopped_has_the_bound_of_its_steps() -> None:

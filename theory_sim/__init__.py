@@ -34,6 +34,7 @@ from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule, constant, linear, power
 from theory_sim.nouns.schedules import (
     cosine,
+    cosine_restarts,
     exponential_decay,
     infinite,
     inverse_sqrt,
@@ -149,6 +150,7 @@ __all__ = [
     "comp_ams",
     "constant",
     "cosine",
+    "cosine_restarts",
     "dampened_sgdm",
     "ef21",
     "ef_sgd",

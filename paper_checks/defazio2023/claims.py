@@ -77,9 +77,9 @@ COSINES = tuple(_chain(n, ts.cosine, "cosine_") for n in LENGTHS)
 
 @claim("defazio2023.S1", f"{_PAPER}, main theorem", "tight", *PIECES, CONE, CHAINS[2], constants="derived")
 def weights_bound_the_last_iterate(*grids: xr.Dataset) -> Evidence:
-    """With steps w_t w_{t+1:T}/w_{1:T} the last iterate of gradient descent stays below (D^2 + sum w_t^2 G^2)/(2 sum w_t) for
-    arbitrary weights on 200 random maxima of linear functions; with equal weights the first term is attained on |x|, and
-    nearly two thirds of the second on the chain."""
+    """With steps w_t w_{t+1:T}/w_{1:T} the last iterate of gradient descent stays below (D^2 + sum w_t^2
+    G^2)/(2 sum w_t) for arbitrary weights on 200 random maxima of linear functions; with equal weights the
+    first term is attained on |x|, and nearly two thirds of the second on the chain."""
     *random, cone, chain = grids
     ratios = []
     for kind, grid in zip(KINDS, random, strict=True):
@@ -118,7 +118,8 @@ BASES = {"adam": ts.adam(0.05, eps=1e-8), "sgdm": ts.sgdm(0.02)}
 
 
 def base_weights(kind: int) -> Array:
-    """Return the weights of the runs whose base method is not gradient descent: equal ones, and two arbitrary ones."""
+    """Return the weights of the runs whose base method is not gradient descent: equal ones, and two arbitrary
+    ones."""
     return np.ones(STEPS) if kind == 0 else weights(kind)[:STEPS]
 
 
@@ -149,7 +150,8 @@ SLOPE = ts.Sweep(
 
 
 def regret(path: Array, gradients: Array, w: Array, u: Array) -> float:
-    """Return sum w_t <g_t, z_t - u>/sum w_t of a path x_1 ... x_T, shape (T, d), with z_t from the shrunk updates."""
+    """Return sum w_t <g_t, z_t - u>/sum w_t of a path x_1 ... x_T, shape (T, d), with z_t from the shrunk
+    updates."""
     moves = np.diff(path, axis=0) / shares(w)[:-1, None]
     z = path[0] + np.concatenate([np.zeros((1, path.shape[1])), np.cumsum(moves, axis=0)])
     inner = float(w @ np.sum(gradients * (z - u), axis=1))
@@ -185,8 +187,9 @@ def _based(grids: tuple[xr.Dataset, ...]) -> Iterator[tuple[Array, Array, float,
     constants="derived",
 )
 def decay_turns_regret_into_a_last_iterate(*grids: xr.Dataset) -> Evidence:
-    """If the updates of Adam, or of SGD with momentum, are shrunk by w_{t+1:T}/w_{1:T}, the gap of the last iterate is at most the
-    weighted regret of the iterates without the decay, on 300 random convex problems; on a slope the two are equal."""
+    """If the updates of Adam, or of SGD with momentum, are shrunk by w_{t+1:T}/w_{1:T}, the gap of the last
+    iterate is at most the weighted regret of the iterates without the decay, on 300 random convex problems;
+    on a slope the two are equal."""
     *based, slope = grids
     found = list(_based(tuple(based)))
     excess = max(gap - right for *_, gap, right in found)
@@ -211,8 +214,8 @@ def decay_turns_regret_into_a_last_iterate(*grids: xr.Dataset) -> Evidence:
 
 @claim("defazio2023.S3", f"{_PAPER}, lemma behind the theorems", "exact")
 def the_identity_behind_the_bounds() -> Evidence:
-    """For any numbers q_t and any positive weights q_T is their weighted mean plus sum (1/w_{k+1:T} - 1/w_{k:T}) sum_{t>=k} w_t
-    (q_t - q_k)."""
+    """For any numbers q_t and any positive weights q_T is their weighted mean plus sum (1/w_{k+1:T} -
+    1/w_{k:T}) sum_{t>=k} w_t (q_t - q_k)."""
     rng = np.random.default_rng(2310)
     errors = []
     for length in (1, 2, 3, 10, 100, 1000):
@@ -258,8 +261,9 @@ def scores() -> dict[str, list[float]]:
 
 @claim("defazio2023.S4", f"{_PAPER}, Theorem 10", "exact", constants="derived")
 def linear_decay_has_the_best_score() -> Evidence:
-    """In the bound for arbitrary schedules, at its best peak, linear decay is the best of thirteen shapes and tends to 2; constant
-    steps score sqrt(1 + H_{T-1}) exactly, and they and 1/sqrt(t) grow like a root of a logarithm."""
+    """In the bound for arbitrary schedules, at its best peak, linear decay is the best of thirteen shapes and
+    tends to 2; constant steps score sqrt(1 + H_{T-1}) exactly, and they and 1/sqrt(t) grow like a root of a
+    logarithm."""
     found = scores()
     table = np.array(list(found.values()))
     harmonic = [math.sqrt(1.0 + math.fsum(1.0 / k for k in range(1, n))) for n in HORIZONS]
@@ -286,8 +290,9 @@ def linear_decay_has_the_best_score() -> Evidence:
 
 @claim("defazio2023.S5", "1812.05217, Theorem 3.1", "exact", *CHAINS, *COSINES, constants="derived")
 def constant_steps_lose_a_logarithm(*grids: xr.Dataset) -> Evidence:
-    """On the chain T constant steps 1/sqrt(T) end exactly (H_T + H_T^(2))/(4 sqrt(T)) above the minimum, more than ln(T)/(4
-    sqrt(T)), linear decay exactly (3 T + H_T)/(8 (T + 1) sqrt(T)), and from T = 10 on cosine decay at less than .37/sqrt(T)."""
+    """On the chain T constant steps 1/sqrt(T) end exactly (H_T + H_T^(2))/(4 sqrt(T)) above the minimum, more
+    than ln(T)/(4 sqrt(T)), linear decay exactly (3 T + H_T)/(8 (T + 1) sqrt(T)), and from T = 10 on cosine
+    decay at less than .37/sqrt(T)."""
     parts = []
     for grid, cosine in zip(grids[: len(LENGTHS)], grids[len(LENGTHS) :], strict=True):
         n = int(grid.attrs["steps"])
@@ -345,9 +350,9 @@ def value(w: Array, G: Array) -> float:
 
 @claim("defazio2023.S6", f"{_PAPER}, refined schedules", "exact", constants="derived")
 def gradient_norms_refine_a_schedule() -> Evidence:
-    """With w_t = G_t^-2 the bound falls to D/sqrt(sum G_t^-2), which no other weights reach: for large early norms to .72, .79
-    and .65 of that of linear decay, with a warm-up to the step at which the norms stop falling; constant norms give
-    linear decay."""
+    """With w_t = G_t^-2 the bound falls to D/sqrt(sum G_t^-2), which no other weights reach: for large early
+    norms to .72, .79 and .65 of that of linear decay, with a warm-up to the step at which the norms stop
+    falling; constant norms give linear decay."""
     rng = np.random.default_rng(6)
     parts = []
     for kind, gain, shape in zip(NORMS, GAINS, REFINED_SHAPES, strict=True):
@@ -386,8 +391,9 @@ def exponents(steps: int = 20_000) -> dict[str, float]:
 
 @claim("defazio2023.S7", "2503.09411, abstract", "rate", constants="read")
 def annealing_forgives_a_large_peak() -> Evidence:
-    """On a bounded domain a peak rho times too large costs a factor rho^(1/(2 p + 1)) in the bound for polynomial decay of degree
-    p: 1/2 for the root, 1/3 for linear decay, 1/5 for the square and for cosine, whose end is quadratic."""
+    """On a bounded domain a peak rho times too large costs a factor rho^(1/(2 p + 1)) in the bound for
+    polynomial decay of degree p: 1/2 for the root, 1/3 for linear decay, 1/5 for the square and for cosine,
+    whose end is quadratic."""
     found = exponents()
     expected = {"p = 1/2": 1 / 2, "linear": 1 / 3, "p = 2": 1 / 5, "cosine": 1 / 5}
     cost = last_iterate.misspecified(ts.linear_decay(20_000), 20_000, RHO[:1])[0]
@@ -422,8 +428,8 @@ def tuned_steps(name: str, steps: int = 1000) -> Array:
 
 @claim("defazio2023.S8", "2501.18965, abstract", "exact", constants="derived")
 def the_bound_drops_in_the_cooldown() -> Evidence:
-    """The bound of a run that is stopped early falls slowly along the constant part of WSD and then more than three times as fast in its
-    cooldown, as losses do; along constant steps it does not bend."""
+    """The bound of a run that is stopped early falls slowly along the constant part of WSD and then more than
+    three times as fast in its cooldown, as losses do; along constant steps it does not bend."""
     curves = {name: last_iterate.along(tuned_steps(name), STOPS) for name in ALONG}
     error = max(np.max(np.abs(curve - np.array(ALONG[name]))) for name, curve in curves.items())
     bends = {}
@@ -452,22 +458,26 @@ CLAIMS = [
 
 DEVIATIONS = ledger("defazio2023",
     (f"{_PAPER}, main theorem", "The theorem and its constants are quoted as we recall them.",
-     "The proof is repeated in `paper_checks.defazio2023.theorems`, with the same constants. That D G/sqrt(T) is minimax "
-     "optimal is recalled and not asserted; on |x| the bound is attained up to 1/T^2 at lr = D/T.", "S1", "S2", "S3"),
+     "The proof is repeated in `paper_checks.defazio2023.theorems`, with the same constants. That D "
+     "G/sqrt(T) is minimax optimal is recalled and not asserted; on |x| the bound is attained up to 1/T^2 "
+     "at lr = D/T.", "S1", "S2", "S3"),
     (f"{_PAPER}, Theorem 10", "A bound for arbitrary schedules.",
-     "Read in an article on the paper; derived here from the identity of S3. It is loose by a factor of 2 for linear decay, so a score "
-     "ranks schedules in this bound and not in the worst case itself. The run of T updates has T + 1 points, and the "
-     "weight of the last is free.", "S4", "S8"),
-    (f"{_PAPER}, refined schedules", "Norms are smoothed by a running median, and those of Adam are l_1 norms.",
-     "Four imagined runs at t = 1 ... 1000, without smoothing, which we recall as tau = 0.1. A gain is one of the bound, if "
-     "the norms of the next run are the same; no run is claimed to be better by as much.", "S6"),
+     "Read in an article on the paper; derived here from the identity of S3. It is loose by a factor of 2 "
+     "for linear decay, so a score ranks schedules in this bound and not in the worst case itself. The run "
+     "of T updates has T + 1 points, and the weight of the last is free.", "S4", "S8"),
+    (f"{_PAPER}, refined schedules", "Norms are smoothed by a running median, and those of Adam are l_1 "
+                                     "norms.",
+     "Four imagined runs at t = 1 ... 1000, without smoothing, which we recall as tau = 0.1. A gain is one "
+     "of the bound, if the norms of the next run are the same; no run is claimed to be better by as much.", "S6"),
     ("1812.05217, Theorem 3.1", "Steps 1/sqrt(t), the unit ball, and another constant.",
-     "Constant steps 1/sqrt(T) and no ball, so that x_1 = 0 is the minimiser, D = 0 and f* = 0 exactly. No piece is longer than "
-     "1.0777. The oracle conspires: with steps 1/sqrt(t) this chain ends lower than linear decay does.", "S1", "S5"),
-    ("2503.09411, abstract", "Annealing makes the cost of a peak rho times too large sublinear, rho^(1/(2 p + 1)); fixed steps "
-     "lose rho.", "Only the abstract was read. The exponents are those of the bound on a bounded domain that may begin at any "
-     "step. In that form constant steps cost 3.8, 18 and 42 at rho = 8, 64 and 512: less than rho, because the bound may forget all "
-     "steps but the last ones.", "S7"),
+     "Constant steps 1/sqrt(T) and no ball, so that x_1 = 0 is the minimiser, D = 0 and f* = 0 exactly. No "
+     "piece is longer than 1.0777. The oracle conspires: with steps 1/sqrt(t) this chain ends lower than "
+     "linear decay does.", "S1", "S5"),
+    ("2503.09411, abstract", "Annealing makes the cost of a peak rho times too large sublinear, rho^(1/(2 p "
+     "+ 1)); fixed steps lose rho.", "Only the abstract was read. The exponents are those of the bound on a bounded domain "
+     "that may begin at any step. In that form constant steps cost 3.8, 18 and 42 at rho = 8, 64 and 512: "
+     "less than rho, because the bound may forget all steps but the last ones.", "S7"),
     ("2501.18965, abstract", "The bound follows the loss curves of language models.",
-     "The bound alone is evaluated, not compared with curves of networks. That a cooldown makes it drop is what we show.", "S8"),
+     "The bound alone is evaluated, not compared with curves of networks. That a cooldown makes it drop is "
+     "what we show.", "S8"),
 )  # fmt: skip

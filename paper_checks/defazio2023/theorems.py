@@ -1,4 +1,5 @@
-"""Theorems on the last iterate, of Defazio, Cutkosky, Mehta, Mishchenko (arXiv:2310.07831) and Harvey and others.
+"""Theorems on the last iterate, of Defazio, Cutkosky, Mehta, Mishchenko (arXiv:2310.07831) and Harvey and
+others.
 
 The bounds are derived here from two facts.  For z_{t+1} = z_t - w_t g_t,
 
@@ -9,8 +10,8 @@ And for x_{t+1} = x_t + (w_{t+1:T}/w_{1:T}) (z_{t+1} - z_t), x_1 = z_1, with any
 
     x_t - u + w_{1:T} sum_{k<t} (1/w_{k+1:T} - 1/w_{k:T}) (x_t - x_k) = z_t - u,
 
-which is a telescoping sum, give f(x_T) - f(u) <= (1/w_{1:T}) sum_t w_t <g_t, z_t - u>, g_t a subgradient at x_t.  The step
-at T is 0 there, so a run of T updates is one of T + 1 points.
+which is a telescoping sum, give f(x_T) - f(u) <= (1/w_{1:T}) sum_t w_t <g_t, z_t - u>, g_t a subgradient at
+x_t.  The step at T is 0 there, so a run of T updates is one of T + 1 points.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ def _values(problem: Problem, optimizer: Optimizer) -> dict[str, float]:
 ANY_SCHEDULE = Theorem(
     id="defazio2023.last_iterate",
     where=f"{_WHERE}, Theorem 10 and appendix F, as an article quotes it",
-    statement="With any schedule the last iterate of SGD on a convex function is at most D^2/(2 sum eta_t) + (G^2/2) sum "
-    "eta_t^2/eta_{t+1:T} above the minimum. Constant steps lose a logarithm in it, linear decay does not.",
+    statement="With any schedule the last iterate of SGD on a convex function is at most D^2/(2 sum eta_t) "
+    "+ (G^2/2) sum eta_t^2/eta_{t+1:T} above the minimum. Constant steps lose a logarithm in it, linear "
+    "decay does not.",
     conditions=(POSITIVE, CONVEX, UNBIASED),
     bound="distance_1^2/(2*step_sum) + G_norm^2*step_spread/2",
     quantity="gap_final",
@@ -58,8 +60,8 @@ ANY_SCHEDULE = Theorem(
 LINEAR = Theorem(
     id="defazio2023.linear",
     where=f"{_WHERE}, main theorem at equal weights",
-    statement="With lr_t = lr (1 - t/(T + 1)) the last iterate of SGD on a convex function is at most D^2/(2 lr (T + 1)) + lr "
-    "G^2/2 above the minimum: D G/sqrt(T + 1) at the best lr, without a logarithm.",
+    statement="With lr_t = lr (1 - t/(T + 1)) the last iterate of SGD on a convex function is at most "
+    "D^2/(2 lr (T + 1)) + lr G^2/2 above the minimum: D G/sqrt(T + 1) at the best lr, without a logarithm.",
     conditions=(
         POSITIVE,
         CONVEX,
@@ -80,8 +82,8 @@ LINEAR = Theorem(
 WEIGHTED = Theorem(
     id="defazio2023.weights",
     where=f"{_WHERE}, main theorem, as we recall it; the proof is repeated in this file",
-    statement="With steps w_t w_{t+1:T}/w_{1:T}, whatever the weights w > 0, the last iterate of SGD on a convex function "
-    "is at most (D^2 + sum w_t^2 E||g_t||^2)/(2 sum w_t) above the minimum.",
+    statement="With steps w_t w_{t+1:T}/w_{1:T}, whatever the weights w > 0, the last iterate of SGD on a "
+    "convex function is at most (D^2 + sum w_t^2 E||g_t||^2)/(2 sum w_t) above the minimum.",
     conditions=(CONVEX, UNBIASED, _NO_BOX, _WEIGHTS),
     bound="(distance_1^2 + weights_square)/(2*weights_sum)",
     quantity="gap_final",
@@ -92,9 +94,9 @@ WEIGHTED = Theorem(
 ANY_METHOD = Theorem(
     id="defazio2023.regret",
     where=f"{_WHERE}, main theorem for any base method, as we recall it; the proof is repeated in this file",
-    statement="If the updates of any method are shrunk by w_{t+1:T}/w_{1:T}, for equal weights by linear decay, then the last "
-    "iterate on a convex function is at most sum w_t <g_t, z_t - x*>/sum w_t above the minimum, z_t the iterates of the "
-    "method without the decay.",
+    statement="If the updates of any method are shrunk by w_{t+1:T}/w_{1:T}, for equal weights by linear "
+    "decay, then the last iterate on a convex function is at most sum w_t <g_t, z_t - x*>/sum w_t above the "
+    "minimum, z_t the iterates of the method without the decay.",
     conditions=(CONVEX, UNBIASED, _NO_BOX, _WEIGHTS),
     bound="regret/weights_sum",
     quantity="gap_final",
@@ -105,8 +107,8 @@ ANY_METHOD = Theorem(
 REFINED = Theorem(
     id="defazio2023.refined",
     where=f"{_WHERE}, refinement; the weights that minimise the main theorem",
-    statement="If the gradient norms G_t of the run are known, w_t = c G_t^-2 at the best c leaves at most D/sqrt(sum "
-    "G_t^-2), the least value of the bound over all weights.",
+    statement="If the gradient norms G_t of the run are known, w_t = c G_t^-2 at the best c leaves at most "
+    "D/sqrt(sum G_t^-2), the least value of the bound over all weights.",
     conditions=(CONVEX, UNBIASED, _NO_BOX, Condition("precision > 0", "positive precision")),
     bound="distance_1/sqrt(precision)",
     quantity="gap_final",
@@ -117,8 +119,8 @@ REFINED = Theorem(
 CHAIN = Theorem(
     id="harvey2019.chain",
     where="1812.05217, Theorem 3.1, the construction, with a constant derived here",
-    statement="After T constant steps on the chain of length T the last iterate is at least lr ln(T)/4 above the minimum, "
-    "where it began.",
+    statement="After T constant steps on the chain of length T the last iterate is at least lr ln(T)/4 "
+    "above the minimum, where it began.",
     conditions=(
         POSITIVE,
         CONSTANT,

@@ -66,9 +66,9 @@ TABLE = {
     constants="read",
 )
 def the_counts_of_the_worst_case(*grids: xr.Dataset) -> Evidence:
-    """On the imbalanced data of Theorem 5.1 with n = 1000 logistic regression is solved after 73133, 7313, 729 and 308 steps of
-    size .1, 1, 10 and 100, with normalised steps after 157, 16, 2 and 2; at size 10^4 the count is 301, that of the batch
-    perceptron."""
+    """On the imbalanced data of Theorem 5.1 with n = 1000 logistic regression is solved after 73133, 7313,
+    729 and 308 steps of size .1, 1, 10 and 100, with normalised steps after 157, 16, 2 and 2; at size 10^4
+    the count is 301, that of the batch perceptron."""
     plain, normalized, small = (counts(grid) for grid in grids)
     parts = [within(small.item(), 73133.0, 0.0, "updates at .1, n = 1000")]
     for n, (logistic, scaled) in TABLE.items():
@@ -105,8 +105,8 @@ def deviations(path: xr.Dataset, limit: xr.Dataset) -> Array:
 
 @claim("tyurin2024.P2", f"{_PAPER}, Theorem 3.2", "exact", PATHS, LIMIT, constants="read")
 def large_steps_become_the_perceptron(path: xr.Dataset, limit: xr.Dataset) -> Evidence:
-    """On 50 Gaussian samples in ten dimensions theta_t/lr of logistic regression is, over 40 steps, at steps of 10^4 that of the
-    batch perceptron up to 1e-4, at 10^6 up to rounding, and at 1 not at all."""
+    """On 50 Gaussian samples in ten dimensions theta_t/lr of logistic regression is, over 40 steps, at steps
+    of 10^4 that of the batch perceptron up to 1e-4, at 10^6 up to rounding, and at 1 not at all."""
     found = deviations(path, limit)
     return all_of(
         [
@@ -162,9 +162,9 @@ def allowed(theorem: Theorem, problem: Problem, lr: Any = 1.0) -> Array:
     constants="read",
 )
 def no_bound_is_exceeded(*grids: xr.Dataset) -> Evidence:
-    """On 60 random separable data sets the batch, the classical and the normalised batch perceptron, and normalised logistic
-    regression with steps .1, 1, 10 and 1000, need no more updates than their theorems allow; unit vectors attain the
-    bound of the classical one, and one sample those of the others."""
+    """On 60 random separable data sets the batch, the classical and the normalised batch perceptron, and
+    normalised logistic regression with steps .1, 1, 10 and 1000, need no more updates than their theorems
+    allow; unit vectors attain the bound of the classical one, and one sample those of the others."""
     ratios: dict[str, list[Array]] = {loss: [] for loss in BOUNDED}
     for sweep, grid in zip(RANDOM, grids, strict=False):
         loss, found = str(sweep.problem.arguments["loss"]), counts(grid)
@@ -206,8 +206,8 @@ NORMAL = ts.Sweep(
 
 @claim("tyurin2024.P4", f"{_PAPER}, Theorem 5.1", "exact", COUNTED, NORMAL, constants="derived")
 def the_batch_perceptron_needs_order_n(*grids: xr.Dataset) -> Evidence:
-    """On the data of Theorem 5.1 the batch perceptron needs exactly floor(0.3 n - 0.8) + 2 updates, 301 for n = 1000, and the
-    normalised one 2 from n = 5 on."""
+    """On the data of Theorem 5.1 the batch perceptron needs exactly floor(0.3 n - 0.8) + 2 updates, 301 for n
+    = 1000, and the normalised one 2 from n = 5 on."""
     batch, normalized = (counts(grid) for grid in grids)
     n = np.array(SIZES)
     wanted = np.array([float(COUNT.assess({**_ALWAYS, "n": k, "T": 1000}).bound) * 1000.0 for k in SIZES])
@@ -234,8 +234,9 @@ OVERSHOOT = ts.Sweep(
 
 @claim("tyurin2024.P5", f"{_PAPER}, Theorem 4.1", "exact", OVERSHOOT, constants="read")
 def the_loss_explodes_before_it_vanishes(grid: xr.Dataset) -> Evidence:
-    """On the two samples of Theorem 4.1 the first iterate is lr (1/2, 3/4): its loss grows like lr/8 and its gradient tends to
-    sqrt(2)/2; that of the second tends to 0, and theta/lr to (1, 1/4), which separates them."""
+    """On the two samples of Theorem 4.1 the first iterate is lr (1/2, 3/4): its loss grows like lr/8 and its
+    gradient tends to sqrt(2)/2; that of the second tends to 0, and theta/lr to (1, 1/4), which separates
+    them."""
     first, second = (grid.isel(seed=0).sel(checkpoint=k) for k in (1, 2))
     lr = np.array(GAMMAS)
     start = first.x.transpose("lr", "coordinate").values / lr[:, None]
@@ -274,8 +275,9 @@ COMPARED = tuple(
 
 @claim("tyurin2024.P6", f"{_PAPER}, section 7", "order", *COMPARED, LOGISTIC, NORMALIZED)
 def normalisation_helps_where_data_are_imbalanced(*grids: xr.Dataset) -> Evidence:
-    """With normalised steps the imbalanced data are solved sooner at every common step, from 45 to 364 times; on balanced Gaussian
-    data they are solved later for steps of 10 and more, and larger plain steps are not always faster."""
+    """With normalised steps the imbalanced data are solved sooner at every common step, from 45 to 364 times;
+    on balanced Gaussian data they are solved later for steps of 10 and more, and larger plain steps are not
+    always faster."""
     plain, scaled, rare, rare_scaled = (counts(grid) for grid in grids)
     ratio = [float(rare.sel(n=1000, lr=lr) / rare_scaled.sel(n=1000, lr=lr)) for lr in (1.0, 10.0, 100.0)]
     large = slice(1, None)
@@ -304,21 +306,25 @@ CLAIMS = [
 
 DEVIATIONS = ledger("tyurin2024",
     (f"{_PAPER}, Table 1", "The row of the lower bound is printed without n.",
-     "Its integers are those of n = 1000, all of them; for n = 500 they are others. An update is counted until every sample has "
-     "a positive product, and the run stops there.", "P1"),
+     "Its integers are those of n = 1000, all of them; for n = 500 they are others. An update is counted "
+     "until every sample has a positive product, and the run stops there.", "P1"),
     (f"{_PAPER}, Theorem 3.2", "theta_t/lr tends to the batch perceptron for almost all data.",
-     "One Gaussian data set. How large lr must be is decided by the smallest product along the path: a sample within 1/lr of "
-     "the boundary has a weight between 0 and 1. Normalised steps agree with the normalised perceptron only until the task is solved: then "
-     "the perceptron stands, and they go on with steps of length lr.", "P2"),
+     "One Gaussian data set. How large lr must be is decided by the smallest product along the path: a "
+     "sample within 1/lr of the boundary has a weight between 0 and 1. Normalised steps agree with the "
+     "normalised perceptron only until the task is solved: then the perceptron stands, and they go on with "
+     "steps of length lr.", "P2"),
     (f"{_PAPER}, Theorems 3.3, 5.2, 5.3 and 6.1", "Upper bounds on the number of updates.",
-     "Derived again in `paper_checks.tyurin2024.theorems`. On Gaussian data moved .1 off the hyperplane the counts are far below; what attains "
-     "them is one sample, but for the classical perceptron, which unit vectors hold up as long as allowed. The margin is the "
-     "distance of 0 to the hull of the samples, by non-negative least squares.", "P3"),
+     "Derived again in `paper_checks.tyurin2024.theorems`. On Gaussian data moved .1 off the hyperplane the "
+     "counts are far below; what attains them is one sample, but for the classical perceptron, which unit "
+     "vectors hold up as long as allowed. The margin is the distance of 0 to the hull of the samples, by "
+     "non-negative least squares.", "P3"),
     (f"{_PAPER}, Theorem 5.1", "The batch perceptron needs a number of updates of order n, n >= 10.",
-     "The count is floor(0.3 n - 0.8) + 2. For n = 6, 16, 26 ... the last sample is met exactly on the boundary, where it counts as unsolved; "
-     "with the paper's factor 1/n rounding can end such a run one update sooner, as it does for n = 36, so the perceptrons here run "
-     "without it.", "P4"),
-    (f"{_PAPER}, Theorem 4.1", "theta_2/lr tends to a separating direction.", "The number of a step counts from 1 here.", "P5"),
+     "The count is floor(0.3 n - 0.8) + 2. For n = 6, 16, 26 ... the last sample is met exactly on the "
+     "boundary, where it counts as unsolved; with the paper's factor 1/n rounding can end such a run one "
+     "update sooner, as it does for n = 36, so the perceptrons here run without it.", "P4"),
+    (f"{_PAPER}, Theorem 4.1", "theta_2/lr tends to a separating direction.", "The number of a step counts "
+                                                                              "from 1 here.", "P5"),
     (f"{_PAPER}, section 7", "On Fashion-MNIST normalised steps are not faster.",
-     "Gaussian samples in place of pictures. That larger steps are slower there from 100 on is what we saw, no statement of the paper.", "P6"),
+     "Gaussian samples in place of pictures. That larger steps are slower there from 100 on is what we saw, "
+     "no statement of the paper.", "P6"),
 )  # fmt: skip

@@ -1,8 +1,9 @@
-"""What a schedule promises for its last iterate: bounds of convex, Lipschitz problems, in O(T) and without a run.
+"""What a schedule promises for its last iterate: bounds of convex, Lipschitz problems, in O(T) and without a
+run.
 
-Let f be convex, x_{t+1} = x_t - eta_t g_t, E g_t a subgradient at x_t, E||g_t||^2 <= G_t^2 and D = ||x_1 - x*||.
-From sum_{t>=k} eta_t (f(x_t) - f(u)) <= ||x_k - u||^2/2 + sum_{t>=k} eta_t^2 G_t^2/2 at u = x* (k = 1) and u = x_k,
-and from the identity for any numbers q_t and weights w_t > 0, with w_{a:b} = sum_{t=a}^b w_t,
+Let f be convex, x_{t+1} = x_t - eta_t g_t, E g_t a subgradient at x_t, E||g_t||^2 <= G_t^2 and D = ||x_1 -
+x*||. From sum_{t>=k} eta_t (f(x_t) - f(u)) <= ||x_k - u||^2/2 + sum_{t>=k} eta_t^2 G_t^2/2 at u = x* (k = 1)
+and u = x_k, and from the identity for any numbers q_t and weights w_t > 0, with w_{a:b} = sum_{t=a}^b w_t,
 
     q_T = (1/w_{1:T}) sum_t w_t q_t + sum_{k<T} (1/w_{k+1:T} - 1/w_{k:T}) sum_{t>=k} w_t (q_t - q_k),
 
@@ -82,11 +83,13 @@ def factors(schedule: Schedule, T: int) -> Array:
 
 
 def schedule_score(schedule: Schedule, T: int) -> float:
-    """Return how good a schedule is in the worst case: the least `bound` over the peak, in units of D G/sqrt(T).
+    """Return how good a schedule is in the worst case: the least `bound` over the peak, in units of D
+    G/sqrt(T).
 
-    It is sqrt(T Q/S) with S = sum s_t and Q = sum s_t^2/s_{min(t+1, T):T}, s_t the factors; 1 is the best value of any
-    method.  The bound itself loses a factor of about 2: linear decay, whose worst case is 1, scores 2.  So
-    scores rank schedules, and what counts is whether they stay bounded in T.
+    It is sqrt(T Q/S) with S = sum s_t and Q = sum s_t^2/s_{min(t+1, T):T}, s_t the factors; 1 is the least
+    that it can be, and the best of any method as we recall.  The bound itself loses a factor of about 2:
+    linear decay, whose worst case is 1, scores 2.  So scores rank schedules, and what counts is whether they
+    stay bounded in T.
 
     Parameters
     ----------
@@ -137,7 +140,8 @@ def misspecified(schedule: Schedule, T: int, rho: Sequence[float]) -> Array:
 def sums(schedule: Schedule, lr: float, T: int) -> dict[str, float]:
     """Return the two sums of `bound` for a run of T updates, whose end is x_{T+1}, as symbols of theorems.
 
-    The step that x_{T+1} would take is only a weight; it is that of step T.  Nothing is returned where that is 0.
+    The step that x_{T+1} would take is only a weight; it is that of step T.  Nothing is returned where that
+    is 0.
     """
     steps = lr * schedule.factors(checks.count("T", T))
     if not steps[-1] > 0.0 or not np.isfinite(steps).all() or (steps < 0.0).any():

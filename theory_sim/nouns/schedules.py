@@ -1,12 +1,13 @@
 """The schedules that people train with: decays over a planned number of steps T, and those that need no plan.
 
-Every one is a factor on the step size at step t = 1, 2, ...; after its plan has ended it keeps its last value.
-With ``warmup`` = W > 0 the factor of the first W steps is (t - 1)/W, and the rest is laid over what is left.
+Every one is a factor on the step size at step t = 1, 2, ...; after its plan has ended it keeps its last
+value. With ``warmup`` = W > 0 the factor of the first W steps is (t - 1)/W, and the rest is laid over what is
+left.
 
-Frameworks count t from 0, so that their first factor is 1; `cosine`, `step_decay`, `exponential_decay` and `rex`
-do that too, with z = (t - 1)/T.  The theorems on the last iterate count so that the factor *after* the last step
-is 0: `linear_decay`, `polynomial_decay` and `wsd`, with 1 - t/(T + 1).  The two linear decays, this one and
-`theory_sim.linear`, are proportional.
+Frameworks count t from 0, so that their first factor is 1; `cosine`, `step_decay`, `exponential_decay` and
+`rex` do that too, with z = (t - 1)/T.  The theorems on the last iterate count so that the factor *after* the
+last step is 0: `linear_decay`, `polynomial_decay` and `wsd`, with 1 - t/(T + 1).  The two linear decays, this
+one and `theory_sim.linear`, are proportional.
 """
 
 from __future__ import annotations
@@ -54,6 +55,13 @@ def _polynomial_decay(t: int, T: float, p: float, warmup: float) -> float:
 def _cosine(t: int, T: float, floor: float, warmup: float) -> float:
     decay = floor + (1.0 - floor) * (0.5 * (1.0 + math.cos(math.pi * _share(t, T, warmup))))
     return _ramp(t, warmup) * decay
+
+
+def _cosine_restarts(t: int, period: float, floor: float, warmup: float) -> float:
+    n = float(t - 1) % period
+    ramp = n / warmup if n < warmup else 1.0
+    share = max((n - warmup) / max(period - warmup, 1.0), 0.0)
+    return ramp * (floor + (1.0 - floor) * (0.5 * (1.0 + math.cos(math.pi * share))))
 
 
 def _step_decay(t: int, T: float, factor: float, warmup: float) -> float:
@@ -114,26 +122,27 @@ def _tabulated(t: int, parameters: Any, factor: Any) -> None:
         factor[lane] = parameters[min(t - 1, last), lane if parameters.shape[1] > 1 else 0]
 
 
-def _planned(T: int, warmup: float) -> dict[str, float]:
+def _planned(T: int, warmup: float, name: str = "T") -> dict[str, float]:
     """Return T and warmup, checked: a plan has a step or more after its warm-up."""
-    steps = checks.count("T", T)
+    steps = checks.count(name, T)
     return {"T": steps, "warmup": checks.number("warmup", warmup, 0.0, steps - 1.0)}
 
 
 def linear_decay(T: int, warmup: float = 0) -> Schedule:
     """lr_t = lr (1 - t/(T + 1)): linear decay as the theorem on the last iterate has it.
 
-    After T steps f(x_{T+1}) - f* <= D^2/(2 lr (T + 1)) + lr G^2/2 on every convex function with gradients of norm at
-    most G: no schedule has a better worst case than D G/sqrt(T + 1), the value at the best lr, and constant steps
-    lose a logarithm.  For a practitioner: without knowledge of the gradients, decay linearly to 0, and choose the
-    T that you will train for; a peak that is 8 times too large costs a factor of about 2, not 8.
+    After T steps f(x_{T+1}) - f* <= D^2/(2 lr (T + 1)) + lr G^2/2 on every convex function with gradients of
+    norm at most G: at the best lr that is D G/sqrt(T + 1), and constant steps lose a logarithm.  For a
+    practitioner: without knowledge of the gradients, decay linearly to 0, and choose the T that you will
+    train for; a peak that is 8 times too large costs a factor of about 2, not 8.
 
     Parameters
     ----------
     T : int
         Planned number of steps.
     warmup : float
-        Steps of linear warm-up from 0.  A worst case gives no reason for one; measured gradient norms can, see `refined`.
+        Steps of linear warm-up from 0.  A worst case gives no reason for one; measured gradient norms can,
+        see `refined`.
 
     References
     ----------
@@ -150,8 +159,8 @@ def polynomial_decay(T: int, p: float = 2.0, warmup: float = 0) -> Schedule:
     T, warmup
         As in `linear_decay`.
     p : float
-        >= 0.  With a peak rho times too large the worst case grows like rho^(1/(2 p + 1)): a larger p forgives
-        more, and is a little worse at the best peak.
+        >= 0.  With a peak rho times too large the worst case grows like rho^(1/(2 p + 1)): a larger p
+        forgives more, and is a little worse at the best peak.
     """
     given = _planned(T, warmup)
     found = {"T": given["T"], "p": checks.number("p", p, 0.0), "warmup": given["warmup"]}
@@ -161,8 +170,8 @@ def polynomial_decay(T: int, p: float = 2.0, warmup: float = 0) -> Schedule:
 def cosine(T: int, floor: float = 0.0, warmup: float = 0) -> Schedule:
     """lr_t = lr (floor + (1 - floor) (1 + cos(pi z))/2), z = (t - 1)/T.
 
-    In the worst case it is 3 % worse than linear decay at its best peak and forgives a too large peak better, as
-    its end is quadratic.  A floor of 10 % keeps the noise of 10 % of the peak.
+    In the worst case it is 3 % worse than linear decay at its best peak and forgives a too large peak better,
+    as its end is quadratic.  A floor of 10 % keeps the noise of 10 % of the peak.
 
     Parameters
     ----------
@@ -176,6 +185,29 @@ def cosine(T: int, floor: float = 0.0, warmup: float = 0) -> Schedule:
     given = _planned(T, warmup)
     found = {"T": given["T"], "floor": checks.number("floor", floor, 0.0, 1.0), "warmup": given["warmup"]}
     return Schedule("cosine", _cosine, found, cosine)
+
+
+def cosine_restarts(period: int, floor: float = 0.0, warmup: float = 0) -> Schedule:
+    """`cosine` anew in every period, with its warm-up: re-warming and re-decaying, one period for each new
+    set of data.
+
+    What the end of a period has gained is lost in the next warm-up; `infinite` keeps a constant level
+    instead.
+
+    Parameters
+    ----------
+    period : int
+        Steps of one cosine.
+    floor, warmup
+        As in `cosine`, of each period.
+    """
+    given = _planned(period, warmup, "period")
+    found = {
+        "period": given["T"],
+        "floor": checks.number("floor", floor, 0.0, 1.0),
+        "warmup": given["warmup"],
+    }
+    return Schedule("cosine_restarts", _cosine_restarts, found, cosine_restarts)
 
 
 def step_decay(T: int, factor: float = 0.1, warmup: float = 0) -> Schedule:
@@ -232,7 +264,8 @@ def inverse_sqrt(warmup: float = 0) -> Schedule:
 def rex(T: int, b: float = 0.5, warmup: float = 0) -> Schedule:
     """lr_t = lr (1 - z)/(1 - b + b (1 - z)), z = (t - 1)/T: REX at b = 1/2, `theory_sim.linear` at b = 0.
 
-    It stays above linear decay and falls faster at the end.  In the worst case it is 1 % worse than linear decay.
+    It stays above linear decay and falls faster at the end.  In the worst case it is 1 % worse than linear
+    decay.
 
     Parameters
     ----------
@@ -265,8 +298,8 @@ def _cooling(T: int, cooldown: float, warmup: float) -> dict[str, float]:
 def wsd(T: int, cooldown: float = 0.2, p: float = 1.0, warmup: float = 0) -> Schedule:
     """Warm up, stay, decay (WSD, trapezoid): lr_t = lr (1 - u^p), u the share of the cooldown that is over.
 
-    The plan T is needed only where the cooldown begins, so that one run can be cooled down from several of its
-    steps.  In the worst case it is 8 % worse than linear decay (20 % cooldown), and the bound drops
+    The plan T is needed only where the cooldown begins, so that one run can be cooled down from several of
+    its steps.  In the worst case it is 8 % worse than linear decay (20 % cooldown), and the bound drops
     suddenly in the cooldown, as losses of language models do.
 
     Parameters
@@ -287,7 +320,7 @@ def wsd(T: int, cooldown: float = 0.2, p: float = 1.0, warmup: float = 0) -> Sch
 
 
 def wsd_cosine(T: int, cooldown: float = 0.2, warmup: float = 0) -> Schedule:
-    """`wsd` with a cooldown (1 + cos(pi u))/2.
+    """Warm up, stay, decay by a cosine: `wsd` with the factor (1 + cos(pi u))/2 in the cooldown.
 
     Parameters
     ----------
@@ -305,11 +338,12 @@ def power_decay(
     final: float = 0.01,
     warmup: float = 0,
 ) -> Schedule:
-    """The power scheduler: lr_t = lr min(1, (t/crossover)^-b), then an exponential decay to `final` at the end.
+    """The power scheduler: lr_t = lr min(1, (t/crossover)^-b), then an exponential decay to `final` at the
+    end.
 
-    Past the crossover, and before the decay, the step does not depend on T, nor on the peak lr if the crossover
-    follows it as `power_crossover` says; so a run can be prolonged.  Its worst case is that of 1/sqrt(t) steps, up
-    to a logarithm, and the decay at the end takes most of that away.
+    Past the crossover, and before the decay, the step does not depend on T, nor on the peak lr if the
+    crossover follows it as `power_crossover` says; so a run can be prolonged.  Its worst case is that of
+    1/sqrt(t) steps, up to a logarithm, and the decay at the end takes most of that away.
 
     Parameters
     ----------
@@ -346,19 +380,21 @@ def power_decay(
 
 
 def power_crossover(lr: float, a: float, batch: float = 1.0, b: float = 0.51) -> float:
-    """Return the n at which batch a n^-b has fallen to lr: from there on the power scheduler does not depend on lr."""
+    """Return the n at which batch a n^-b has fallen to lr: from there on the power scheduler does not depend
+    on lr."""
     return float((lr / (a * batch)) ** (-1.0 / b))
 
 
 def infinite(
     warmup: float, cooldown: float, start: float, annealing: float, level: float = 0.3, floor: float = 0.01
 ) -> Schedule:
-    """A schedule without a planned end: warm up, cool down to a constant level by a cosine, anneal when told to.
+    """A schedule without a planned end: warm up, cool down to a constant level by a cosine, anneal when told
+    to.
 
-    With n = t - 1: n/warmup; then level + (1 - level) (1 + cos(pi (n - warmup)/cooldown))/2; then `level` for as long
-    as one likes; from n = start on level (floor/level)^((n - start)/annealing).  Training can go on from
-    the constant part with new data.  In the worst case the constant part costs what constant steps
-    cost; what the annealing gains is seen in the score.
+    With n = t - 1: n/warmup; then level + (1 - level) (1 + cos(pi (n - warmup)/cooldown))/2; then `level` for
+    as long as one likes; from n = start on level (floor/level)^((n - start)/annealing).  Training can go on
+    from the constant part with new data.  In the worst case the constant part costs what constant steps cost;
+    what the annealing gains is seen in the score.
 
     Parameters
     ----------
@@ -369,8 +405,8 @@ def infinite(
     start : float
         n at which the annealing begins, >= warmup + cooldown.
     annealing : float
-        Its length > 0 in steps.  Equation 1 as printed divides by annealing + start, which ends above the floor;
-        give the sum here for that reading.
+        Its length > 0 in steps.  Equation 1 as printed divides by annealing + start, which ends above the
+        floor; give the sum here for that reading.
     level, floor : float
         Factors of the constant part and at the end, 0 < floor <= level <= 1.
 
@@ -419,19 +455,21 @@ def weighted(weights: Sequence[float] | Array) -> Array:
 
 
 def refined(norms: Sequence[float] | Array, smoothing: float = 0.1) -> Schedule:
-    """A schedule made from the gradient norms of an earlier run: w_t = G_t^-2, lr_t = lr w_t w_{t+1:T}/w_{1:T}, peak 1.
+    """A schedule made from the gradient norms of an earlier run: w_t = G_t^-2, lr_t = lr w_t
+    w_{t+1:T}/w_{1:T}, peak 1.
 
     Large early gradients give a warm-up, growing late gradients a fast end, and constant norms linear decay.
-    This minimises the bound D^2/(2 w_{1:T}) + sum w_t^2 G_t^2/(2 w_{1:T}); that the next run has the same norms is
-    an assumption.
+    This minimises the bound D^2/(2 w_{1:T}) + sum w_t^2 G_t^2/(2 w_{1:T}); that the next run has the same
+    norms is an assumption.
 
     Parameters
     ----------
     norms : sequence of float
-        G_t > 0, t = 1 ... T, at least two.  For Adam the paper takes l_1 norms and w_t = 1/G_t: give their roots.
+        G_t > 0, t = 1 ... T, at least two.  For Adam the paper takes l_1 norms and w_t = 1/G_t: give their
+        roots.
     smoothing : float
-        A running median over 2 floor(smoothing T/2) + 1 norms is taken first, as we recall the paper's tau = 0.1; 0:
-        none.
+        A running median over 2 floor(smoothing T/2) + 1 norms is taken first, as we recall the paper's tau =
+        0.1; 0: none.
 
     References
     ----------
@@ -453,6 +491,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     made.__name__: made
     for made in (
         *(constant, power, linear, linear_decay, polynomial_decay, cosine, step_decay, exponential_decay),
-        *(inverse_sqrt, rex, wsd, wsd_cosine, power_decay, infinite, tabulated),
+        *(cosine_restarts, inverse_sqrt, rex, wsd, wsd_cosine, power_decay, infinite, tabulated),
     )
 }
