@@ -57,7 +57,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         (scaled, PALETTE[1], "normalised steps"),
     ):
         worst.plot(grid.lr, counts(grid), "o-", ms=3, color=color, label=label)
-    bound = allowed(NORMALIZED_LOGISTIC, WORST[1].problem, scaled.lr.values)
+    bound = allowed(NORMALIZED_LOGISTIC, WORST[1].problem.facts, scaled.lr.values)
     worst.plot(scaled.lr, bound, "--", color=PALETTE[1], lw=1.0, label="Theorem 6.1 for them")
     worst.axhline(301, color="0.3", ls=":", lw=1.0, label="batch perceptron, 301")
     worst.set(xscale="log", yscale="log", xlabel=r"step size $\gamma$", ylabel="updates until all are solved")
