@@ -56,6 +56,9 @@ def test_random_pieces_have_their_minimum_at_zero() -> None:
         found = measures(problem, np.vstack([np.zeros(6), x]))["gap"]
         assert found[0] == 0.0
         assert (found[1:] > 0.0).all()
+        a = np.array([problem.constants[f"a{k}"] for k in range(12)])
+        b = np.array([problem.constants[f"b{k}"] for k in range(12)])
+        assert gradients(problem, x) == pytest.approx(a[np.argmax(x @ a.T + b, axis=1)])
         norms = np.linalg.norm(gradients(problem, x), axis=1)
         assert norms.max() <= problem.facts["G_norm"] * (1.0 + 1e-15) <= 1.0 + 1e-15
         assert np.linalg.norm(problem.start) == pytest.approx(1.0, rel=1e-15)
