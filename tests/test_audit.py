@@ -84,16 +84,21 @@ def test_twins_of_optax_take_our_steps(spec: str) -> None:
     agree(spec, OPTAX[spec])
 
 
-@needs_torch
 @pytest.mark.skipif(not FULL, reason="the horizons of the battery take torch a minute")
-@pytest.mark.parametrize("spec", TORCH)
-def test_twins_of_torch_get_our_verdicts(spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *(pytest.param(one, marks=needs_torch) for one in TORCH),
+        *(pytest.param(one, marks=needs_optax) for one in OPTAX),
+    ],
+)
+def test_twins_get_our_verdicts(spec: str) -> None:
     """At the horizons of the battery; the quick tier has those of the kept cards, and 2,000 steps of every row."""
-    found, ours = (ts.audit(one) for one in (spec, TORCH[spec]))
+    found, ours = (ts.audit(one) for one in (spec, {**TORCH, **OPTAX}[spec]))
     assert [row.verdict for row in found.rows] == [row.verdict for row in ours.rows]
     assert found.controls == ours.controls
-    wrong = spec in ("torch.optim:Adam", "torch.optim:RMSprop")
-    assert found.rows[1].verdict == ("DIVERGED" if wrong else "CONVERGED")
+    wrong = any(name in spec.lower() for name in ("adam", "rmsprop", "lion"))
+    assert found.rows[1].verdict == ("DIVERGED" if wrong and "amsgrad" not in spec else "CONVERGED")
 
 
 def test_the_battery_decides_about_adam_and_its_family() -> None:
