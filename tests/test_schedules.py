@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ import theory_sim as ts
 from counterexamples import smooth
 from tests.test_schedule import UNIT, steps_of
 from theory_sim.app import catalogue
+from theory_sim.app.cli import main
 from theory_sim.exact.replay import balls, run
 from theory_sim.nouns.schedules import SCHEDULES, weighted
 from theory_sim.rules.javascript import javascript
@@ -139,6 +141,19 @@ def test_tensors_see_the_factors() -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_the_page_can_compute_it(name: str) -> None:
     assert javascript(EACH[name].rule).startswith("(")
+
+
+def test_the_command_line_knows_every_schedule() -> None:
+    run = CliRunner().invoke
+    listed = run(main, ["list", "schedules"]).output
+    assert [name for name in SCHEDULES if name not in listed] == []
+    told = run(main, ["explain", "rex"]).output
+    assert "arXiv:2107.04197" in told
+    assert "return _ramp(t, warmup) * (left / (1.0 - b + b * left))" in told
+    given = ["--problem", "smooth.quadratic", "--optimizer", "sgd:lr=0.5", "--steps", "2", "--schedule"]
+    # x = 1, then 1/2 after a factor of 1, then 3/8 after one of 1/2
+    assert "0.375" in run(main, ["simulate", *given, "cosine:T=2"]).output
+    assert "did you mean cosine" in run(main, ["simulate", *given, "cosin:T=2"]).output
 
 
 def test_parameters_are_axes() -> None:

@@ -364,10 +364,11 @@ def trials(theorem: Theorem, sweep: Sweep, **given: float) -> list[Trial]:
 def _assess(theorem: Theorem, sweep: Sweep, given: Mapping[str, float]) -> Trial:
     """Resolve the symbols of a run and decide the conditions."""
     symbols = run_symbols(sweep)
-    if not {"step_sum", "step_spread"}.isdisjoint(theorem.symbols):
-        symbols |= sums(sweep.optimizer.schedule, sweep.optimizer.lr, sweep.steps)
     symbols = {name: value for name, value in symbols.items() if name not in sweep.optimizer.arguments}
     values = _resolve(theorem, sweep.problem, sweep.optimizer, symbols, given)
+    missing = set(theorem.symbols) - values.keys()
+    if missing and missing <= {"step_sum", "step_spread"}:  # a pass over all steps, so only where it decides
+        values |= sums(sweep.optimizer.schedule, sweep.optimizer.lr, sweep.steps)
     foreign = _foreign(theorem, sweep.problem, sweep.optimizer)
     return Trial(theorem, sweep, values, theorem.assess(values), foreign=foreign)
 
