@@ -8,6 +8,8 @@ from counterexamples import (
     gossip,
     linear,
     noisy_well,
+    nonsmooth,
+    perceptron,
     quantized,
     reddi,
     separable,
@@ -38,6 +40,8 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    nonsmooth,
+    perceptron,
 )
 
 PROBLEMS = {

@@ -1,6 +1,7 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    annealing,
     audits,
     bias,
     boundary,
@@ -22,11 +23,13 @@ from figures import (
     network_phase,
     network_smoothness,
     network_transformers,
+    perceptron,
     phase,
     quantized_bounds,
     quantized_curves,
     reddi,
     reshuffled_adam,
+    schedules,
     separation,
     shi,
     sign_failures,
@@ -70,6 +73,9 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    schedules,
+    annealing,
+    perceptron,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

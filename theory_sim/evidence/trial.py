@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.engine import evaluate
+from theory_sim.evidence.last_iterate import sums
 from theory_sim.nouns.order import order
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
@@ -369,6 +370,9 @@ def _assess(theorem: Theorem, sweep: Sweep, given: Mapping[str, float]) -> Trial
     seen = run_symbols(sweep)
     symbols = {name: value for name, value in seen.items() if name not in sweep.optimizer.arguments}
     values = _resolve(theorem, sweep.problem, sweep.optimizer, symbols, given)
+    missing = set(theorem.symbols) - values.keys()
+    if missing and missing <= {"step_sum", "step_spread"}:  # a pass over all steps, so only where it decides
+        values |= sums(sweep.optimizer.schedule, sweep.optimizer.lr, sweep.steps)
     foreign = _foreign(theorem, sweep.problem, sweep.optimizer)
     first = seen.get(f"{theorem.quantity.rpartition('_')[0]}_1", 0.0)
     rounding = sweep.steps * 2.0**-52 * abs(first) if math.isfinite(first) else 0.0
