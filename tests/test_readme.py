@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 import theory_sim as ts
-from theory_sim.engine.evaluate import gradients, measures
 from theory_sim.app.cli import main
+from theory_sim.engine.evaluate import gradients, measures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -16,7 +16,7 @@ from theory_sim.exact import replay
 from theory_sim.exact.arithmetic import digits
 from theory_sim.nouns.family import family
 from theory_sim.rules.language import product, total
-from theory_sim.rules.product import multiply, packed, size
+from theory_sim.rules.product import multiply, packed
 
 RNG = np.random.default_rng(8)
 
@@ -34,7 +34,7 @@ def banded(m: int, n: int) -> Any:
 def test_products_are_sums_from_the_first_entry_to_the_last(lanes: int, transposed: bool) -> None:
     first, second = banded(4, 3), banded(13, 11)
     entries = np.concatenate([packed(first), packed(second)])
-    assert size(4, 3) == len(packed(first))
+    assert len(packed(first)) == 2 * 4 + 2 * 3 + 4 * 3  # ranges of rows and columns, entries
     theta = np.zeros((2 + -(-len(entries) // lanes), lanes))
     theta[2:].flat[: len(entries)] = entries
     A = second.T if transposed else second
@@ -44,7 +44,7 @@ def test_products_are_sums_from_the_first_entry_to_the_last(lanes: int, transpos
     for i in range(m):
         for k in range(n):
             expected[i] = expected[i] + A[i, k] * work[1 + k]
-    multiply(theta, 2, size(4, 3), 13, 11, int(transposed), work, 1, 1 + n)
+    multiply(theta, 2, len(packed(first)), 13, 11, int(transposed), work, 1, 1 + n)
     # Additions of zeros change no bit, so leaving them out does not either.
     assert np.array_equal(work[1 + n :], expected)
 
@@ -150,6 +150,16 @@ def test_every_value_of_an_axis_has_its_matrix() -> None:
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         regression(**changes)
+
+
+def test_a_kernel_serves_every_dimension() -> None:
+    def of(d: int) -> ts.Problem:
+        return ts.Problem(
+            "any", slope, {"centre": (1.0,) * d}, dim=d, matrices={"H": np.eye(d)},
+            reductions={"back": product("H", away)},
+        )  # fmt: skip
+
+    assert of(3).source[0][0].digest == of(90).source[0][0].digest
 
 
 def test_a_measure_folds_products() -> None:

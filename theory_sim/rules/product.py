@@ -38,11 +38,6 @@ def packed(matrix: FloatArray) -> FloatArray:
     return np.concatenate([*ranges, matrix.ravel()]).astype(float)
 
 
-def size(m: int, n: int) -> int:
-    """Return how many numbers `packed` gives for m rows and n columns."""
-    return 2 * m + 2 * n + m * n
-
-
 def multiply(
     theta: Any, first: int, place: int, m: int, n: int, transposed: int, work: Any, source: int, target: int
 ) -> None:
@@ -71,21 +66,23 @@ def multiply(
     ranges = start + 2 * m if transposed else start
     down, along = (1, n) if transposed else (n, 1)
     for i in range(n if transposed else m):
-        out = work[target + i]
+        to = target + i
         for lane in range(lanes):
-            out[lane] = 0.0
+            work[to, lane] = 0.0
         k, end = int(flat[ranges + 2 * i]), int(flat[ranges + 2 * i + 1])
         entry = entries + i * down + k * along
         while k + 4 <= end:
             a, b, c, d = flat[entry], flat[entry + along], flat[entry + 2 * along], flat[entry + 3 * along]
-            u, v, w, z = work[source + k], work[source + k + 1], work[source + k + 2], work[source + k + 3]
+            u = source + k
+            v, w, z = u + 1, u + 2, u + 3
             for lane in range(lanes):
-                out[lane] = out[lane] + a * u[lane] + b * v[lane] + c * w[lane] + d * z[lane]
+                one, two = a * work[u, lane], b * work[v, lane]
+                work[to, lane] = work[to, lane] + one + two + c * work[w, lane] + d * work[z, lane]
             k += 4
             entry += 4 * along
         while k < end:
-            a, u = flat[entry], work[source + k]
+            a, u = flat[entry], source + k
             for lane in range(lanes):
-                out[lane] = out[lane] + a * u[lane]
+                work[to, lane] += a * work[u, lane]
             k += 1
             entry += along

@@ -25,7 +25,7 @@ from theory_sim.rules.language import (
     bind,
     names,
 )
-from theory_sim.rules.product import multiply, size
+from theory_sim.rules.product import multiply
 from theory_sim.rules.results import require_results
 
 Scope = dict[str, str]
@@ -95,17 +95,21 @@ class Writer:
         What a rule at one worker knows besides.
     matrices : tuple of (str, tuple of int)
         Names and shapes of the problem's matrices, which lie in theta after the constants.
-    constants : int
+    constants : str
         Rows of theta with constants.
+    dim : int
+        Number of coordinates.  Texts say ``d`` for it, so that a kernel with matrices serves every dimension.
     """
 
     owner: str
     reductions: Reductions = field(default_factory=dict)
     at_worker: Scope = field(default_factory=dict)
     matrices: Shapes = ()
-    constants: int = 0
+    constants: str = ""
+    dim: int = 0
     functions: dict[str, Rule] = field(default_factory=dict)
     rows: int = 0
+    long: list[int] = field(default_factory=list)
 
     def call(self, rule: Rule, scope: Scope) -> str:
         """Return the text of a call of a rule, and remember the rule."""
@@ -127,7 +131,7 @@ class Writer:
 
     def fold(self, key: Sequence[str], one: Reduction, scope: Scope, loop: Callable[[Any], str]) -> str:
         """Return the code of one reduction, and put the places of its results into the scope."""
-        rows = [f"work[{self.rows + k}, lane]" for k in range(len(key))]
+        rows = [f"work[{self.row(k)}, lane]" for k in range(len(key))]
         self.rows += len(key)
         first, rule = FOLDS[one.fold]
 
@@ -153,24 +157,35 @@ class Writer:
 
     def product(self, name: str, one: Reduction, scope: Scope) -> str:
         """Return the code of a matrix times the vector of a term, and put the place of entry i into the scope."""
-        m, n = dict(self.matrices)[one.matrix]
-        place = sum(size(*shape) for key, shape in self.matrices[: self.index(one.matrix)])
-        columns, rows = (m, n) if one.transposed else (n, m)
-        source, target = self.rows, self.rows + columns
-        self.rows += columns + rows
+        names, place = [key for key, _ in self.matrices], "0"
+        for _, (a, b) in self.matrices[: names.index(one.matrix)]:
+            place += " + 2 * {0} + 2 * {1} + {0} * {1}".format(self.extent(a), self.extent(b))
+        shape = dict(self.matrices)[one.matrix]
+        columns, rows = shape if one.transposed else shape[::-1]
+        source = self.taken(columns)
         entry = f"work[{source} + i, lane]"
         text = self.coordinates(
-            one.term, scope, lambda inner: f"{entry} = {self.call(one.term, inner)}\n", str(columns)
+            one.term, scope, lambda inner: f"{entry} = {self.call(one.term, inner)}\n", self.extent(columns)
         )
+        target = self.taken(rows)
         scope[name] = f"work[{target} + i, lane]"
-        order = int(one.transposed)
-        return (
-            f"{text}multiply(theta, {self.constants}, {place}, {m}, {n}, {order}, work, {source}, {target})\n"
-        )
+        given = (self.constants, place, *map(self.extent, shape), int(one.transposed), "work", source, target)
+        return f"{text}multiply(theta, {', '.join(map(str, given))})\n"
 
-    def index(self, matrix: str) -> int:
-        """Return which of the matrices is the one of this name."""
-        return [name for name, _ in self.matrices].index(matrix)
+    def extent(self, n: int) -> str:
+        """Return a length as text, ``d`` for that of the coordinates."""
+        return "d" if n == self.dim else str(n)
+
+    def row(self, k: int = 0) -> str:
+        """Return the place of the next row of scratch, or the k-th after it."""
+        return "".join(f"{self.extent(n)} + " for n in self.long) + str(self.rows - sum(self.long) + k)
+
+    def taken(self, n: int) -> str:
+        """Return the place of the next n rows of scratch, which are taken."""
+        first = self.row()
+        self.long.append(n)
+        self.rows += n
+        return first
 
     @property
     def own(self) -> dict[str, Rule]:
@@ -314,9 +329,10 @@ def of_constants(constants: Mapping[str, Any]) -> Scope:
     return scope
 
 
-def _rows(constants: Mapping[str, Any]) -> int:
-    """Return how many rows of theta constants take."""
-    return sum(len(value) if isinstance(value, tuple) else 1 for value in constants.values())
+def _rows(constants: Mapping[str, Any]) -> str:
+    """Return how many rows of theta constants take, with d for the number of coordinates."""
+    several = sum(isinstance(value, tuple) for value in constants.values())
+    return f"{len(constants) - several} + {several} * d"
 
 
 def points(dim: int) -> Scope:
@@ -337,7 +353,7 @@ def gradient(
 
     The rule gives one coordinate; one that names ``x0``, ``x1``, ... gives all of them.
     """
-    writer = Writer(owner, reductions, matrices=matrices, constants=_rows(constants))
+    writer = Writer(owner, reductions, matrices=matrices, constants=_rows(constants), dim=dim)
     own = {
         "x": "x[i, lane]",
         "t": "t",
@@ -375,7 +391,7 @@ def measure(
     The rule sees reductions and scalar constants, and ``x`` in one dimension or ``x0``, ``x1``, ... in a few.
     """
     at_worker = {"j": "j", "index": "idx[j, lane]"}
-    writer = Writer(owner, reductions, at_worker, matrices, _rows(constants))
+    writer = Writer(owner, reductions, at_worker, matrices, _rows(constants), dim)
     scope = {**points(dim), **of_constants(constants), "t": "t", "d": "d", "workers": "workers"}
     terms = {**scope, "x": "x[i, lane]", "i": "i"}
     # A rule at the lane itself sees no single coordinate; in one dimension that is the only one.
