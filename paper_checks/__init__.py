@@ -23,6 +23,8 @@ from paper_checks import (
     wang2022,
     wang2022divergence,
     zhang2020clipping,
+    zhang2024mini,
+    zhang2024transformers,
     zhang2026,
 )
 from paper_checks.defossez2022 import claims as defossez2022
@@ -51,10 +53,12 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
+    *(zhang2024transformers, zhang2024mini),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
+    *(zhang2024transformers,),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

@@ -220,8 +220,6 @@ _TABLE = [
           "1412.7457"),
     Paper("vankov2024", "Vankov, D. and Rodomanov, A. and Nedich, A. and Sankar, L. and Stich, S. U.",
           "Optimizing (L0, L1)-Smooth Functions by Gradient Methods", "arXiv", 2024, "2410.10800"),
-    Paper("zhang2024transformers", "Zhang, Y. and Chen, C. and Ding, T. and Li, Z. and Sun, R. and Luo, Z.-Q.",
-          "Why Transformers Need Adam: A Hessian Perspective", "NeurIPS", 2024, "2402.16788"),
     Paper("zhang2024mini", "Zhang, Y. and Chen, C. and Li, Z. and Ding, T. and Wu, C. and Kingma, D. P. and Ye, Y. "
           "and Luo, Z.-Q. and Sun, R.", "Adam-mini: Use Fewer Learning Rates To Gain More", "ICLR", 2025,
           "2406.16793"),
