@@ -8,6 +8,7 @@ from paper_checks import (
     chen2022,
     chen2023lion,
     chen2023lionk,
+    chen2024mofo,
     choco2019,
     compams2022,
     compression_bounds,
@@ -53,7 +54,7 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
-    *(zhang2024transformers, zhang2024mini),
+    *(zhang2024transformers, zhang2024mini, chen2024mofo),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),

@@ -138,7 +138,7 @@ def gradient_descent_needs_the_condition_number(grid: xr.Dataset) -> Evidence:
 
 
 # H2: 300 random instances, and one at which the bound is attained.
-_EVERY = {"steps": 30, "checkpoints": list(range(1, 31))}
+_EVERY: dict[str, Any] = {"steps": 30, "checkpoints": list(range(1, 31))}
 FROZEN = ts.Sweep(
     quadratics.blocks(scaled=True),
     ts.frozen_adam(1.0),
@@ -325,8 +325,8 @@ def beta2_of_one_has_two_readings(*grids: xr.Dataset) -> Evidence:
 
 
 # C1: constant steps end in a cycle of length 2 with |x_i| = lr/2, if the blocks are small or diagonal.
-_CYCLE_STEPS = {"steps": 80_000, "checkpoints": [79_998, 79_999, 80_000]}
-_CYCLE_QUICK = {"steps": 20_000, "checkpoints": [19_998, 19_999, 20_000]}
+_CYCLE_STEPS: dict[str, Any] = {"steps": 80_000, "checkpoints": [79_998, 79_999, 80_000]}
+_CYCLE_QUICK: dict[str, Any] = {"steps": 20_000, "checkpoints": [19_998, 19_999, 20_000]}
 
 
 def _cycle(name: str, problem: ts.Problem, lr: float, beta2: float) -> ts.Sweep:
