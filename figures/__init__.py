@@ -3,6 +3,8 @@
 from figures import (
     audits,
     bias,
+    block_methods,
+    block_spectra,
     boundary,
     certified,
     compressors,
@@ -70,6 +72,8 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    block_spectra,
+    block_methods,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

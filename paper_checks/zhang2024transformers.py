@@ -182,7 +182,12 @@ def frozen_adam_contracts_by_the_blocks(grid: xr.Dataset, attained: xr.Dataset) 
     values = attained.gap.values.ravel()
     exact = values[1:] / values[:-1]
     parts.append(
-        within(np.max(np.abs(exact / (1.0 - 1.0 / 400.0) ** 2 - 1.0)), 0.0, 1e-12, "diag(1, 100): attained")
+        within(
+            float(np.max(np.abs(exact / (1.0 - 1.0 / 400.0) ** 2 - 1.0))),
+            0.0,
+            1e-12,
+            "diag(1, 100): attained",
+        )
     )
     return all_of(parts)
 
@@ -215,7 +220,7 @@ def the_constant_is_below_a_thousand_two_times_in_three(tier: str) -> Evidence:
             at_least(low, 2.0 / 3.0, f"{note}, 9 dimensions: {share:.4f}, its lower limit"),
             at_most(high, 0.8, f"{note}: its upper limit"),
             within(np.median(small), 150.0, 15.0, "median of r, 9 dimensions"),
-            at_most(np.mean(wide <= 1000.0), 0.02, f"the share in 90 dimensions, {len(wide)} instances"),
+            at_most(float(np.mean(wide <= 1000.0)), 0.02, f"the share in 90 dimensions, {len(wide)} instances"),
         ]
     )
 
