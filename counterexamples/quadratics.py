@@ -148,7 +148,7 @@ def blocks(
     instance : int
         Number of the random bases and start.
     scaled : bool
-        Whether the start is scaled so that min_l c_l = 1 (`counterexamples.preconditioning`): then lr = 1 is the step of the
+        Whether the start is scaled so that min_l c_l = 1 + 1e-12 (`counterexamples.preconditioning`): then lr = 1 is the step of the
         theorem on Adam with a fixed preconditioner.
 
     Returns
@@ -168,7 +168,8 @@ def blocks(
     gradient = np.einsum("lij,lj->li", parts, start)
     top = values.max(axis=1)
     if checks.flag("scaled", scaled):
-        scale = 1.0 / float(least(gradient, top))
+        # A trifle more, so that rounding leaves min_l c_l at 1 or above.
+        scale = (1.0 + 1e-12) / float(least(gradient, top))
         start, gradient = start * scale, gradient * scale
     facts = {
         "L": float(values.max()),

@@ -14,7 +14,8 @@ from theory_sim.nouns.figure import PALETTE, Figure
 if TYPE_CHECKING:
     import xarray as xr
 
-_CASES = ("gradient descent, one step size", "gradient descent, one for each block", "Adam", "Adam-mini")
+_CASES = ("gradient descent", "gradient descent, a step size for each block", "Adam", "Adam-mini")
+_PLACES = ((190.0, 8.0), (8.0, -85.0), (215.0, -19.0), (230.0, -47.0))
 _PATHS = TOY_RUNS[:2]
 _MOVED = {
     "distance_l1": r"$\|x-x_1\|_1$",
@@ -32,10 +33,11 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         axes[0].fill_between(steps, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, lw=0)
         axes[0].plot(steps, np.median(values, axis=0), color=color, label=label)
     axes[0].set(
-        xlabel="step $t$", ylabel=r"$\log_{10}f(x_t)/f(x_1)$", ylim=(-125, 5),
+        xlabel="step $t$", ylabel=r"$\log_{10}f(x_t)/f(x_1)$", ylim=(-125, 15),
         title="three dense blocks of 30",
     )  # fmt: skip
-    axes[0].legend(loc="lower left")
+    for (x, y), color, label in zip(_PLACES, PALETTE, _CASES, strict=False):
+        axes[0].annotate(label.replace(", ", ",\n"), (x, y), color=color, va="center")
     for color, kappa in zip(PALETTE, CONDITIONS, strict=False):
         taus, ratios = fit(kappa)
         axes[1].plot(taus, ratios, "o-", color=color, ms=4, label=rf"$\kappa={kappa:g}$")
@@ -51,9 +53,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     a, b = TOYS["two"]
     axes[2].axvline(b[0] / a[0], color="0.6", lw=0.9)
     axes[2].axhline(b[1] / a[1], color="0.6", lw=0.9, label="minimisers")
-    for color, label, grid in zip(
-        PALETTE[2:], ("Adam", "MoFO, one coordinate"), grids[len(CASE) :], strict=False
-    ):
+    for color, label, grid in zip(PALETTE[2:], ("Adam", "MoFO"), grids[len(CASE) :], strict=False):
         x = grid.x.isel(seed=0).transpose("checkpoint", "coordinate").values
         path = np.vstack([np.zeros((1, 2)), x])
         axes[2].plot(path[:, 0], path[:, 1], color=color, label=label)

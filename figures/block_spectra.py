@@ -18,7 +18,7 @@ _LABELS = {
     "gd": "gradient descent, best step",
     "adam": r"Adam, $\beta_1=0$, $\beta_2=.99$, linear decay",
     "frozen": r"Adam with $v_t=g_1^2$",
-    "adagrad": r"$v_t=\sum g_s^2$",
+    "adagrad": r"AdaGrad, $v_t=\sum g_s^2$",
 }
 _TITLES = {"heterogeneous": "unlike blocks", "homogeneous": "alike blocks"}
 
@@ -55,11 +55,12 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     axes[2].axvline(KAPPA, color="0.4", lw=0.9, ls=":")
     axes[2].annotate(r"$\kappa(H)$", (KAPPA, 0.03), xytext=(3, 0), textcoords="offset points", color="0.3")
     axes[2].set(
-        xscale="log", xlim=(1, 1e8), ylim=(0, 1), xlabel=r"$\kappa_{\mathrm{pre}}$ that is left by $1/|g_1|$",
+        xscale="log", xlim=(1, 1e12), ylim=(0, 1), xlabel=r"$\kappa_{\mathrm{pre}}$ that is left by $1/|g_1|$",
         ylabel="share of instances", title="condition number under Adam",
     )  # fmt: skip
     axes[2].minorticks_off()
-    axes[2].legend(loc="upper left", handlelength=1.6)
+    axes[2].set_xticks([1, 1e3, 1e6, 1e9, 1e12])
+    axes[2].legend(loc="lower right", handlelength=1.6)
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:

@@ -105,7 +105,6 @@ __all__ = [
     "Theorem",
     "Training",
     "Verdict",
-    "__version__",
     "accumulating_adam",
     "adabelief",
     "adabound",
@@ -182,3 +181,12 @@ __all__ = [
     "within",
     "yogi",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return ``__version__``, which is looked up only when it is asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("theory-sim")
