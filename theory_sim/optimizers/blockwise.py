@@ -177,7 +177,7 @@ def adam_mini(
     -----
     What the toy supports (`counterexamples.quadratics`): on a Hessian of three dense blocks one step size for each
     block suffices, and Adam's further ones cost it, since they do not fit a dense block.  Where blocks are diagonal
-    they do fit, and Adam is better than Adam-mini.  Toys say nothing of memory, speed or loss of a network.
+    they do fit, and without momentum Adam beats any single step size.  Toys say nothing of memory, speed or loss of a network.
     """
     return Optimizer(
         "Adam-mini",
