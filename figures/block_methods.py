@@ -14,7 +14,7 @@ from theory_sim.nouns.figure import PALETTE, Figure
 if TYPE_CHECKING:
     import xarray as xr
 
-_CASES = ("gradient descent", "gradient descent, a step size for each block", "Adam", "Adam-mini")
+_CASES = ("gradient descent", "gradient descent,\na step size\nfor each block", "Adam", "Adam-mini")
 _PLACES = ((190.0, 8.0), (8.0, -85.0), (215.0, -19.0), (230.0, -47.0))
 _PATHS = TOY_RUNS[:2]
 _MOVED = {
@@ -37,7 +37,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         title="three dense blocks of 30",
     )  # fmt: skip
     for (x, y), color, label in zip(_PLACES, PALETTE, _CASES, strict=False):
-        axes[0].annotate(label.replace(", ", ",\n"), (x, y), color=color, va="center")
+        axes[0].annotate(label, (x, y), color=color, va="center")
     for color, kappa in zip(PALETTE, CONDITIONS, strict=False):
         taus, ratios = fit(kappa)
         axes[1].plot(taus, ratios, "o-", color=color, ms=4, label=rf"$\kappa={kappa:g}$")
@@ -63,7 +63,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
         xlim=(-0.06, 1.1), ylim=(-0.06, 1.1), xlabel="$x_1$", ylabel="$x_2$", aspect="equal",
         title=r"$(x_1-1)^2(1.2\,x_2-1)^2$ from 0",
     )  # fmt: skip
-    axes[2].legend(loc="lower right")
+    axes[2].legend(loc="lower center")
     found = at_equal_loss(grids[-1])
     for color, marker, (name, label) in zip(PALETTE, "osD^", _MOVED.items(), strict=False):
         relative = np.mean(found[name] / found[name][:, :1], axis=0)

@@ -53,7 +53,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
                 label=f"{_TITLES[arrangement]}, $d={3 * size}$",
             )  # fmt: skip
     axes[2].axvline(KAPPA, color="0.4", lw=0.9, ls=":")
-    axes[2].annotate(r"$\kappa(H)$", (KAPPA, 0.03), xytext=(3, 0), textcoords="offset points", color="0.3")
+    axes[2].annotate(r"$\kappa(H)$", (KAPPA, 0.03), xytext=(-28, 4), textcoords="offset points", color="0.3")
     axes[2].set(
         xscale="log", xlim=(1, 1e12), ylim=(0, 1), xlabel=r"$\kappa_{\mathrm{pre}}$ that is left by $1/|g_1|$",
         ylabel="share of instances", title="condition number under Adam",
