@@ -65,7 +65,7 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
     """Decades at the end, by method and arrangement; medians of kappa_pre."""
-    found = {name: float(np.median(values)) for name, values in ends(grids).items()}
+    found = {name: float(np.median(values)) for name, values in ends(RACES, grids).items()}
     for arrangement in ARRANGEMENTS:
         for size, count in ((3, TRIALS), (30, 1_000)):
             kappa = trials(arrangement, size, count)["kappa_pre"]
