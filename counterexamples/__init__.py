@@ -4,12 +4,14 @@ from counterexamples import (
     averaged,
     clipping,
     cycles,
+    finetuning,
     generalized_smooth,
     gossip,
     linear,
     noisy_well,
     nonsmooth,
     perceptron,
+    quadratics,
     quantized,
     reddi,
     separable,
@@ -42,6 +44,8 @@ _FAMILIES = (
     cycles,
     nonsmooth,
     perceptron,
+    quadratics,
+    finetuning,
 )
 
 PROBLEMS = {

@@ -4,6 +4,8 @@ from figures import (
     annealing,
     audits,
     bias,
+    block_methods,
+    block_spectra,
     boundary,
     certified,
     compressors,
@@ -76,6 +78,8 @@ _MODULES = (
     schedules,
     annealing,
     perceptron,
+    block_spectra,
+    block_methods,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -9,6 +9,7 @@ from paper_checks import (
     chen2022,
     chen2023lion,
     chen2023lionk,
+    chen2024mofo,
     choco2019,
     compams2022,
     compression_bounds,
@@ -27,6 +28,8 @@ from paper_checks import (
     wang2022,
     wang2022divergence,
     zhang2020clipping,
+    zhang2024mini,
+    zhang2024transformers,
     zhang2026,
 )
 from paper_checks.defazio2023 import claims as defazio2023
@@ -60,11 +63,13 @@ _CLAIMS = (
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
     *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
+    *(zhang2024transformers, zhang2024mini, chen2024mofo),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
     *(of_defazio2023, of_tyurin2024),
+    *(zhang2024transformers,),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

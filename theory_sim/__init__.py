@@ -64,6 +64,7 @@ from theory_sim.optimizers.adaptive import (
     rmsprop,
     rmsprop_momentum,
 )
+from theory_sim.optimizers.blockwise import adam_mini, blockwise_gd, frozen_adam, mofo
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.descendants import (
@@ -127,6 +128,7 @@ __all__ = [
     "adabound",
     "adagrad",
     "adam",
+    "adam_mini",
     "adam_nc",
     "adam_norm",
     "adamax",
@@ -139,6 +141,7 @@ __all__ = [
     "at_least",
     "at_most",
     "audit",
+    "blockwise_gd",
     "cautious",
     "cautious_adamw",
     "cautious_lion",
@@ -160,6 +163,7 @@ __all__ = [
     "exponential_decay",
     "extrapolated_signum",
     "family",
+    "frozen_adam",
     "gd",
     "generalized_signsgd",
     "generic_adam",
@@ -175,6 +179,7 @@ __all__ = [
     "lion_k",
     "majority_vote",
     "mixed_clipping",
+    "mofo",
     "nadam",
     "nesterov",
     "norm",

@@ -237,6 +237,12 @@ _TABLE = [
     Paper("infinite2025", "Singh, V. and Janson, P. and Mehrbod, P. and Ibrahim, A. and others",
           "Beyond Cosine Decay: On the Effectiveness of Infinite Learning Rate Schedule for Continual Pre-training",
           "arXiv", 2025, "2503.02844"),
+    Paper("zhang2024mini", "Zhang, Y. and Chen, C. and Li, Z. and Ding, T. and Wu, C. and Kingma, D. P. and Ye, Y. "
+          "and Luo, Z.-Q. and Sun, R.", "Adam-mini: Use Fewer Learning Rates To Gain More", "ICLR", 2025,
+          "2406.16793"),
+    Paper("chen2024mofo", "Chen, Y. and Wang, S. and Zhang, Y. and Lin, Z. and Zhang, H. and Sun, W. and Ding, T. and "
+          "Sun, R.", "MoFO: Momentum-Filtered Optimizer for Mitigating Forgetting in LLM Fine-Tuning",
+          "Transactions on Machine Learning Research", 2025, "2407.20999"),
 ]  # fmt: skip
 
 PAPERS = {paper.key: paper for paper in _TABLE}
