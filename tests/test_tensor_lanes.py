@@ -41,9 +41,13 @@ BY_HAND = {
     "sign.common_signs",
     "sign.private_features",
 }
+# Products with matrices, which only compiled lanes know.
+BY_HAND |= {f"quadratics.{name}" for name in ("quadratic", "diagonal", "blocks", "dense")}
+BY_HAND |= {"finetuning.hyperplanes", "finetuning.regression", "finetuning.bowls"}
 BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.three_quadratics"}
 # Optimizers whose step or default compressor is no rule of arithmetic.
 SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "qadam", "eight_bit_adam"}
+SORTED |= {"adam_mini", "blockwise_gd", "mofo"}
 
 
 def on_tensors(sweep: ts.Sweep, **given: Any) -> xr.Dataset:
