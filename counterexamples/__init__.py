@@ -9,6 +9,8 @@ from counterexamples import (
     gossip,
     linear,
     noisy_well,
+    nonsmooth,
+    perceptron,
     quadratics,
     quantized,
     reddi,
@@ -40,6 +42,8 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    nonsmooth,
+    perceptron,
     quadratics,
     finetuning,
 )

@@ -1,6 +1,7 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    annealing,
     audits,
     bias,
     block_methods,
@@ -24,11 +25,13 @@ from figures import (
     network_phase,
     network_smoothness,
     network_transformers,
+    perceptron,
     phase,
     quantized_bounds,
     quantized_curves,
     reddi,
     reshuffled_adam,
+    schedules,
     separation,
     shi,
     sign_failures,
@@ -72,6 +75,9 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    schedules,
+    annealing,
+    perceptron,
     block_spectra,
     block_methods,
 )

@@ -4,6 +4,7 @@ A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
 """
 
 from paper_checks import (
+    annealing2024,
     bernstein2018,
     chen2022,
     chen2023lion,
@@ -16,9 +17,12 @@ from paper_checks import (
     dereich2024,
     dettmers2022,
     ef21,
+    infinite2025,
     karimireddy2019,
     onebitadam2021,
     orvieto2025,
+    power2024,
+    rex2021,
     sun2023,
     taniguchi2024,
     wang2022,
@@ -28,6 +32,8 @@ from paper_checks import (
     zhang2024transformers,
     zhang2026,
 )
+from paper_checks.defazio2023 import claims as defazio2023
+from paper_checks.defazio2023 import theorems as of_defazio2023
 from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
 from paper_checks.efficientadam2023 import quantizers, speed
@@ -40,6 +46,8 @@ from paper_checks.reddi2018 import theorems as of_reddi2018
 from paper_checks.shi2021 import claims as shi2021
 from paper_checks.shi2021 import theorems as of_shi2021
 from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.tyurin2024 import claims as tyurin2024
+from paper_checks.tyurin2024 import theorems as of_tyurin2024
 from paper_checks.wang2024separability import deterministic, stochastic, variations
 from paper_checks.zhang2022 import claims as zhang2022
 from paper_checks.zhang2022 import theorems as of_zhang2022
@@ -54,11 +62,13 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
+    *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
     *(zhang2024transformers, zhang2024mini, chen2024mofo),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
+    *(of_defazio2023, of_tyurin2024),
     *(zhang2024transformers,),
 )
 

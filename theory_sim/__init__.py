@@ -9,6 +9,7 @@ from theory_sim.app.audit import audit
 from theory_sim.app.hunt import hunt
 from theory_sim.app.runs import Runs
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.evidence.last_iterate import schedule_score
 from theory_sim.evidence.trial import put_on_trial
 from theory_sim.nouns.claim import (
     Claim,
@@ -31,6 +32,23 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import Paper
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule, constant, linear, power
+from theory_sim.nouns.schedules import (
+    cosine,
+    cosine_restarts,
+    exponential_decay,
+    infinite,
+    inverse_sqrt,
+    linear_decay,
+    polynomial_decay,
+    power_crossover,
+    power_decay,
+    refined,
+    rex,
+    step_decay,
+    tabulated,
+    wsd,
+    wsd_cosine,
+)
 from theory_sim.nouns.sweep import Sweep, simulate
 from theory_sim.nouns.theorem import Answer, Condition, Theorem
 from theory_sim.nouns.training import Training
@@ -134,12 +152,15 @@ __all__ = [
     "clipped_gd",
     "comp_ams",
     "constant",
+    "cosine",
+    "cosine_restarts",
     "dampened_sgdm",
     "ef21",
     "ef_sgd",
     "ef_signsgd",
     "efficient_adam",
     "eight_bit_adam",
+    "exponential_decay",
     "extrapolated_signum",
     "family",
     "frozen_adam",
@@ -148,9 +169,12 @@ __all__ = [
     "generic_adam",
     "gossip_signum",
     "hunt",
+    "infinite",
+    "inverse_sqrt",
     "largest",
     "ledger",
     "linear",
+    "linear_decay",
     "lion",
     "lion_k",
     "majority_vote",
@@ -162,23 +186,33 @@ __all__ = [
     "normalized_gd",
     "onebit_adam",
     "plot",
+    "polynomial_decay",
     "power",
+    "power_crossover",
+    "power_decay",
     "put_on_trial",
     "qadam",
     "radam",
+    "refined",
+    "rex",
     "rmsprop",
     "rmsprop_momentum",
     "schedule_free_adamw",
     "schedule_free_sgd",
+    "schedule_score",
     "sgd",
     "sgdm",
     "signsgd",
     "signum",
     "simulate",
+    "step_decay",
+    "tabulated",
     "total",
     "undecided",
     "wilson",
     "within",
+    "wsd",
+    "wsd_cosine",
     "yogi",
 ]
 
