@@ -76,6 +76,14 @@ def test_gradients_and_measures(problem: Problem) -> None:
         assert problem.facts["trace"] == pytest.approx(float(np.linalg.eigvalsh(H).sum()), rel=1e-12)
 
 
+def test_spectra_of_dense_blocks() -> None:
+    # Marchenko and Pastur: with two samples for each coordinate from (1 - sqrt(1/2))^2 to (1 + sqrt(1/2))^2, a ratio of 34.
+    found = [quadratics.dense(100, "wishart", instance=k).facts for k in range(3)]
+    assert all(20.0 < facts["kappa"] < 50.0 for facts in found)
+    assert all(facts["L"] == pytest.approx(2.914, rel=0.1) for facts in found)
+    assert quadratics.dense(9, "log_uniform", 70.0).facts["kappa"] == pytest.approx(70.0, rel=1e-9)
+
+
 def test_worst_start_is_balanced() -> None:
     assert quadratics.diagonal((1.0, 7.0)).facts["balanced"] == 1.0
     assert quadratics.diagonal((1.0, 7.0), (1.0, 1.0)).facts["balanced"] == 0.0
