@@ -40,6 +40,7 @@ from theory_sim.optimizers.adaptive import (
     accumulating_adam,
     adagrad,
     adam_nc,
+    adashift,
     adopt,
     centered_rmsprop,
     generic_adam,
@@ -47,7 +48,13 @@ from theory_sim.optimizers.adaptive import (
     rmsprop_momentum,
 )
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
-from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
+from theory_sim.optimizers.clipped import (
+    adam_norm,
+    clipped_gd,
+    mixed_clipping,
+    normalized_gd,
+    normalized_sgdm,
+)
 from theory_sim.optimizers.descendants import (
     adabelief,
     adabound,
@@ -55,11 +62,12 @@ from theory_sim.optimizers.descendants import (
     adamw,
     adan,
     ademamix,
+    bounded_adam,
     nadam,
     radam,
     yogi,
 )
-from theory_sim.optimizers.feedback import ef21, ef_sgd
+from theory_sim.optimizers.feedback import diana, ef21, ef21_sgdm, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
@@ -67,6 +75,7 @@ from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.schedule_free import schedule_free_adamw, schedule_free_sgd
 from theory_sim.optimizers.server import comp_ams, onebit_adam
 from theory_sim.optimizers.sign import (
+    disturbed_vote,
     ef_signsgd,
     extrapolated_signum,
     generalized_signsgd,
@@ -114,6 +123,7 @@ __all__ = [
     "adamax",
     "adamw",
     "adan",
+    "adashift",
     "ademamix",
     "adopt",
     "all_of",
@@ -121,6 +131,7 @@ __all__ = [
     "at_least",
     "at_most",
     "audit",
+    "bounded_adam",
     "cautious",
     "cautious_adamw",
     "cautious_lion",
@@ -132,7 +143,10 @@ __all__ = [
     "comp_ams",
     "constant",
     "dampened_sgdm",
+    "diana",
+    "disturbed_vote",
     "ef21",
+    "ef21_sgdm",
     "ef_sgd",
     "ef_signsgd",
     "efficient_adam",
@@ -155,6 +169,7 @@ __all__ = [
     "nesterov",
     "norm",
     "normalized_gd",
+    "normalized_sgdm",
     "onebit_adam",
     "plot",
     "power",
