@@ -112,7 +112,7 @@ def without_momentum_there_is_a_floor(grid: xr.Dataset) -> Evidence:
     x = grid.x_final.sel(momentum=0.0).transpose("lr", "seed", "coordinate").values
     late = _late(grid)
     for k, lr in enumerate(STEPS_SIZES):
-        error = x[k].std(axis=0, ddof=1) / math.sqrt(x.shape[1])
+        error = np.maximum(x[k].std(axis=0, ddof=1), 1e-9) / math.sqrt(x.shape[1])
         off = float(np.max(np.abs(x[k].mean(axis=0) + bias) / error))
         parts.append(at_most(off, 5.0, f"lr = {lr:g}: mean x_T against minus that mean, in standard errors"))
         square = late[k, 0]
