@@ -67,6 +67,18 @@ PERIODIC = ts.Sweep(
     quick={"steps": 30_000},
 )
 
+# Slopes (3, -1, -1) and beta2 = 1/10, where Adam, without the maximum, ends at the wrong corner.
+SMALL = ts.Sweep(
+    reddi.periodic(3.0, period=3, x0=1.0),
+    ts.amsgrad(2.0, 0.0, 0.1, schedule=ts.power(0.5)),
+    {"beta1": (0.0, 0.1, 0.2, 0.3)},
+    steps=300_000,
+    checkpoints=60,
+    running=True,
+    name="alacaoglu2020.small",
+    quick={"steps": 30_000},
+)
+
 
 def bounds(grid: xr.Dataset) -> np.ndarray:
     """Return the bound of every cell and checkpoint, in the order C, beta1, lr, checkpoint."""
@@ -81,15 +93,27 @@ def bounds(grid: xr.Dataset) -> np.ndarray:
     return np.array(rows).reshape(len(SLOPES), len(BETAS), -1, len(T))
 
 
-@claim("alacaoglu2020.A1", "regret of AMSGrad with constant beta1", "upper", PERIODIC, constants="derived")
-def regret_with_constant_beta1(grid: xr.Dataset) -> Evidence:
+@claim(
+    "alacaoglu2020.A1", "regret of AMSGrad with constant beta1", "upper", PERIODIC, SMALL, constants="derived"
+)
+def regret_with_constant_beta1(grid: xr.Dataset, small: xr.Dataset) -> Evidence:
     """With constant beta1 in {0, .5, .9, .97} the average regret of AMSGrad on Reddi's slopes is below a bound of order
-    1/sqrt(T) at every T, and reaches a tenth of it."""
+    1/sqrt(T) at every T; with beta2 = .1 and beta1 up to .3 it is a tenth of it and more without momentum."""
     ratio = grid.regret_mean.isel(seed=0).transpose("C", "beta1", "lr", "checkpoint").values / bounds(grid)
     note = f"mean regret over the bound, {ratio[..., 0].size} cells, T up to {int(grid.checkpoint[-1])}"
-    return all_of(
-        [at_most(np.max(ratio), 1.0, note), at_least(np.max(ratio), 0.1, f"{note}, no vacuous bound")]
-    )
+    parts = [at_most(np.max(ratio), 1.0, note)]
+    T = small.checkpoint.values.astype(float)
+    for beta1 in small.beta1.values.tolist():
+        known = {"d": 1, "G": 3.0, "D_inf": 2.0, "lr": 2.0, "beta1": beta1, "beta2": 0.1, "T": T}
+        share = small.regret_mean.sel(beta1=beta1).isel(seed=0).values / CONSTANT_BETA.evaluate(known)
+        parts.append(
+            at_most(np.max(share), 1.0, f"beta2 = .1, beta1 = {beta1:g}: mean regret over the bound")
+        )
+        if beta1 == 0.0:
+            parts.append(
+                at_least(np.min(share[T >= 100]), 0.1, "beta2 = .1, no momentum: the same, T >= 100")
+            )
+    return all_of(parts)
 
 
 @claim("alacaoglu2020.A2", "constant beta1 against none", "tight", PERIODIC, constants="derived")
@@ -128,6 +152,6 @@ DEVIATIONS = ledger("alacaoglu2020",
     ("Theorem for AMSGrad", "D^2 sqrt(T)/(2 alpha (1-beta1)) sum vhat_T^(1/2) + alpha sqrt(1 + log T)/sqrt((1-beta2) (1 - "
      "gamma)) sum ||g||, as we recall it.",
      "The text was not at hand. The bound here is derived by the same decomposition of g_t, without the logarithm and "
-     "with constants of our own. It is attained to a seventh; smaller steps spend less of it.", "A1"),
+     "with constants of our own. Without momentum between a tenth and two thirds of it are spent, with momentum much less.", "A1"),
     ("Assumptions", "Convex losses on a bounded set.", "Linear losses in periodic order on [-1, 1].", "A1", "A2"),
 )  # fmt: skip

@@ -114,7 +114,7 @@ def settles(sigma: float) -> float:
     return root
 
 
-def _late(grid: xr.Dataset) -> np.ndarray:
+def late(grid: xr.Dataset) -> np.ndarray:
     """Return the mean of x after the first checkpoint, shape (sigma, seed)."""
     first, last = grid.checkpoint.values.tolist()
     mean = grid.mean_x_mean.transpose("sigma", "seed", "checkpoint").values
@@ -144,17 +144,17 @@ def the_vote_follows_the_median(grid: xr.Dataset) -> Evidence:
 def noise_brings_the_vote_to_the_mean(grid: xr.Dataset) -> Evidence:
     """With normal noise the vote settles where its probability is one half, between median and mean; what is missing to
     the mean falls like 1/sigma^2."""
-    late, parts = _late(grid), []
+    found, parts = late(grid), []
     for k, sigma in enumerate(SIGMAS):
-        error = late[k].std(ddof=1) / math.sqrt(late.shape[1])
+        error = found[k].std(ddof=1) / math.sqrt(found.shape[1])
         wanted = settles(sigma)
         # A step of .01 leaves x to swing; the curvature of the balance shifts its mean by less than .005.
         note = f"sigma = {sigma:g}: mean x, standard error {error:.2g}"
-        parts.append(within(late[k].mean(), wanted, 5.0 * error + 0.005, note))
+        parts.append(within(found[k].mean(), wanted, 5.0 * error + 0.005, note))
         parts.append(at_most(error, 0.01, "standard error of it"))
     gaps = [MEAN - settles(sigma) for sigma in (16.0, 32.0)]
     parts.append(within(gaps[0] / gaps[1], 4.0, 0.05, "what is missing to the mean: sigma = 16 over 32"))
-    order = np.diff(late.mean(axis=1))
+    order = np.diff(found.mean(axis=1))
     parts.append(at_least(np.min(order), 0.05, "increase of the mean x with the noise"))
     return all_of(parts)
 

@@ -91,7 +91,7 @@ def stationary() -> tuple[Array, Array]:
     return np.array(states), law
 
 
-def _late(grid: xr.Dataset) -> Array:
+def late(grid: xr.Dataset) -> Array:
     """Return the mean squared gradient between the two checkpoints, shape (lr, momentum, seed)."""
     first, last = grid.checkpoint.values.tolist()
     mean = grid.gradient_square_mean.transpose("lr", "momentum", "seed", "checkpoint").values
@@ -110,15 +110,15 @@ def without_momentum_there_is_a_floor(grid: xr.Dataset) -> Evidence:
         within(float(len(states)), 6.0, 0.0, "states of the chain"),
     ]
     x = grid.x_final.sel(momentum=0.0).transpose("lr", "seed", "coordinate").values
-    late = _late(grid)
+    found = late(grid)
     for k, lr in enumerate(STEPS_SIZES):
         error = np.maximum(x[k].std(axis=0, ddof=1), 1e-9) / math.sqrt(x.shape[1])
         off = float(np.max(np.abs(x[k].mean(axis=0) + bias) / error))
         parts.append(at_most(off, 5.0, f"lr = {lr:g}: mean x_T against minus that mean, in standard errors"))
-        square = late[k, 0]
+        square = found[k, 0]
         margin = 4.0 * square.std(ddof=1) / math.sqrt(square.size)
         parts.append(at_least(square.mean() + margin, scale**2, f"lr = {lr:g}: mean squared gradient"))
-    small, large = (late[k, 0].mean() / scale**2 for k in (0, 1))
+    small, large = (found[k, 0].mean() / scale**2 for k in (0, 1))
     # The swing of x around its mean adds a multiple of the step, to first order.
     limit = (STEPS_SIZES[1] * small - STEPS_SIZES[0] * large) / (STEPS_SIZES[1] - STEPS_SIZES[0])
     parts.append(
@@ -131,15 +131,15 @@ def without_momentum_there_is_a_floor(grid: xr.Dataset) -> Evidence:
 def momentum_removes_the_floor(grid: xr.Dataset) -> Evidence:
     """With momentum the same messages reach the minimum: at momentum .99 the squared gradient is at most a sixth of the floor of
     EF21-SGD, and what remains falls with the step."""
-    late = _late(grid).mean(axis=-1)
+    found = late(grid).mean(axis=-1)
     floor = 3.0 / 170.0
     parts = [
         at_most(
-            late[0, 3] / floor, 1.0 / 6.0, "lr = .003, momentum .99: squared gradient over the floor without"
+            found[0, 3] / floor, 1.0 / 6.0, "lr = .003, momentum .99: squared gradient over the floor without"
         ),
-        at_most(late[0, 1] / late[0, 0], 0.5, "lr = .003: momentum .9 over none"),
-        at_least(late[2, 3] / late[0, 3], 4.0, "momentum .99: lr = .03 over .003"),
-        at_most(late[2, 0] / late[0, 0], 3.0, "no momentum: the same, a control"),
+        at_most(found[0, 1] / found[0, 0], 0.5, "lr = .003: momentum .9 over none"),
+        at_least(found[2, 3] / found[0, 3], 4.0, "momentum .99: lr = .03 over .003"),
+        at_most(found[2, 0] / found[0, 0], 3.0, "no momentum: the same, a control"),
     ]
     return all_of(parts)
 

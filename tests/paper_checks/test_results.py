@@ -40,7 +40,8 @@ test_kingma_needs_its_method = fails_with_other_sweeps("kingma2015", ("K1", "ams
 test_alacaoglu = fails_on_tampered_grids(
     "alacaoglu2020",
     ("A1", "periodic", "regret_mean", lambda r: 10.0 * r),
-    ("A1", "periodic", "regret_mean", lambda r: 0.1 * r),
+    ("A1", "small", "regret_mean", lambda r: 10.0 * r),
+    ("A1", "small", "regret_mean", lambda r: 0.1 * r),
     ("A2", "periodic", lambda g: g.assign(regret_mean=g.regret_mean * g.checkpoint**0.3)),
     ("A2", "periodic", lambda g: g.assign(regret_mean=g.regret_mean * g.checkpoint**-0.3)),
 )

@@ -330,6 +330,9 @@ def adashift(
     v averages the squares of the gradients of `shift` steps before, so that it does not contain those that m
     averages, the last `shift` ones with weights 1, beta1, beta1^2.  The first `shift` steps move nothing.
 
+    Use it where a rare large gradient must count in full.  It helps only as far as gradients are independent: in
+    periodic order a shift by the period is Adam again.
+
     Parameters
     ----------
     lr, beta1, beta2, eps : float

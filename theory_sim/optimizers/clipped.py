@@ -139,6 +139,9 @@ def normalized_gd(lr: float = 0.1, offset: float = 0.0, *, schedule: Schedule = 
 def normalized_sgdm(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
     """Normalised SGD with momentum, x -= lr m/||m|| (Cutkosky and Mehta 2020, arXiv:2002.03305, Algorithm 1).
 
+    The length of a step does not tell how sure the gradient is.  Without momentum noise with a usual sign therefore
+    drives it away, however small the step; with momentum single gradients suffice.
+
     Parameters
     ----------
     lr : float

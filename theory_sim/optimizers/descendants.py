@@ -407,6 +407,8 @@ def bounded_adam(
     x -= lr_t clip(1/sqrt(v), l_t, u_t) m, nothing corrected, with l_t and u_t = (low + high)/2 -+ (high -
     low)/(2 (gamma t + 1)), which meet as t grows: the paper's eta_l, eta_u and alpha are lr times these.
 
+    For about 1/gamma steps it is Adam with clipped rates, with Adam's failures, and then SGD with momentum.
+
     Parameters
     ----------
     lr, beta1, beta2 : float

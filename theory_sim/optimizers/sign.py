@@ -162,6 +162,9 @@ def disturbed_vote(
 ) -> Optimizer:
     """Majority vote of which some workers send the opposite sign (Bernstein et al. 2019, arXiv:1810.05291).
 
+    Fewer than half of them slow it down, more turn it round.  Workers with different data mislead a vote without any
+    adversary: it follows the median of their gradients.
+
     Parameters
     ----------
     lr : float
