@@ -8,6 +8,7 @@ from paper_checks import (
     alacaoglu2020,
     bernstein2018,
     bernstein2019,
+    chen2019,
     chen2020clipping,
     chen2020vote,
     chen2022,
@@ -61,7 +62,7 @@ from paper_checks.zou2019 import theorems as of_zou2019
 
 # Results on Adam, momentum, votes and compressed messages, each a module with its theorem.
 _RESULTS = (
-    *(kingma2015, zaheer2018, alacaoglu2020, zhou2019, savarese2019, xie2024adamw, ahn2024),
+    *(kingma2015, zaheer2018, chen2019, alacaoglu2020, zhou2019, savarese2019, xie2024adamw, ahn2024),
     *(cutkosky2020, zhang2020heavy, chen2020clipping, bernstein2019, chen2020vote),
     *(fatkhullin2023, mishchenko2019, powersgd2019),
 )

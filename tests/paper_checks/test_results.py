@@ -10,6 +10,7 @@ from paper_checks import (
     ahn2024,
     alacaoglu2020,
     bernstein2019,
+    chen2019,
     chen2020vote,
     cutkosky2020,
     fatkhullin2023,
@@ -37,6 +38,20 @@ test_kingma = fails_on_tampered_grids(
     ("K2", "amsgrad", "regret_mean", one_nan),
 )
 test_kingma_needs_its_method = fails_with_other_sweeps("kingma2015", ("K1", "amsgrad"), ("K2", "adam"))
+test_chen = fails_on_tampered_grids(
+    "chen2019",
+    ("C1", "adam", "x", lambda x: x * np.arange(1, x.shape[-1] + 1) ** 0.3),
+    ("C1", "amsgrad", "x", lambda x: x + 1e-6 * (np.arange(x.shape[-1]) % 2)),
+    ("C2", "logcosh", "x", lambda x: x * (1.0 + 1e-6)),
+    ("C2", "logcosh", "gradient_square_mean", lambda g: 100.0 * g),
+    ("C2", "logcosh", "gradient_square_mean", lambda g: 0.1 * g),
+)
+test_chen_needs_its_methods = fails_with_other_sweeps(
+    "chen2019",
+    ("C1", "amsgrad", "amsgrad", "adafom"),
+    ("C1", "adam", "adam", "adafom"),
+    ("C1", "adam", "amsgrad", "adam"),
+)
 test_alacaoglu = fails_on_tampered_grids(
     "alacaoglu2020",
     ("A1", "periodic", "regret_mean", lambda r: 10.0 * r),
@@ -59,6 +74,13 @@ test_savarese = fails_on_tampered_grids(
     ("B2", "corner", "x", lambda x: np.roll(x, 20, axis=-1)),
     ("B2", "corner", "x_final", np.negative),
 )
+
+
+def test_rates_and_their_oscillation_by_hand() -> None:
+    # From 0 to -3 on the gradient 3/2 at rate 2, back by 1/2 on -1/2 at rate 1, and down again at 3.
+    e = chen2019.rates(np.array([[-3.0, -2.5, -7.0]]))
+    assert e == pytest.approx(np.array([[2.0, 1.0, 3.0]]))
+    assert chen2019.oscillation(e) == pytest.approx(np.array([[2.0, 3.0, 5.0]]))
 
 
 def test_the_bound_of_kingma_and_ba_by_hand() -> None:

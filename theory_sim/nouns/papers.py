@@ -231,8 +231,6 @@ _TABLE = [
           "A New Regret Analysis for Adam-Type Algorithms", "ICML", 2020, "2003.09729"),
     Paper("xie2024adamw", "Xie, S. and Li, Z.", "Implicit Bias of AdamW: $\\ell_\\infty$ Norm Constrained Optimization",
           "ICML", 2024, "2404.04454"),
-    Paper("malladi2022", "Malladi, S. and Lyu, K. and Panigrahi, A. and Arora, S.",
-          "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", "NeurIPS", 2022, "2205.10287"),
     Paper("ahn2024", "Ahn, K. and Zhang, Z. and Kook, Y. and Dai, Y.",
           "Understanding Adam Optimizer via Online Learning of Updates: Adam is FTRL in Disguise", "ICML", 2024,
           "2402.01567"),

@@ -25,6 +25,7 @@ _SEEN = "it needs a value of what the run sees, such as the sum of its gradients
 SILENT = {
     "reddi2018.thm4": _SEEN,
     "reddi2018.thm5": _SEEN,
+    "chen2019.thm31": _SEEN,
     "zou2019.powers": _RECALLED,
     "zhang2022.thm31": _HIDDEN,
     "zhang2026.convergence": _HIDDEN,

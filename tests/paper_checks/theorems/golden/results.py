@@ -55,6 +55,20 @@ GOLDEN = {
             ),
         },
     ),
+    "chen2019.thm31": Golden(
+        (
+            {
+                "d": 3, "G": 2.5, "T": 7, "lr": 0.7, "s": 0.4, "gap_1": 2.1, "oscillation": 1.9, "L": 1.3,
+                "squares": 0.6,
+            },
+        ),
+        lambda d, G, T, lr, s, gap_1, oscillation, L, squares, **_: (
+            d * G**2 / T
+            + G / lr / T * T**s * gap_1
+            + G**3 / lr / T * T**s * oscillation
+            + G / lr / T * T**s * L * squares / 2
+        ),
+    ),
     "alacaoglu2020.amsgrad": Golden(
         ({**_START, "s": 0.5, "lr": 0.7, "beta1": 0.45, "beta2": 0.4, "G": 2.5, "T": 7, "d": 3, "decay": 1},),
         lambda d, G, T, D_inf, lr, beta1, beta2, **_: (
