@@ -143,7 +143,7 @@ def clipping_has_a_finite_floor(grid: xr.Dataset) -> Evidence:
         parts.append(
             within(late[k].mean(), wanted, 0.06 * wanted + 4.0 * error, f"c = {c:g}: floor of the gap")
         )
-        parts.append(at_most(error, 0.05 * wanted, "standard error of it"))
+        parts.append(at_most(error, 0.08 * wanted, "standard error of it"))
         known = {
             "x0": 0.0,
             "D_inf": 2.0,
