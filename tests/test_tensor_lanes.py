@@ -43,7 +43,7 @@ BY_HAND = {
 }
 BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.three_quadratics"}
 # Optimizers whose step or default compressor is no rule of arithmetic.
-SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "qadam", "eight_bit_adam"}
+SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "eight_bit_adam"}
 
 
 def on_tensors(sweep: ts.Sweep, **given: Any) -> xr.Dataset:
