@@ -98,7 +98,7 @@ def bounds(grid: xr.Dataset) -> np.ndarray:
 )
 def regret_with_constant_beta1(grid: xr.Dataset, small: xr.Dataset) -> Evidence:
     """With constant beta1 in {0, .5, .9, .97} the average regret of AMSGrad on Reddi's slopes is below a bound of order
-    1/sqrt(T) at every T; with beta2 = .1 and beta1 up to .3 it is a tenth of it and more without momentum."""
+    1/sqrt(T) at every T; with beta2 = .1 and beta1 up to .3 it is a fifth of it and more without momentum."""
     ratio = grid.regret_mean.isel(seed=0).transpose("C", "beta1", "lr", "checkpoint").values / bounds(grid)
     note = f"mean regret over the bound, {ratio[..., 0].size} cells, T up to {int(grid.checkpoint[-1])}"
     parts = [at_most(np.max(ratio), 1.0, note)]
@@ -111,7 +111,7 @@ def regret_with_constant_beta1(grid: xr.Dataset, small: xr.Dataset) -> Evidence:
         )
         if beta1 == 0.0:
             parts.append(
-                at_least(np.min(share[T >= 100]), 0.1, "beta2 = .1, no momentum: the same, T >= 100")
+                at_least(np.min(share[T >= 100]), 0.2, "beta2 = .1, no momentum: the same, T >= 100")
             )
     return all_of(parts)
 
@@ -152,6 +152,6 @@ DEVIATIONS = ledger("alacaoglu2020",
     ("Theorem for AMSGrad", "D^2 sqrt(T)/(2 alpha (1-beta1)) sum vhat_T^(1/2) + alpha sqrt(1 + log T)/sqrt((1-beta2) (1 - "
      "gamma)) sum ||g||, as we recall it.",
      "The text was not at hand. The bound here is derived by the same decomposition of g_t, without the logarithm and "
-     "with constants of our own. Without momentum between a tenth and two thirds of it are spent, with momentum much less.", "A1"),
+     "with constants of our own. Without momentum between a quarter and two thirds of it are spent at beta2 = .1; with the usual betas a thousandth.", "A1"),
     ("Assumptions", "Convex losses on a bounded set.", "Linear losses in periodic order on [-1, 1].", "A1", "A2"),
 )  # fmt: skip

@@ -34,6 +34,8 @@ ENTROPY = 1808
 LR, BETA2, WIDTH = 0.1, 0.5, 0.3
 STEPS = 1_000
 
+_AMSGRAD = ts.amsgrad(LR, 0.0, BETA2, schedule=ts.power(0.5))
+
 OSCILLATION = Theorem(
     id="chen2019.thm31",
     where="Theorem 3.1, without momentum, constants of our own",
@@ -48,7 +50,7 @@ OSCILLATION = Theorem(
     },
     assumes=("v is at most G^2, as it is without bias correction.", "In expectation over the gradients."),
     problem=lambda: smooth.logcosh(1, WIDTH),
-    optimizer=lambda: ts.amsgrad(LR, 0.0, BETA2, schedule=ts.power(0.5)),
+    optimizer=lambda: _AMSGRAD,
     run={"steps": 1_000, "seeds": 8},
 )
 
@@ -64,13 +66,13 @@ ADAM, AMSGRAD, ADAFOM = (
     ts.Sweep(sequences.heavy_tailed(0.0, 0.5), optimizer, name=f"chen2019.{name}", **_SIGNS)
     for name, optimizer in (
         ("adam", ts.rmsprop(LR, BETA2, schedule=ts.power(0.5))),
-        ("amsgrad", ts.amsgrad(LR, 0.0, BETA2, schedule=ts.power(0.5))),
+        ("amsgrad", _AMSGRAD),
         ("adafom", ts.adam_nc(LR, 0.0, schedule=ts.power(0.5))),
     )
 )
 LOGCOSH = ts.Sweep(
     smooth.logcosh(1, WIDTH),
-    OSCILLATION.optimizer() if OSCILLATION.optimizer is not None else ts.amsgrad(),
+    _AMSGRAD,
     steps=STEPS,
     seeds=8,
     checkpoints=range(1, STEPS + 1),

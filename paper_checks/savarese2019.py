@@ -137,6 +137,6 @@ DEVIATIONS = ledger("savarese2019",
      "of its paper does not have.", "Only the abstract was at hand. The problem here is Reddi's deterministic one, and "
      "the factor is 1/gamma.", "B1", "B2"),
     ("Theorem 4 of Luo et al.", "R_T <= D^2 sqrt(T)/(2 (1-beta1)) sum 1/eta_T + ... + (2 sqrt(T) - 1) R G^2/(1-beta1).",
-     "As we recall it; the repaired bound, of order sqrt(T)/gamma, is derived here. The bounds l_t and u_t start at .36 "
+     "As we recall it; the repaired bound, of order sqrt(T)/gamma, is derived here; it is a hundred times the regret and more. The bounds l_t and u_t start at .36 "
      "and .72, where the released code has 0 and infinity: any that rise and fall to one limit are allowed.", "B1"),
 )  # fmt: skip

@@ -120,7 +120,7 @@ def the_batch_sets_the_neighbourhood(grid: xr.Dataset) -> Evidence:
         parts.append(within(values.mean(), wanted, 0.05 * wanted + 5.0 * error, note))
         parts.append(at_most(error, 0.03 * wanted, "standard error of it"))
     parts.append(at_most(np.max(ratios), 1.0, "mean squared gradient over the bound"))
-    parts.append(at_least(np.max(ratios), 0.05, "the same, no vacuous bound"))
+    parts.append(at_least(np.min(ratios), 0.2, "the same, no vacuous bound"))
     return all_of(parts)
 
 
@@ -151,7 +151,7 @@ THEOREMS = [NEIGHBOURHOOD]
 DEVIATIONS = ledger("zaheer2018",
     ("Theorem 1", "E||grad f||^2 <= O(gap/(eta T) + sigma^2/b) for eta <= eps/(2 L), 1-beta2 <= eps^2/(16 G^2).",
      "The text was not at hand; the conditions are as we recall them, and the proof and constants are our own. The bound "
-     "is some ten times the observed mean. With the condition on beta2 the usual eps = 1e-8 needs 1-beta2 of 1e-17.",
+     "is two and a half to three times the observed mean. With the condition on beta2 the usual eps = 1e-8 needs 1-beta2 of 1e-17.",
      "E1"),
     ("Theorem 1", "The neighbourhood is of order sigma^2/b.",
      "An upper bound: where v is the noise itself the constants of the bound are useless, and the floor observed falls like "

@@ -164,7 +164,7 @@ THEOREMS = [CLIPPED]
 DEVIATIONS = ledger("zhang2020heavy",
     ("Theorem for strongly convex objectives", "E f - f* <= 16 G^2/mu (k+1)^(-2 (alpha-1)/alpha) for eta_k = 4/(mu (k+1)) and "
      "tau_k = G k^(1/alpha), as we recall it.", "A constant step and threshold instead, with constants of our own. The bound "
-     "does not know that the noise is symmetric, and its bias term is most of it: 100 to 1000 times the floor.", "H2"),
+     "does not know that the noise is symmetric, and its bias term is most of it: the bound is 600 to 12,000 times the floor.", "H2"),
     ("Failure of SGD", "With infinite variance the error of SGD is infinite after one step.", "Medians over seeds of the largest "
      "excursion instead, which a simulation can see. SGD is clipped at 1e300.", "H1"),
 )  # fmt: skip
