@@ -4,10 +4,14 @@ from counterexamples import (
     averaged,
     clipping,
     cycles,
+    finetuning,
     generalized_smooth,
     gossip,
     linear,
     noisy_well,
+    nonsmooth,
+    perceptron,
+    quadratics,
     quantized,
     reddi,
     separable,
@@ -38,6 +42,10 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    nonsmooth,
+    perceptron,
+    quadratics,
+    finetuning,
 )
 
 PROBLEMS = {

@@ -1,8 +1,11 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    annealing,
     audits,
     bias,
+    block_methods,
+    block_spectra,
     boundary,
     certified,
     compressors,
@@ -22,12 +25,14 @@ from figures import (
     network_phase,
     network_smoothness,
     network_transformers,
+    perceptron,
     phase,
     quantized_bounds,
     quantized_curves,
     reddi,
     reshuffled_adam,
     results,
+    schedules,
     separation,
     shi,
     sign_failures,
@@ -72,6 +77,11 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    schedules,
+    annealing,
+    perceptron,
+    block_spectra,
+    block_methods,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

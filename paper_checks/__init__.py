@@ -6,6 +6,7 @@ A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
 from paper_checks import (
     ahn2024,
     alacaoglu2020,
+    annealing2024,
     bernstein2018,
     bernstein2019,
     chen2019,
@@ -14,6 +15,7 @@ from paper_checks import (
     chen2022,
     chen2023lion,
     chen2023lionk,
+    chen2024mofo,
     choco2019,
     compams2022,
     compression_bounds,
@@ -23,12 +25,15 @@ from paper_checks import (
     dettmers2022,
     ef21,
     fatkhullin2023,
+    infinite2025,
     karimireddy2019,
     kingma2015,
     mishchenko2019,
     onebitadam2021,
     orvieto2025,
+    power2024,
     powersgd2019,
+    rex2021,
     savarese2019,
     sun2023,
     taniguchi2024,
@@ -38,9 +43,13 @@ from paper_checks import (
     zaheer2018,
     zhang2020clipping,
     zhang2020heavy,
+    zhang2024mini,
+    zhang2024transformers,
     zhang2026,
     zhou2019,
 )
+from paper_checks.defazio2023 import claims as defazio2023
+from paper_checks.defazio2023 import theorems as of_defazio2023
 from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
 from paper_checks.efficientadam2023 import quantizers, speed
@@ -53,6 +62,8 @@ from paper_checks.reddi2018 import theorems as of_reddi2018
 from paper_checks.shi2021 import claims as shi2021
 from paper_checks.shi2021 import theorems as of_shi2021
 from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.tyurin2024 import claims as tyurin2024
+from paper_checks.tyurin2024 import theorems as of_tyurin2024
 from paper_checks.wang2024separability import deterministic, stochastic, variations
 from paper_checks.zhang2022 import claims as zhang2022
 from paper_checks.zhang2022 import theorems as of_zhang2022
@@ -74,11 +85,15 @@ _CLAIMS = (
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *_RESULTS,
     *(phase, transformers, curvature, messages),
+    *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
+    *(zhang2024transformers, zhang2024mini, chen2024mofo),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
     *_RESULTS,
+    *(of_defazio2023, of_tyurin2024),
+    *(zhang2024transformers,),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

@@ -9,6 +9,7 @@ from theory_sim.app.audit import audit
 from theory_sim.app.hunt import hunt
 from theory_sim.app.runs import Runs
 from theory_sim.compressors.compressor import Compressor
+from theory_sim.evidence.last_iterate import schedule_score
 from theory_sim.evidence.trial import put_on_trial
 from theory_sim.nouns.claim import (
     Claim,
@@ -31,6 +32,23 @@ from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.papers import Paper
 from theory_sim.nouns.problem import Problem
 from theory_sim.nouns.schedule import Schedule, constant, linear, power
+from theory_sim.nouns.schedules import (
+    cosine,
+    cosine_restarts,
+    exponential_decay,
+    infinite,
+    inverse_sqrt,
+    linear_decay,
+    polynomial_decay,
+    power_crossover,
+    power_decay,
+    refined,
+    rex,
+    step_decay,
+    tabulated,
+    wsd,
+    wsd_cosine,
+)
 from theory_sim.nouns.sweep import Sweep, simulate
 from theory_sim.nouns.theorem import Answer, Condition, Theorem
 from theory_sim.nouns.training import Training
@@ -47,6 +65,7 @@ from theory_sim.optimizers.adaptive import (
     rmsprop,
     rmsprop_momentum,
 )
+from theory_sim.optimizers.blockwise import adam_mini, blockwise_gd, frozen_adam, mofo
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import (
     adam_norm,
@@ -118,6 +137,7 @@ __all__ = [
     "adabound",
     "adagrad",
     "adam",
+    "adam_mini",
     "adam_nc",
     "adam_norm",
     "adamax",
@@ -131,6 +151,7 @@ __all__ = [
     "at_least",
     "at_most",
     "audit",
+    "blockwise_gd",
     "bounded_adam",
     "cautious",
     "cautious_adamw",
@@ -142,6 +163,8 @@ __all__ = [
     "clipped_gd",
     "comp_ams",
     "constant",
+    "cosine",
+    "cosine_restarts",
     "dampened_sgdm",
     "diana",
     "disturbed_vote",
@@ -151,20 +174,26 @@ __all__ = [
     "ef_signsgd",
     "efficient_adam",
     "eight_bit_adam",
+    "exponential_decay",
     "extrapolated_signum",
     "family",
+    "frozen_adam",
     "gd",
     "generalized_signsgd",
     "generic_adam",
     "gossip_signum",
     "hunt",
+    "infinite",
+    "inverse_sqrt",
     "largest",
     "ledger",
     "linear",
+    "linear_decay",
     "lion",
     "lion_k",
     "majority_vote",
     "mixed_clipping",
+    "mofo",
     "nadam",
     "nesterov",
     "norm",
@@ -172,23 +201,33 @@ __all__ = [
     "normalized_sgdm",
     "onebit_adam",
     "plot",
+    "polynomial_decay",
     "power",
+    "power_crossover",
+    "power_decay",
     "put_on_trial",
     "qadam",
     "radam",
+    "refined",
+    "rex",
     "rmsprop",
     "rmsprop_momentum",
     "schedule_free_adamw",
     "schedule_free_sgd",
+    "schedule_score",
     "sgd",
     "sgdm",
     "signsgd",
     "signum",
     "simulate",
+    "step_decay",
+    "tabulated",
     "total",
     "undecided",
     "wilson",
     "within",
+    "wsd",
+    "wsd_cosine",
     "yogi",
 ]
 

@@ -247,6 +247,29 @@ _TABLE = [
           "Momentum Provably Improves Error Feedback!", "NeurIPS", 2023, "2305.15155"),
     Paper("mishchenko2019", "Mishchenko, K. and Gorbunov, E. and Tak{\\'a}{\\v{c}}, M. and Richt{\\'a}rik, P.",
           "Distributed Learning with Compressed Gradient Differences", "arXiv", 2019, "1901.09269"),
+    Paper("harvey2019", "Harvey, N. J. A. and Liaw, C. and Plan, Y. and Randhawa, S.",
+          "Tight Analyses for Non-smooth Stochastic Gradient Descent", "COLT", 2019, "1812.05217"),
+    Paper("rex2021", "Chen, J. and Wolfe, C. and Kyrillidis, A.",
+          "REX: Revisiting Budgeted Training with an Improved Schedule", "MLSys", 2022, "2107.04197"),
+    Paper("defazio2023", "Defazio, A. and Cutkosky, A. and Mehta, H. and Mishchenko, K.",
+          "Optimal Linear Decay Learning Rate Schedules and Further Refinements", "arXiv", 2023, "2310.07831"),
+    Paper("power2024", "Shen, Y. and Stallone, M. and Mishra, M. and Zhang, G. and others",
+          "Power Scheduler: A Batch Size and Token Number Agnostic Learning Rate Scheduler", "arXiv", 2024,
+          "2408.13359"),
+    Paper("annealing2024", "Tissue, H. and Wang, V. and Wang, L.", "Scaling Law with Learning Rate Annealing", "arXiv",
+          2024, "2408.11029"),
+    Paper("tyurin2024", "Tyurin, A.",
+          "From Logistic Regression to the Perceptron Algorithm: Exploring Gradient Descent with Large Step Sizes",
+          "AAAI", 2025, "2412.08424"),
+    Paper("infinite2025", "Singh, V. and Janson, P. and Mehrbod, P. and Ibrahim, A. and others",
+          "Beyond Cosine Decay: On the Effectiveness of Infinite Learning Rate Schedule for Continual Pre-training",
+          "arXiv", 2025, "2503.02844"),
+    Paper("zhang2024mini", "Zhang, Y. and Chen, C. and Li, Z. and Ding, T. and Wu, C. and Kingma, D. P. and Ye, Y. "
+          "and Luo, Z.-Q. and Sun, R.", "Adam-mini: Use Fewer Learning Rates To Gain More", "ICLR", 2025,
+          "2406.16793"),
+    Paper("chen2024mofo", "Chen, Y. and Wang, S. and Zhang, Y. and Lin, Z. and Zhang, H. and Sun, W. and Ding, T. and "
+          "Sun, R.", "MoFO: Momentum-Filtered Optimizer for Mitigating Forgetting in LLM Fine-Tuning",
+          "Transactions on Machine Learning Research", 2025, "2407.20999"),
 ]  # fmt: skip
 
 PAPERS = {paper.key: paper for paper in _TABLE}

@@ -44,6 +44,8 @@ ATTAINED = {
     "zhang2026.d1": "it is an equality",
     "abbaszadehpeivasti2021.gd": "the run is its worst case",
     "drori2014.thm3.1": "the run is its worst case",
+    "zhang2024transformers.prop1": "the run has the best step, which attains it",
+    "zhang2024transformers.cycle": "the run stays on the cycle, where it is an equality",
     "karimireddy2019.ce1": "it is an equality in expectation",
     "karimireddy2019.ce2": "the run stays at the kink, where it is an equality",
     "karimireddy2019.ce3": "the run stays in the valley, where it is an equality",
