@@ -4,8 +4,14 @@ A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
 """
 
 from paper_checks import (
+    ahn2024,
+    alacaoglu2020,
     annealing2024,
     bernstein2018,
+    bernstein2019,
+    chen2019,
+    chen2020clipping,
+    chen2020vote,
     chen2022,
     chen2023lion,
     chen2023lionk,
@@ -14,23 +20,33 @@ from paper_checks import (
     compams2022,
     compression_bounds,
     crawshaw2022,
+    cutkosky2020,
     dereich2024,
     dettmers2022,
     ef21,
+    fatkhullin2023,
     infinite2025,
     karimireddy2019,
+    kingma2015,
+    mishchenko2019,
     onebitadam2021,
     orvieto2025,
     power2024,
+    powersgd2019,
     rex2021,
+    savarese2019,
     sun2023,
     taniguchi2024,
     wang2022,
     wang2022divergence,
+    xie2024adamw,
+    zaheer2018,
     zhang2020clipping,
+    zhang2020heavy,
     zhang2024mini,
     zhang2024transformers,
     zhang2026,
+    zhou2019,
 )
 from paper_checks.defazio2023 import claims as defazio2023
 from paper_checks.defazio2023 import theorems as of_defazio2023
@@ -55,12 +71,19 @@ from paper_checks.zhang2022 import verdicts
 from paper_checks.zou2019 import claims as zou2019
 from paper_checks.zou2019 import theorems as of_zou2019
 
+# Results on Adam, momentum, votes and compressed messages, each a module with its theorem.
+_RESULTS = (
+    *(kingma2015, zaheer2018, chen2019, alacaoglu2020, zhou2019, savarese2019, xie2024adamw, ahn2024),
+    *(cutkosky2020, zhang2020heavy, chen2020clipping, bernstein2019, chen2020vote),
+    *(fatkhullin2023, mishchenko2019, powersgd2019),
+)
 _CLAIMS = (
     *(theory, experiment, zou2019, shi2021, chen2022, zhang2022, verdicts, zhang2026, defossez2022),
     *(wang2022divergence, dereich2024, taniguchi2024, orvieto2025, zhang2020clipping, wang2022),
     *(deterministic, variations, stochastic, bernstein2018, karimireddy2019, sun2023, crawshaw2022),
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
+    *_RESULTS,
     *(phase, transformers, curvature, messages),
     *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
     *(zhang2024transformers, zhang2024mini, chen2024mofo),
@@ -68,6 +91,7 @@ _CLAIMS = (
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
+    *_RESULTS,
     *(of_defazio2023, of_tyurin2024),
     *(zhang2024transformers,),
 )

@@ -65,6 +65,8 @@ SCALE_FREE = {
     "adam_nc": {},
     "adopt": {"eps": 0.0},
     "adopt, clipped": {"eps": 0.0, "clipped": True},
+    "adashift": {"eps": 0.0},
+    "adashift, by three": {"eps": 0.0, "shift": 3},
     "accumulating_adam": {"eps": 0.0},
     "adamw": {"eps": 0.0, "weight_decay": 0.0},
     "nadam": {"eps": 0.0},
@@ -87,6 +89,7 @@ FIXED_STEP = {
     "dampened_sgdm": {},
     "radam": {"eps": 0.0},
     "adabound": {"eps": 0.0},
+    "bounded_adam": {},
     "cautious_sgdm": {"rescale": True},
     "schedule_free_sgd": {},
 }

@@ -48,7 +48,7 @@ BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.th
 BY_HAND |= {"nonsmooth.chain", "nonsmooth.pieces"}
 BY_HAND |= {f"perceptron.{name}" for name in ("imbalanced", "overshoot", "gaussian", "basis")}
 # Optimizers whose step or default compressor is no rule of arithmetic.
-SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "qadam", "eight_bit_adam"}
+SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "eight_bit_adam"}
 SORTED |= {"adam_mini", "blockwise_gd", "mofo"}
 
 

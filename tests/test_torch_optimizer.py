@@ -36,10 +36,10 @@ NOISY = ts.Problem(
     start=(1.0, -2.0, 0.5, 0.0),
 )  # fmt: skip
 REFUSED = {
-    **dict.fromkeys(("choco", "ef_sgd", "ef21", "qadam", "efficient_adam"), "sends or stores compressed messages"),
+    **dict.fromkeys(("choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "efficient_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("comp_ams", "onebit_adam", "eight_bit_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("gossip_signum", "adam_mini", "blockwise_gd", "mofo"), "is a kernel over arrays, not a rule"),
-    "majority_vote": "needs the gradient of every worker",
+    **dict.fromkeys(("majority_vote", "disturbed_vote"), "needs the gradient of every worker"),
 }  # fmt: skip
 
 

@@ -58,6 +58,7 @@ from theory_sim.optimizers.adaptive import (
     accumulating_adam,
     adagrad,
     adam_nc,
+    adashift,
     adopt,
     centered_rmsprop,
     generic_adam,
@@ -66,7 +67,13 @@ from theory_sim.optimizers.adaptive import (
 )
 from theory_sim.optimizers.blockwise import adam_mini, blockwise_gd, frozen_adam, mofo
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
-from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
+from theory_sim.optimizers.clipped import (
+    adam_norm,
+    clipped_gd,
+    mixed_clipping,
+    normalized_gd,
+    normalized_sgdm,
+)
 from theory_sim.optimizers.descendants import (
     adabelief,
     adabound,
@@ -74,11 +81,12 @@ from theory_sim.optimizers.descendants import (
     adamw,
     adan,
     ademamix,
+    bounded_adam,
     nadam,
     radam,
     yogi,
 )
-from theory_sim.optimizers.feedback import ef21, ef_sgd
+from theory_sim.optimizers.feedback import diana, ef21, ef21_sgdm, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
@@ -86,6 +94,7 @@ from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.schedule_free import schedule_free_adamw, schedule_free_sgd
 from theory_sim.optimizers.server import comp_ams, onebit_adam
 from theory_sim.optimizers.sign import (
+    disturbed_vote,
     ef_signsgd,
     extrapolated_signum,
     generalized_signsgd,
@@ -134,6 +143,7 @@ __all__ = [
     "adamax",
     "adamw",
     "adan",
+    "adashift",
     "ademamix",
     "adopt",
     "all_of",
@@ -142,6 +152,7 @@ __all__ = [
     "at_most",
     "audit",
     "blockwise_gd",
+    "bounded_adam",
     "cautious",
     "cautious_adamw",
     "cautious_lion",
@@ -155,7 +166,10 @@ __all__ = [
     "cosine",
     "cosine_restarts",
     "dampened_sgdm",
+    "diana",
+    "disturbed_vote",
     "ef21",
+    "ef21_sgdm",
     "ef_sgd",
     "ef_signsgd",
     "efficient_adam",
@@ -184,6 +198,7 @@ __all__ = [
     "nesterov",
     "norm",
     "normalized_gd",
+    "normalized_sgdm",
     "onebit_adam",
     "plot",
     "polynomial_decay",

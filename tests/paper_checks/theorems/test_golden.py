@@ -14,7 +14,16 @@ from typing import Any
 
 import pytest
 
-from tests.paper_checks.theorems.golden import adam, blocks, clipping, compression, momentum, schedules, sign
+from tests.paper_checks.theorems.golden import (
+    adam,
+    blocks,
+    clipping,
+    compression,
+    momentum,
+    results,
+    schedules,
+    sign,
+)
 from tests.paper_checks.theorems.golden.mutants import expressions, relations
 from tests.paper_checks.theorems.golden.rows import Golden, Point, Row
 from tests.paper_checks.theorems.golden.shared import SHARED
@@ -31,6 +40,7 @@ GOLDEN: Mapping[str, Golden] = (
     | compression.GOLDEN
     | schedules.GOLDEN
     | blocks.GOLDEN
+    | results.GOLDEN
 )
 THEOREMS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items()]
 BOUNDS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items() if theorem.bound]
