@@ -3,9 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +97,6 @@ def test_the_store_opens_without_the_suite(sweep: ts.Sweep, tmp_path: Path) -> N
     grid = sweep.run(tmp_path)
     raw = xr.open_zarr(next(tmp_path.glob("*.zarr")), consolidated=False, chunks=None)
     assert np.array_equal(raw.x.values[:, -1, 0], grid.x_final.values.ravel())
-
-
-def test_another_process_gives_the_same_bits(sweep: ts.Sweep) -> None:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert sweep.run(executor=pool).identical(sweep.run())
 
 
 def test_progress_ends_at_one(sweep: ts.Sweep) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.engine import memory
+from theory_sim.engine import blocks, memory
 from theory_sim.engine.run import pair_among, width_of
 from theory_sim.engine.selection import Selection
 from theory_sim.engine.tiles import run_tile
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _LANES = 8192  # of the pilot
 _STEPS = 500  # of its first run; they are doubled until it takes _LONG seconds
 _LONG = 0.1
-_GOLDEN = 0.6180339887498949  # multiples of it fall evenly on the circle
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,14 @@ class Cost:
         Work of all cores together, without compilation.
     seconds : float
         Until it is done, on all cores of this machine.
-    memory : int
-        Bytes.
+    memory, stored : int
+        Bytes of memory, and of its records in a store.
     """
 
     core_seconds: float
     seconds: float
     memory: int
+    stored: int
 
 
 def _clocks() -> np.ndarray[Any, Any]:
@@ -82,12 +82,7 @@ def cost(sweep: Sweep) -> Cost:
     workers, is timed in one tile.
     """
     seeds = min(sweep.seeds, _LANES)
-    cells = sweep.size // sweep.seeds
-    many = min(cells, max(_LANES // seeds, 1))
-    flat = (
-        np.unique((np.arange(many) * _GOLDEN % 1.0 * cells).astype(int)) if many < cells else np.arange(cells)
-    )
-    places = np.unravel_index(flat, sweep.shape[:-1]) if sweep.axes else ()
+    places = blocks.spread(sweep, max(_LANES // seeds, 1))
     threads = os.cpu_count() or 1
     pilot = Selection.of(sweep, places, seeds=seeds)
     one = Selection.of(sweep, [place[:1] for place in places], seeds=1)
@@ -113,4 +108,4 @@ def cost(sweep: Sweep) -> Cost:
         share = len(members) / len(group)
         total += taken * sweep.steps / steps / len(tile) * share * sweep.size
     work, clock = (total + handling).tolist()
-    return Cost(work, clock, memory.required(sweep))
+    return Cost(work, clock, memory.required(sweep), memory.stored(sweep))

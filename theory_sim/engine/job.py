@@ -73,7 +73,9 @@ class Job:
             "name": sweep.name,
             "problem": str(sweep.problem),
             "optimizer": str(optimizer),
-            "axes": {name: values.tolist() for name, values in sweep.coordinates.items()},
+            "axes": {name: values.tolist() for name, values in sweep.coordinates.items()}
+            if sweep.cells is None
+            else {name: values[[0, -1]].tolist() for name, (_, values) in sweep.labels.items()},
             "order": sweep.order,
             "lanes": sweep.size,
             "seeds": sweep.seeds,
@@ -137,13 +139,25 @@ class Job:
         self,
         store: str | Path | None = None,
         *,
+        chunk: int | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
         target: Target | None = None,
     ) -> xr.Dataset:
         """Run every lane and return the labelled results; see `theory_sim.Sweep.run`."""
-        records = run.run(
-            self.sweep, store, threads=threads, executor=executor, progress=progress, target=target
-        )
+        from theory_sim.engine import large
+
+        where = {"workers": workers, "scheduler": scheduler, "executor": executor}
+        elsewhere = any(one is not None for one in where.values())
+        if target is None and large.applies(self.sweep, store, chunk, elsewhere):
+            assert store is not None
+            return large.run(self.sweep, store, chunk=chunk, threads=threads, progress=progress, **where)
+        if target is not None and (elsewhere or chunk is not None):
+            raise ValueError(
+                "chunk, workers, scheduler and executor run compiled tiles; leave out the backend."
+            )
+        records = run.run(self.sweep, store, threads=threads, progress=progress, target=target)
         return grid.assemble(self.sweep, records, target)

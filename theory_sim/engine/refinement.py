@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import random
-from theory_sim.engine import memory
+from theory_sim.engine import cluster, memory
 from theory_sim.engine.outline import outline
 from theory_sim.engine.quadtree import Quadtree
 from theory_sim.engine.selection import Selection
@@ -156,6 +156,8 @@ def refine(
     first: int | None = None,
     audit: int | None = None,
     threads: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
     executor: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> xr.Dataset:
@@ -168,7 +170,7 @@ def refine(
 
     Parameters
     ----------
-    sweep, resolution, store, first, audit, threads, executor, progress
+    sweep, resolution, store, first, audit, threads, workers, scheduler, executor, progress
         See `theory_sim.Sweep.refine`.
 
     Returns
@@ -200,7 +202,7 @@ def refine(
 
     def run(selection: Selection) -> xr.Dataset:
         nonlocal done
-        part = selection.job.run(store, threads=threads, executor=executor)
+        part = selection.job.run(store, threads=threads, executor=elsewhere)
         done += 1
         if progress is not None:  # grids from the first to the last, two more, and the audit
             progress(min(done / (stride.bit_length() + 3), 0.99))
@@ -208,7 +210,16 @@ def refine(
 
     cells = _Cells(fine, names, run)
     tree = Quadtree(resolution, stride)
-    tree.refine(cells)
+    with cluster.connected(workers, scheduler, executor) as elsewhere:
+        tree.refine(cells)
+        audited = _audited(fine, tree, cells, drawn)
+    if progress is not None:
+        progress(1.0)
+    return _assembled(fine, names, cells, tree, audited)
+
+
+def _audited(sweep: Sweep, tree: Quadtree, cells: _Cells, drawn: int) -> dict[str, float]:
+    """Run inferred cells drawn at random and refine around wrong ones, until none is; say what was found."""
     stream = int(random.key(sweep.entropy, sweep.seeds))  # the first that no lane draws from
     bound, misses, rounds = 0.0, 0, 0
     while rounds < _ROUNDS and len(unknown := np.argwhere(tree.known < 0)):
@@ -223,16 +234,13 @@ def refine(
         if not misses:
             break
         tree.refine(cells)
-    if progress is not None:
-        progress(1.0)
-    said = {
+    return {
         "simulated_share": float((tree.known >= 0).mean()),
         "audit_cells": drawn if rounds else 0,
         "audit_misses": misses,
         "audit_rounds": rounds,
         "audit_bound": bound,
     }
-    return _assembled(fine, names, cells, tree, said)
 
 
 def _assembled(

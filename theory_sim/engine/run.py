@@ -1,10 +1,10 @@
-"""How the lanes of a sweep are run: chunks, threads, an optional executor, an optional store."""
+"""How the lanes of a sweep are run: chunks, threads, an optional store."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,6 @@ def run(
     store: str | Path | None,
     *,
     threads: int | None = None,
-    executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
 ) -> Records:
@@ -111,14 +110,11 @@ def run(
 
     With a target they run on its tensors, with threads of torch.
     """
-    if executor is not None and not hasattr(executor, "submit"):
-        raise TypeError(f"executor = {executor!r} must be a concurrent.futures.Executor.")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress = {progress!r} must be a function of the finished share.")
     if store is not None:
         checks.instance("store", store, (str, os.PathLike), "the path of a folder")
-    own = (os.cpu_count() or 1) if executor is None else 1
-    workers = checks.count("threads", own if threads is None else threads)
+    workers = checks.count("threads", (os.cpu_count() or 1) if threads is None else threads)
     if target is not None:
         tensors.require(sweep)
     total = sweep.job.lanes.count
@@ -150,16 +146,7 @@ def run(
     if kept is not None and missing:
         kept.require_writable()
     chunk: Callable[..., Records] = run_chunk if target is None else partial(tensors.run_chunk, target=target)
-    if executor is None:
-        for i in missing:
-            keep(i, chunk(sweep, *ranges[i], threads=workers, report=report))
-    else:
-        futures: dict[Future[Any], int] = {
-            executor.submit(chunk, sweep, *ranges[i], threads=workers): i for i in missing
-        }
-        for future in as_completed(list(futures)):
-            i = futures.pop(future)  # a future still held would be recomputed if its worker died
-            keep(i, future.result())
-            report(ranges[i][1] - ranges[i][0])
+    for i in missing:
+        keep(i, chunk(sweep, *ranges[i], threads=workers, report=report))
     ordered = [parts[i] for i in range(len(ranges))]
     return {name: np.concatenate([part[name] for part in ordered]) for name in ordered[0]}

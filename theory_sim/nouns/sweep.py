@@ -281,7 +281,7 @@ class Sweep:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the fields only: an executor rebuilds the lanes."""
+        """Pickle the fields only: a worker rebuilds the lanes."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @property
@@ -369,7 +369,10 @@ class Sweep:
         self,
         store: str | Path | None = None,
         *,
+        chunk: int | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
         backend: str = "numba",
@@ -381,11 +384,18 @@ class Sweep:
         Parameters
         ----------
         store : path, optional
-            Folder that keeps finished chunks; a second run computes only the missing ones.
+            Folder, or location of fsspec such as ``s3://bucket/sweeps``, that keeps finished chunks; a second run
+            computes only the missing ones.
+        chunk : int, optional
+            Lanes of a chunk; default: of about ten seconds, by a timed pilot, or what the store has.
         threads : int, optional
-            Threads per process; default: one per core, or 1 with an executor.  Results do not depend on it.
+            Threads in this process; default: one per core.  Results do not depend on it.
+        workers : int, optional
+            Processes on this machine that run the chunks, by Dask; together they have a thread per core.
+        scheduler : str, optional
+            Address of a running scheduler of Dask, such as ``tcp://node1:8786``, whose workers run the chunks.
         executor : concurrent.futures.Executor, optional
-            Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
+            Runs the chunks, in place of workers of Dask.
         progress : callable, optional
             Called with the finished share of the work.
         backend : {"numba", "torch"}
@@ -399,19 +409,33 @@ class Sweep:
         Returns
         -------
         xarray.Dataset
-            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.
+            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.  With a
+            store, what would need more than 128 MiB is opened lazily: each access reads the chunks that it needs.
 
         Raises
         ------
+        OSError
+            If the store cannot be written or has not the room, or a scheduler does not answer within 10 seconds.
         ValueError
-            With tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
+            If chunks are to run elsewhere and there is no store for them, or Dask is not installed; if the result
+            does not fit the memory and there is no store;
+            with tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
         ImportError
             With tensors, if torch is not installed.
         """
         from theory_sim.engine.target import target_of
 
         target = target_of(backend, device, dtype)
-        return self.job.run(store, threads=threads, executor=executor, progress=progress, target=target)
+        return self.job.run(
+            store,
+            chunk=chunk,
+            threads=threads,
+            workers=workers,
+            scheduler=scheduler,
+            executor=executor,
+            progress=progress,
+            target=target,
+        )
 
     def refine(
         self,
@@ -421,6 +445,8 @@ class Sweep:
         first: int | None = None,
         audit: int | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
     ) -> xr.Dataset:
@@ -440,7 +466,7 @@ class Sweep:
             a resolution below 256.
         audit : int, optional
             Inferred cells that are drawn at random and run; default: as many as `resolution`.
-        threads, executor, progress
+        threads, workers, scheduler, executor, progress
             As of `run`.
 
         Returns
@@ -463,6 +489,8 @@ class Sweep:
             first=first,
             audit=audit,
             threads=threads,
+            workers=workers,
+            scheduler=scheduler,
             executor=executor,
             progress=progress,
         )

@@ -159,6 +159,18 @@ def _cell(value: Any) -> str:
     metavar="CORE-SECONDS",
     help="Refuse a sweep that would take more, stored chunks or not, by the estimate of --dry-run.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Run it on N processes of a cluster of Dask on this machine.",
+)
+@click.option("--scheduler", metavar="URL", help="Run it on a scheduler of Dask, such as tcp://node1:8786.")
+@click.option(
+    "--store",
+    metavar="PLACE",
+    help="Folder, or location such as s3://bucket/sweeps, of finished chunks; default: OUT/sweeps.",
+)
 @rule_option
 @tier_option
 @out_option
@@ -170,6 +182,9 @@ def sweep(
     dtype: str,
     refine: int | None,
     max_cost: float | None,
+    workers: int | None,
+    scheduler: str | None,
+    store: str | None,
     rule: str | None,
     tier: str,
     out: Path,
@@ -177,6 +192,7 @@ def sweep(
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
     The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
+    A grid beyond 128 MiB stays in the store, where Sweep.run(store=...) opens it.
     """
     from theory_sim.engine import refinement
 
@@ -195,34 +211,32 @@ def sweep(
     if refine is not None:
         refinement.first_stride(refine)
     if dry_run or max_cost is not None:
-        _afford(chosen, refine, max_cost, dry_run)
+        _afford(chosen, refine, max_cost, dry_run, workers)
     if dry_run:
         return
+    place = store or out / "sweeps"
+    where: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
     with terminal.Progress() as progress:
+        where["progress"] = lambda share: progress(chosen.name, share)
         if refine is not None:
-            grid = chosen.refine(refine, out / "sweeps", progress=lambda share: progress(chosen.name, share))
-        elif target is None:
-            grid = Runs(tier, out / "sweeps", progress).grid(chosen)
+            grid = chosen.refine(refine, place, **where)
         else:
-            grid = chosen.run(
-                out / "sweeps",
-                progress=lambda share: progress(chosen.name, share),
-                backend=backend,
-                device=device,
-                dtype=dtype,
-            )
+            grid = chosen.run(place, backend=backend, device=device, dtype=dtype, **where)
     own = f".refined{refine}" if refine else "" if target is None else f".{target.key.replace(' ', '-')}"
     path = out / "sweeps" / f"{name}.{tier}{own}.nc"
-    save(grid, path)
+    left = grid.attrs.get("store")
+    if left is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(grid, path)
     click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
     if refine is not None:
         click.echo(f"  refined    {_refined(grid, refine)}")
-    click.echo(f"  written    {path}")
+    click.echo(f"  written    {left or path}")
 
 
-def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -> None:
+def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool, workers: int | None) -> None:
     """Say what a sweep would cost, and refuse one beyond the limit in core-seconds."""
-    from theory_sim.engine import refinement
+    from theory_sim.engine import plan, refinement
     from theory_sim.engine.cost import cost
 
     share = 1.0 if refine is None else min(1.0, refinement.BOUNDARY / refine)
@@ -232,12 +246,16 @@ def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -
     if said:
         click.echo(
             f"{describe(whole)}\n  cost       {work:.3g} lane-steps, about {share * found.seconds:.2g} s "
-            f"({core_seconds:.2g} core-seconds) and {found.memory / 2**20:.3g} MiB of memory on this machine"
+            f"({core_seconds:.2g} core-seconds), {found.memory / 2**20:.3g} MiB of memory and "
+            f"{share * found.stored / 2**20:.3g} MiB of store on this machine"
         )
         if refine is not None:
             click.echo(
                 f"             if {share:.2g} of the cells are run, as for a boundary or two across the grid"
             )
+        else:
+            for sentence in plan.sentences(whole, found, workers):
+                click.echo(f"             {sentence}")
     if limit is not None and core_seconds > limit:
         raise ValueError(
             f"{sweep.name} takes about {core_seconds:.3g} core-seconds, more than --max-cost {limit:g}; raise the limit, "
