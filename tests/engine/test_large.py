@@ -124,7 +124,7 @@ def test_blocks_of_fewer_workers_have_rows_without_values(
 ) -> None:
     """A state row of worker 3 has NaN in the lanes of 1 and 2 workers, whichever block they are in."""
     sweep = ts.Sweep(zhang.piecewise(5), ts.ef_sgd(0.1), {"workers": [1, 2, 3], "lr": [0.1, 0.2]}, steps=20)
-    monkeypatch.setattr(large, "IN_MEMORY", 0 if large_result else 1 << 27)
+    monkeypatch.setattr(large, "IN_MEMORY", 0 if large_result else 1 << 28)
     grid, plain = sweep.run(tmp_path, chunk=1), sweep.run()
     assert len(stored(tmp_path)) == 6
     assert grid.load().drop_attrs().identical(plain.drop_attrs())

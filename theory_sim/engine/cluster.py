@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
+from importlib import import_module
 from logging import CRITICAL
 from typing import Any
 
@@ -54,7 +55,7 @@ def connected(
 @contextmanager
 def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     try:
-        import distributed
+        distributed: Any = import_module("distributed")
     except ImportError as error:
         raise ValueError('workers and scheduler need Dask: pip install "theory-sim[cluster]".') from error
     if scheduler is not None:
@@ -89,8 +90,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 @contextmanager
 def _in_words(scheduler: str | None) -> Iterator[None]:
     """Turn what Dask raises when it is lost into a sentence."""
-    from distributed import KilledWorker
-
+    KilledWorker = import_module("distributed").KilledWorker
     try:
         yield
     except CancelledError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import time
 from collections.abc import Callable
@@ -75,6 +77,16 @@ def _handled(sweep: Sweep) -> np.ndarray[Any, Any]:
     return taken
 
 
+def _kept() -> np.ndarray[Any, Any]:
+    """Return the time for keeping a byte of records in a store: its share of a checksum and of a file."""
+    records = np.zeros(1 << 20)
+    begin = _clocks()
+    hashlib.sha256(records.tobytes())
+    np.savez(io.BytesIO(), records)
+    taken: np.ndarray[Any, Any] = _clocks() - begin
+    return taken / records.nbytes
+
+
 def cost(sweep: Sweep) -> Cost:
     """Estimate the cost of a sweep; only the lanes of the pilot are allocated.
 
@@ -107,5 +119,6 @@ def cost(sweep: Sweep) -> Cost:
             steps = min(sweep.steps, 2 * steps)
         share = len(members) / len(group)
         total += taken * sweep.steps / steps / len(tile) * share * sweep.size
-    work, clock = (total + handling).tolist()
-    return Cost(work, clock, memory.required(sweep), memory.stored(sweep))
+    stored = memory.stored(sweep)
+    work, clock = (total + handling + _kept() * stored).tolist()
+    return Cost(work, clock, memory.required(sweep), stored)

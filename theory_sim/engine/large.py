@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from theory_sim.nouns.sweep import Sweep
 
-IN_MEMORY = 1 << 27  # bytes of inputs and records up to which a result is held there
+IN_MEMORY = 1 << 28  # bytes of inputs and records up to which a result is held there
 BLOCK_SECONDS = 10.0  # of one core: what a worker that dies can lose
 _SHORTEST = 1.0  # seconds of a block below which more of them would cost more than they spread the work
 _PER_WORKER = 4  # blocks that each worker gets at least, if they are not too short

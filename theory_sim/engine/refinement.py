@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +112,7 @@ def enlarged(sweep: Sweep, resolution: int) -> Sweep:
     if sweep.judged is None:
         raise ValueError(f"{sweep.problem.name} has no verdict to refine; give the sweep a rule.")
     axes = {name: spread(sweep.coordinates[name], resolution) for name in names}
-    return replace(sweep, axes={**sweep.coordinates, **axes}, quick={})
+    return replace(sweep, axes={**sweep.coordinates, **axes}, resolution=None, quick={})
 
 
 def miss_bound(misses: int, drawn: int, doubt: float) -> float:
@@ -128,8 +128,14 @@ def miss_bound(misses: int, drawn: int, doubt: float) -> float:
 class _Cells:
     """The cells that were run: their places, their outputs, and a number for each combination of verdicts."""
 
-    def __init__(self, sweep: Sweep, names: tuple[str, str], run: Callable[[Selection], xr.Dataset]) -> None:
-        self._sweep, self._names, self._run = sweep, names, run
+    def __init__(
+        self,
+        sweep: Sweep,
+        names: tuple[str, str],
+        run: Callable[[Selection], xr.Dataset],
+        outputs: Sequence[str] | None,
+    ) -> None:
+        self._sweep, self._names, self._run, self._outputs = sweep, names, run, outputs
         self.places: list[Array] = []
         self.parts: list[xr.Dataset] = []
         self.digests: list[str] = []
@@ -142,7 +148,8 @@ class _Cells:
         selection = Selection.of(self._sweep, [column.get(name, nowhere) for name in self._sweep.axes])
         part = self._run(selection)
         self.places.append(points)
-        self.parts.append(part)
+        kept = list(part.data_vars) if self._outputs is None else [*{"verdict", *self._outputs}]
+        self.parts.append(part[kept])
         self.digests.append(selection.job.digest)
         seen = part.verdict.transpose("cell", "seed").values
         return np.array([self.kinds.setdefault(tuple(row), len(self.kinds)) for row in seen.tolist()])
@@ -155,6 +162,7 @@ def refine(
     *,
     first: int | None = None,
     audit: int | None = None,
+    outputs: Sequence[str] | None = None,
     threads: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -170,7 +178,7 @@ def refine(
 
     Parameters
     ----------
-    sweep, resolution, store, first, audit, threads, workers, scheduler, executor, progress
+    sweep, resolution, store, first, audit, outputs, threads, workers, scheduler, executor, progress
         See `theory_sim.Sweep.refine`.
 
     Returns
@@ -208,7 +216,7 @@ def refine(
             progress(min(done / (stride.bit_length() + 3), 0.99))
         return part
 
-    cells = _Cells(fine, names, run)
+    cells = _Cells(fine, names, run, outputs)
     tree = Quadtree(resolution, stride)
     with cluster.connected(workers, scheduler, executor) as elsewhere:
         tree.refine(cells)

@@ -170,6 +170,9 @@ class Sweep:
         (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.
+    resolution : int, optional
+        Values that each of its two axes gets in place of its own, between the same ends; of these cells only those
+        beside a change of verdict are run (`refine`), and the Dataset has their verdicts only.
     name : str
     quick : mapping
         Fields that the quick tier replaces, for instance ``{"steps": 10_000}``.
@@ -188,6 +191,7 @@ class Sweep:
     rule: Rule | None = None
     first_hit: float | None = None
     entropy: int = 0
+    resolution: int | None = None
     name: str = ""
     quick: Mapping[str, Any] = field(default_factory=dict)
 
@@ -410,7 +414,7 @@ class Sweep:
         -------
         xarray.Dataset
             Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.  With a
-            store, what would need more than 128 MiB is opened lazily: each access reads the chunks that it needs.
+            store, what would need more than 256 MiB is opened lazily: each access reads the chunks that it needs.
 
         Raises
         ------
@@ -426,6 +430,22 @@ class Sweep:
         from theory_sim.engine.target import target_of
 
         target = target_of(backend, device, dtype)
+        if self.resolution is not None:
+            if target is not None or chunk is not None:
+                raise ValueError(
+                    f"{self.name or 'A sweep'} with resolution = {self.resolution} has blocks of its own and compiled tiles; "
+                    "leave out chunk and backend."
+                )
+            return self.refine(
+                self.resolution,
+                store,
+                outputs=(),
+                threads=threads,
+                workers=workers,
+                scheduler=scheduler,
+                executor=executor,
+                progress=progress,
+            )
         return self.job.run(
             store,
             chunk=chunk,
@@ -444,6 +464,7 @@ class Sweep:
         *,
         first: int | None = None,
         audit: int | None = None,
+        outputs: Sequence[str] | None = None,
         threads: int | None = None,
         workers: int | None = None,
         scheduler: str | None = None,
@@ -466,6 +487,8 @@ class Sweep:
             a resolution below 256.
         audit : int, optional
             Inferred cells that are drawn at random and run; default: as many as `resolution`.
+        outputs : sequence of str, optional
+            Which outputs of `run` the Dataset has beside the verdicts; default: all.
         threads, workers, scheduler, executor, progress
             As of `run`.
 
@@ -488,6 +511,7 @@ class Sweep:
             store,
             first=first,
             audit=audit,
+            outputs=outputs,
             threads=threads,
             workers=workers,
             scheduler=scheduler,

@@ -192,7 +192,7 @@ def sweep(
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
     The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
-    A grid beyond 128 MiB stays in the store, where Sweep.run(store=...) opens it.
+    A grid beyond 256 MiB stays in the store, where Sweep.run(store=...) opens it.
     """
     from theory_sim.engine import refinement
 
@@ -208,6 +208,7 @@ def sweep(
         raise ValueError(
             f"--dry-run, as --max-cost, times compiled tiles, and --refine runs them, not tensors; leave out --backend {backend}."
         )
+    refine = chosen.resolution if refine is None else refine
     if refine is not None:
         refinement.first_stride(refine)
     if dry_run or max_cost is not None:
