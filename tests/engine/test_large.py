@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
+import textwrap
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -254,3 +256,48 @@ def test_the_plan_adds_up() -> None:
 def test_a_process_without_dask_gives_the_same_bits(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert SWEEP.run(tmp_path, executor=pool).identical(SWEEP.run())
+
+
+# 10,000 x 10,000 lanes of four steps, and a count of their verdicts by pieces.
+MANY = """
+    import resource, sys
+    from collections import Counter
+    import numpy as np
+    import theory_sim as ts
+    from theory_sim.nouns.dataset import pieces
+
+    def pull(x, a):
+        return a * x
+
+    def away(x):
+        return abs(x)
+
+    @ts.family
+    def line(a: float = 1.0) -> ts.Problem:
+        return ts.Problem(
+            "line", pull, {"a": a}, measure=away, measures=("distance",), start=1.0, optimum=0.0,
+            rule=ts.Rule("distance", 0.1, 2.0),
+        )
+
+    n = int(sys.argv[2])
+    sweep = ts.Sweep(
+        line(), ts.gd(0.1), {"lr": np.linspace(0.01, 3.0, n), "a": np.linspace(0.1, 2.0, n)}, steps=4
+    )
+    grid = sweep.run(sys.argv[1])
+    found = Counter()
+    for piece in pieces(grid):
+        found.update(dict(zip(*np.unique(piece.verdict.values, return_counts=True), strict=True)))
+    assert sum(found.values()) == n * n
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(not FULL, reason="ten minutes and 15 GB of disk: THEORY_SIM_TIER=full")
+@pytest.mark.timeout(7200)
+def test_a_hundred_million_lanes_stay_below_500_megabytes(tmp_path: Path) -> None:
+    """260 MB were seen, of which 230 are the imports and the compiler."""
+    script = tmp_path / "many.py"
+    script.write_text(textwrap.dedent(MANY))
+    command = [sys.executable, str(script), str(tmp_path / "store"), "10000"]
+    assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) < 500
+    shutil.rmtree(tmp_path / "store")

@@ -72,12 +72,14 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         return
     count = checks.count("workers", 0 if workers is None else workers)
     try:
-        local = distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=max((os.cpu_count() or 1) // count, 1),
-            dashboard_address="127.0.0.1:0",
-            silence_logs=CRITICAL,
-        )
+        # Chunks are one call of compiled code, of which a profile would tell nothing.
+        with import_module("dask").config.set({"distributed.worker.profile.enabled": False}):
+            local = distributed.LocalCluster(
+                n_workers=count,
+                threads_per_worker=max((os.cpu_count() or 1) // count, 1),
+                dashboard_address="127.0.0.1:0",
+                silence_logs=CRITICAL,
+            )
     except RuntimeError as error:
         raise OSError(
             f"workers = {count} could not be started ({error}); in a script, run the sweep below `if __name__ == "
