@@ -35,11 +35,11 @@ class Counter:
         self.lanes = 0
         original = execute.run_chunk
 
-        def counted(sweep: ts.Sweep, start: int, stop: int, threads: int, report: Any = None) -> Any:
+        def counted(sweep: ts.Sweep, start: int, stop: int, **options: Any) -> Any:
             if start >= fail_at:
                 raise KeyboardInterrupt
             self.lanes += stop - start
-            return original(sweep, start, stop, threads, report)
+            return original(sweep, start, stop, **options)
 
         monkeypatch.setattr(execute, "run_chunk", counted)
 

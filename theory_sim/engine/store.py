@@ -68,6 +68,10 @@ class Store:
         """Number of chunks."""
         return -(-self.lanes // self.size)
 
+    def draft(self, start: int) -> Path:
+        """Return the folder for how far the unfinished chunk is that begins with lane `start`."""
+        return self.path.with_name(f".{self.path.stem}.{start}.draft")
+
     def require_writable(self) -> None:
         """Raise OSError, before the work, if nothing can be written; what is there can still be read."""
         try:
