@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Records = Mapping[str, Array]
 
-_FIRST = 1 << 20  # updates of a course's first stretch; the next ones take twice as many steps
+_FIRST = 1 << 14  # updates of a course's first stretch; the next ones take twice as many steps
 _STRETCH = 0.25  # seconds after which a stretch is long enough
 
 
@@ -86,16 +86,12 @@ def run_chunk(
     known = [cut for cut, _ in kept.finished] + [one.cut for one in resting]
     fresh = np.setdiff1d(np.arange(start, stop), np.concatenate(known)) if known else np.arange(start, stop)
     tiles = [fresh[tile] for tile in _tiles(lanes.group[fresh], width, threads)]
-    for cut, _ in kept.finished:
-        _tell(report, len(cut) * sweep.steps)
+    begun = sum(len(cut) for cut, _ in kept.finished) * sweep.steps
+    if report is not None:
+        report(begun + sum(len(one.cut) * one.done for one in resting))
     parts = [*kept.finished, *_ride(sweep, [*resting, *tiles], pair, threads, kept, report)]
     home = np.argsort(np.concatenate([cut for cut, _ in parts]))
     return {name: np.concatenate([part[name] for _, part in parts])[home] for name in parts[0][1]}
-
-
-def _tell(report: Callable[[int], None] | None, lane_steps: int) -> None:
-    if report is not None and lane_steps:
-        report(lane_steps)
 
 
 def _pieces(moment: Moment, width: int) -> list[Moment]:
@@ -115,12 +111,14 @@ def _ride(
     lanes, plan, halt = sweep.job.lanes, sweep.plan, np.zeros((len(starts), 2), np.int64)
     sizes = np.array([len(one.cut) if isinstance(one, Moment) else len(one) for one in starts], np.int64)
     halt[:, 1] = [one.done if isinstance(one, Moment) else 0 for one in starts]
-    told = 0
+    told = int(halt[:, 1] @ sizes)
 
-    def tell(before: int) -> int:
-        more = int(halt[:, 1] @ sizes) - before
-        _tell(report, more)
-        return more
+    def tell() -> None:
+        nonlocal told
+        done = int(halt[:, 1] @ sizes)
+        if report is not None:
+            report(done - told)
+        told = done
 
     def one(j: int) -> tuple[Array, Records] | None:
         course = Course(lanes, plan, starts[j], pair=pair, halt=halt[j])
@@ -139,8 +137,8 @@ def _ride(
             for future in _done(waiting, kept.patience):
                 waiting.remove(future)
                 future.result()
-                told += tell(told)
-            told += tell(told)
+                tell()
+            tell()
             if not kept.patience:
                 kept.save()
     except BaseException:

@@ -47,6 +47,8 @@ class Moment:
 
 def _evened(arrays: Sequence[Array]) -> list[Array]:
     """Return arrays of equally many rows: the table of an order is as high as the lanes beside it need."""
+    if arrays[0].ndim < 3:
+        return [*arrays]
     high = max(len(array) for array in arrays)
     return [
         np.concatenate([array, np.zeros((high - len(array), *array.shape[1:]), array.dtype)])
