@@ -49,9 +49,8 @@ def messages() -> ts.Sweep:
 
 def escaping() -> ts.Sweep:
     """Lanes that overflow at different steps, and one that lives."""
-    return ts.Sweep(
-        quantized.three_quadratics(), ts.sgd(), {"lr": [0.01, 2.0, 3.0, 50.0]}, x0=1.0, steps=STEPS
-    )
+    axes = {"lr": [0.01, 2.0, 3.0, 50.0]}
+    return ts.Sweep(quantized.three_quadratics(), ts.sgd(), axes, x0=1.0, steps=STEPS, workers=3)
 
 
 def sums() -> ts.Sweep:
