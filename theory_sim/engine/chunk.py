@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theory_sim.engine.decide import REPEATS, Stages
 from theory_sim.engine.draft import Draft
 from theory_sim.engine.moment import Moment
 from theory_sim.engine.tiles import WORTH, Course, Pair, tile_width
@@ -65,6 +66,7 @@ def run_chunk(
     threads: int,
     report: Callable[[int], None] | None = None,
     draft: Path | None = None,
+    decide: str = "horizon",
 ) -> dict[str, Array]:
     """Run lanes start ... stop-1 in this process.
 
@@ -74,24 +76,32 @@ def run_chunk(
     start, stop : int
     threads : int
     report : callable, optional
-        Receives numbers of lane-steps as they are done.
+        Receives numbers of lane-steps as they are done, or known not to be needed.
     draft : Path, optional
-        Folder for what an interruption would lose: about a second of work, also inside one lane.
+        Folder for what an interruption would lose, so that it loses about half a second, also inside one lane.
+    decide : str
+        Key of `theory_sim.engine.decide.DECIDE`.
     """
     lanes, kept, pair = sweep.job.lanes, Draft(draft, start, stop), pair_for(sweep, threads)
     width = width_of(sweep)
     most = width if pair is None else pair.width
     resting = [part for one in kept.moments for part in _pieces(one, most)]
-    kept.turn([], resting)
     known = [cut for cut, _ in kept.finished] + [one.cut for one in resting]
     fresh = np.setdiff1d(np.arange(start, stop), np.concatenate(known)) if known else np.arange(start, stop)
     tiles = [fresh[tile] for tile in _tiles(lanes.group[fresh], width, threads)]
-    begun = sum(len(cut) for cut, _ in kept.finished) * sweep.steps
-    if report is not None:
-        report(begun + sum(len(one.cut) * one.done for one in resting))
-    parts = [*kept.finished, *_ride(sweep, [*resting, *tiles], pair, threads, kept, report)]
+    told = report or _unheard
+    told(
+        sum(len(cut) for cut, _ in kept.finished) * sweep.steps
+        + sum(len(one.cut) * one.done for one in resting)
+    )
+    ride = _Ride(sweep, Stages(sweep, decide), pair, threads, kept, told)
+    parts = [*kept.finished, *ride.parts([*resting, *tiles], width)]
     home = np.argsort(np.concatenate([cut for cut, _ in parts]))
     return {name: np.concatenate([part[name] for _, part in parts])[home] for name in parts[0][1]}
+
+
+def _unheard(lane_steps: int) -> None:
+    """Tell nobody."""
 
 
 def _pieces(moment: Moment, width: int) -> list[Moment]:
@@ -99,73 +109,142 @@ def _pieces(moment: Moment, width: int) -> list[Moment]:
     return [moment.take(places[a : a + width]) for a in range(0, len(places), width)]
 
 
-def _ride(
-    sweep: Sweep,
-    starts: Sequence[Array | Moment],
-    pair: Pair | None,
-    threads: int,
-    kept: Draft,
-    report: Callable[[int], None] | None,
-) -> list[tuple[Array, Records]]:
-    """Run lanes to the end, some from their start, some from a moment, and return their records."""
-    lanes, plan, halt = sweep.job.lanes, sweep.plan, np.zeros((len(starts), 2), np.int64)
-    sizes = np.array([len(one.cut) if isinstance(one, Moment) else len(one) for one in starts], np.int64)
-    halt[:, 1] = [one.done if isinstance(one, Moment) else 0 for one in starts]
-    told = int(halt[:, 1] @ sizes)
+def _at(start: Array | Moment) -> int:
+    return start.done if isinstance(start, Moment) else 0
 
-    def tell() -> None:
-        nonlocal told
-        done = int(halt[:, 1] @ sizes)
-        if report is not None:
-            report(done - told)
-        told = done
 
-    def one(j: int) -> tuple[Array, Records] | None:
-        course = Course(lanes, plan, starts[j], pair=pair, halt=halt[j])
-        if not _reaches(course, plan.steps, j, kept, halt[j]):
-            return None
-        records = course.records()
-        kept.finish(j, course.cut, records)
-        halt[j, 1] = plan.steps  # a tile of dead lanes ends before
-        return course.cut, records
+_Found = tuple[
+    Array, Moment | None, Records
+]  # lanes, where they are unless at their end, what is recorded of them
 
-    pool = ThreadPoolExecutor(threads)
-    futures = [pool.submit(one, j) for j in range(len(starts))]
-    waiting = {*futures}
-    try:
-        while waiting:
-            for future in _done(waiting, kept.patience):
-                waiting.remove(future)
-                future.result()
+
+class _Ride:
+    """The lanes of a chunk, from wherever they are to the end."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        stages: Stages,
+        pair: Pair | None,
+        threads: int,
+        kept: Draft,
+        report: Callable[[int], None],
+    ) -> None:
+        self.lanes, self.stages, self.pair, self.threads = sweep.job.lanes, stages, pair, threads
+        self.kept, self.report = kept, report
+
+    def parts(self, starts: list[Array | Moment], width: int) -> list[tuple[Array, Records]]:
+        """Run lanes, some from their start, some from a moment, and return their records.
+
+        All rest at each of the stages; those that go on are put into full tiles again.
+        """
+        parts: list[tuple[Array, Records]] = []
+        ended: list[tuple[Array, Records]] = []
+        for last in self.stages.rests:
+            self.kept.turn(ended, {j: one for j, one in enumerate(starts) if isinstance(one, Moment)})
+            going = [j for j, one in enumerate(starts) if _at(one) <= last]
+            found = self._until(last, [starts[j] for j in going], going)
+            parts += [(cut, records) for cut, moment, records in found if moment is None]
+            resting = [(moment, records) for _, moment, records in found if moment is not None]
+            others = [one for j, one in enumerate(starts) if j not in {*going}]
+            more, ended = self._settled(resting, last, width)
+            starts = [*others, *more]
+            parts += ended
+        return parts
+
+    def _settled(
+        self, resting: list[tuple[Moment, Records]], last: int, width: int
+    ) -> tuple[list[Array | Moment], list[tuple[Array, Records]]]:
+        """Return the lanes that go on after a stage, in new tiles, and the records of the others."""
+        stages, ended = self.stages, list[tuple[Array, Records]]()
+        if last not in stages.horizons:
+            return [stages.mark(moment) for moment, _ in resting], []
+        on: dict[tuple[int, bool], list[Moment]] = {}
+        for moment, records in resting:
+            reasons = stages.reasons(moment, records)
+            for repeats in (False, True):
+                places = np.flatnonzero(reasons == (REPEATS if repeats else 0))
+                if len(places):
+                    rest = moment.take(places)
+                    left = stages.repeating(rest) if repeats else stages.unmarked(rest)
+                    on.setdefault((int(self.lanes.group[rest.cut[0]]), repeats), []).append(left)
+            places = np.flatnonzero((reasons > 0) & (reasons != REPEATS))
+            if len(places):
+                part = {name: values[places] for name, values in records.items()}
+                cut = moment.cut[places]
+                ended.append((cut, stages.ended(part, last, reasons[places], {})))
+                self.report(len(cut) * (stages.steps - last))
+        joined = [Moment.joined(moments) for moments in on.values()]
+        tiles = [one.take(tile) for one in joined for tile in _tiles(0 * one.cut, width, self.threads)]
+        return [*tiles], ended
+
+    def _until(self, last: int, starts: Sequence[Array | Moment], names: Sequence[int]) -> list[_Found]:
+        """Run lanes up to a step, or to the end if they repeat themselves, and return what is found there."""
+        halt = np.zeros((len(starts), 2), np.int64)
+        sizes = np.array([len(one.cut) if isinstance(one, Moment) else len(one) for one in starts], np.int64)
+        halt[:, 1] = [_at(one) for one in starts]
+        told = int(halt[:, 1] @ sizes)
+
+        def tell() -> None:
+            nonlocal told
+            done = int(halt[:, 1] @ sizes)
+            self.report(done - told)
+            told = done
+
+        def one(j: int) -> _Found | None:
+            return self._run(starts[j], last, names[j], halt[j])
+
+        pool = ThreadPoolExecutor(self.threads)
+        futures = [pool.submit(one, j) for j in range(len(starts))]
+        waiting = {*futures}
+        try:
+            while waiting:
+                for future in _done(waiting, self.kept.patience):
+                    waiting.remove(future)
+                    future.result()
+                    tell()
                 tell()
-            tell()
-            if not kept.patience:
-                kept.save()
-    except BaseException:
-        halt[:, 0] = 1  # every course rests after its present step
-        pool.shutdown(cancel_futures=True)
-        kept.save()
-        raise
-    pool.shutdown()
-    return [part for future in futures if (part := future.result()) is not None]
+                if not self.kept.patience:
+                    self.kept.save()
+        except BaseException:
+            halt[:, 0] = 1  # every course rests after its present step
+            pool.shutdown(cancel_futures=True)
+            self.kept.save()
+            raise
+        pool.shutdown()
+        return [found for future in futures if (found := future.result()) is not None]
+
+    def _run(self, start: Array | Moment, last: int, name: int, halt: Array) -> _Found | None:
+        """Run one course, with rests at which the draft is told where it is; return None if it is halted."""
+        stages, kept = self.stages, self.kept
+        course = Course(self.lanes, stages.plan, start, pair=self.pair, halt=halt)
+        repeats = "own.decided" in course.own
+        end = stages.steps if repeats else last
+        stretch = max(_FIRST // course.updates, 1) if kept.kept else end
+        while course.done < end:
+            if repeats:
+                course.skip(stages.period)
+            begin = time.monotonic()
+            course.advance(min(end, course.done + stretch, course.following if repeats else end))
+            if time.monotonic() - begin < _STRETCH:
+                stretch *= 2
+            if course.done < end:
+                kept.rest(name, course.moment())
+                if halt[0]:
+                    return None
+        halt[1] = end  # a tile of dead lanes ends before
+        if end < stages.steps:
+            moment = course.moment()
+            kept.rest(name, moment)
+            return course.cut, moment, course.records() if end in stages.horizons else {}
+        records = course.records()
+        if stages.horizons:
+            records = stages.ended(records, end, 0 * course.cut, course.own)
+        kept.finish(name, course.cut, records)
+        return course.cut, None, records
 
 
 def _done(waiting: set[Future[Any]], seconds: float) -> Iterator[Future[Any]]:
     """Yield futures as they are done, for so many seconds at most."""
     with suppress(TimeoutError):
         yield from as_completed(waiting, seconds)
-
-
-def _reaches(course: Course, last: int, j: int, kept: Draft, halt: Array) -> bool:
-    """Run a course up to a step, with rests at which a draft is told where it is; return False if it is halted."""
-    stretch = max(_FIRST // course.updates, 1) if kept.kept else last
-    while course.done < last:
-        begin = time.monotonic()
-        course.advance(min(last, course.done + stretch))
-        if time.monotonic() - begin < _STRETCH:
-            stretch *= 2
-        if course.done < last:
-            kept.rest(j, course.moment())
-            if halt[0]:
-                return False
-    return True

@@ -70,11 +70,11 @@ class Draft:
             self._unsaved.append((cut, records))
             self._running.pop(course, None)
 
-    def turn(self, parts: Sequence[tuple[Array, Records]], moments: Sequence[Moment]) -> None:
-        """Keep in mind records of some lanes, and that the others are on new courses, 0, 1, ..."""
+    def turn(self, parts: Sequence[tuple[Array, Records]], moments: Mapping[int, Moment]) -> None:
+        """Keep in mind records of some lanes, and that the others are on new courses."""
         with self._lock:
             self._unsaved += parts
-            self._running = dict(enumerate(moments))
+            self._running = {**moments}
 
     def save(self) -> None:
         """Write all that is known; the next save is due when this one has cost a small share of the time."""

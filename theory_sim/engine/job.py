@@ -95,8 +95,10 @@ class Job:
         messages = [source.digest for source in self._compressors]
         return digest(texts, messages, self._inputs)
 
-    def digest_of(self, target: Target | None) -> str:
-        """Return the digest of the result on tensors, which round otherwise, or of the compiled tiles."""
+    def digest_of(self, target: Target | None, decide: str = "horizon") -> str:
+        """Return the digest of the result on tensors, which round otherwise, or of lanes that may stop before T."""
+        if decide != "horizon":
+            return digest(self.digest, decide, self.sweep.judged)
         return self.digest if target is None else digest(self.digest, target.key)
 
     @cached_property
@@ -141,9 +143,16 @@ class Job:
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
         target: Target | None = None,
+        decide: str = "horizon",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results; see `theory_sim.Sweep.run`."""
         records = run.run(
-            self.sweep, store, threads=threads, executor=executor, progress=progress, target=target
+            self.sweep,
+            store,
+            threads=threads,
+            executor=executor,
+            progress=progress,
+            target=target,
+            decide=decide,
         )
-        return grid.assemble(self.sweep, records, target)
+        return grid.assemble(self.sweep, records, target, decide)

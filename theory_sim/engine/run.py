@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theory_sim.engine import decide as stages
 from theory_sim.engine import tensors
 from theory_sim.engine.chunk import run_chunk, width_of
 from theory_sim.engine.store import Store
@@ -44,11 +45,13 @@ def run(
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
+    decide: str = "horizon",
 ) -> Records:
     """Run all chunks of a sweep that the store lacks and return the records of every lane.
 
     With a target they run on its tensors, with threads of torch.
     """
+    stages.require(sweep, decide)
     if executor is not None and not hasattr(executor, "submit"):
         raise TypeError(f"executor = {executor!r} must be a concurrent.futures.Executor.")
     if progress is not None and not callable(progress):
@@ -58,12 +61,14 @@ def run(
     own = (os.cpu_count() or 1) if executor is None else 1
     workers = checks.count("threads", own if threads is None else threads)
     if target is not None:
+        if decide != "horizon":
+            raise ValueError(f"decide = {decide!r} looks at lanes in compiled tiles; leave out the backend.")
         tensors.require(sweep)
     total, steps = sweep.job.lanes.count, sweep.steps
     size = chunk_lanes(sweep) if target is None else tensors.chunk_lanes(sweep, target)
     ranges = [(a, min(a + size, total)) for a in range(0, total, size)]
     kept = (
-        Store(Path(store), sweep.job.digest_of(target), sweep.job.spec, total, size)
+        Store(Path(store), sweep.job.digest_of(target, decide), sweep.job.spec, total, size)
         if store is not None
         else None
     )
@@ -85,9 +90,10 @@ def run(
             kept.write(i, *ranges[i], records)
             shutil.rmtree(kept.draft(ranges[i][0]), ignore_errors=True)
 
-    def begun(i: int) -> dict[str, Path]:
-        """Return where a chunk of compiled tiles leaves how far it is."""
-        return {} if kept is None or target is not None else {"draft": kept.draft(ranges[i][0])}
+    def begun(i: int) -> dict[str, Any]:
+        """Return where a chunk of compiled tiles leaves how far it is, and how it ends."""
+        own = {} if decide == "horizon" else {"decide": decide}
+        return own if kept is None or target is not None else {**own, "draft": kept.draft(ranges[i][0])}
 
     missing = [i for i in range(len(ranges)) if i not in parts]
     if kept is not None and missing:

@@ -133,6 +133,7 @@ class Course:
         self.plan, self._lanes = plan, lanes
         self.cut: Array = start.cut if isinstance(start, Moment) else start
         self.done = 0
+        self.own: Mapping[str, Array] = {}  # what others remember of the lanes
         problem, optimizer = lanes.problem, lanes.optimizer
         many, d, w = len(self.cut), problem.dim, int(lanes.workers[self.cut[0]])
         # A pair has tiles of one width: the lanes beyond the cut are dead from the start.
@@ -267,10 +268,11 @@ class Course:
     def _restore(self, moment: Moment) -> None:
         kept, many = self._kept(), len(self.cut)
         shapes = {name: (*values.shape[:-1], many) for name, values in kept.items()}
-        if shapes != {name: values.shape for name, values in moment.arrays.items()}:
+        if shapes != {name: values.shape for name, values in moment.arrays.items() if name in kept}:
             raise ValueError(f"A moment of {many} lanes has arrays of another run; start these lanes again.")
         for name, values in kept.items():
             values[..., :many] = moment.arrays[name]
+        self.own = {name: values for name, values in moment.arrays.items() if name not in kept}
         self.done = moment.done
 
     def _kept(self) -> dict[str, Array]:
@@ -285,9 +287,8 @@ class Course:
     def moment(self) -> Moment:
         """Return a copy of where the lanes are."""
         many = len(self.cut)
-        return Moment(
-            self.cut, self.done, {name: kept[..., :many].copy() for name, kept in self._kept().items()}
-        )
+        arrays = {name: kept[..., :many].copy() for name, kept in self._kept().items()}
+        return Moment(self.cut, self.done, {**arrays, **self.own})
 
     def advance(self, last: int) -> None:
         """Run up to and with step `last`, or fewer if the halt is set."""
@@ -299,8 +300,21 @@ class Course:
                 compiled_advance()(*kernels, self.done + 1, last, self._tile, self._limits, self._record)
             )
 
+    @property
+    def following(self) -> int:
+        """The next number of updates at which something is recorded."""
+        return next(stop for stop in self.plan.stops if stop > self.done)
+
+    def skip(self, period: int) -> None:
+        """Leave out whole periods before the next stop, of lanes that repeat themselves after one, but none of a window."""
+        if any(a <= self.done < b for a, b in self.plan.windows):
+            return
+        steps = (self.following - 1 - self.done) // period * period
+        self.done += steps
+        self.own = {**self.own, "own.skipped": self.own["own.skipped"] + steps}
+
     def records(self) -> Mapping[str, Array]:
-        """Return what is recorded of the lanes, lane axis first.
+        """Return what is recorded of the lanes, lane axis first; NaN at checkpoints and windows that are not reached.
 
         Returns
         -------
@@ -316,10 +330,15 @@ class Course:
         stopped, windows = tile.stopped[:many], record.window.transpose(2, 0, 1)[:many].copy()
         for i, (a, b) in enumerate(plan.windows):
             windows[(stopped > 0) & (stopped <= b) | (a == b), i] = np.nan
+        windows[:, np.array([b > self.done for _, b in plan.windows], bool)] = np.nan
         padding = (int(lanes.workers.max()) - w) * len(lanes.optimizer.worker_rows)
         final = np.concatenate([tile.state, np.full((padding, d, width), np.nan)])[..., :many]
         statistics = {"mean": record.mean, "min": record.least, "max": record.most} if plan.running else {}
         recorded = {"x": record.x, "measures": record.values, **statistics}
+        reached = [c <= self.done for c in plan.checkpoints]
+        if not all(reached):
+            there = np.reshape(reached, (-1, 1, 1))
+            recorded = {name: np.where(there, kept, np.nan) for name, kept in recorded.items()}
         return {
             **{name: values.transpose(2, 0, 1)[:many].copy() for name, values in recorded.items()},
             "windows": windows,

@@ -375,6 +375,7 @@ class Sweep:
         backend: str = "numba",
         device: str = "cpu",
         dtype: str = "float64",
+        decide: str = "horizon",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results.
 
@@ -395,6 +396,10 @@ class Sweep:
             Of the tensors: "cpu", "cuda", "cuda:1", ...
         dtype : {"float64", "float32"}
             Of the arithmetic on tensors; the Dataset has 64 bits.
+        decide : {"horizon", "certain", "stage"}
+            When a lane stops: after all steps; as soon as its verdict after all steps is known for certain; or,
+            besides, when the rule gives the same verdict for two shorter runs, which is a guess about the whole
+            one.  The reasons are those of `theory_sim.engine.decide`.
 
         Returns
         -------
@@ -404,14 +409,16 @@ class Sweep:
         Raises
         ------
         ValueError
-            With tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
+            For a way to decide that needs a verdict rule, without one.  With tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
         ImportError
             With tensors, if torch is not installed.
         """
         from theory_sim.engine.target import target_of
 
         target = target_of(backend, device, dtype)
-        return self.job.run(store, threads=threads, executor=executor, progress=progress, target=target)
+        return self.job.run(
+            store, threads=threads, executor=executor, progress=progress, target=target, decide=decide
+        )
 
     def refine(
         self,
