@@ -98,7 +98,7 @@ class Stopped(Exception):
     """What a test raises in the middle of a chunk."""
 
 
-def stop_after(sweep: ts.Sweep, folder: Path, share: float, threads: int = 1) -> float:
+def stop_after(sweep: ts.Sweep, folder: Path, share: float, threads: int = 1, **options: Any) -> float:
     """Run a sweep until a share of it is done, and return how much was."""
     shares = [0.0]
 
@@ -108,7 +108,7 @@ def stop_after(sweep: ts.Sweep, folder: Path, share: float, threads: int = 1) ->
             raise Stopped
 
     with pytest.raises(Stopped):
-        sweep.run(folder, progress=progress, threads=threads)
+        sweep.run(folder, progress=progress, threads=threads, **options)
     return shares[-1]
 
 

@@ -238,7 +238,7 @@ class _Ride:
             kept.rest(name, moment)
             return course.cut, moment, course.records() if end in stages.horizons else {}
         records = course.records()
-        if stages.horizons:
+        if stages.decide != "horizon":
             records = stages.ended(records, end, 0 * course.cut, course.own)
         kept.finish(name, course.cut, records)
         return course.cut, None, records
