@@ -15,6 +15,7 @@ import pytest
 import theory_sim as ts
 from counterexamples import quantized, zhang
 from tests.engine import kills
+from tests.test_store import files_of_at_most
 from theory_sim.compressors import qsgd
 from theory_sim.engine import chunk, draft
 from theory_sim.engine.draft import Draft
@@ -231,3 +232,19 @@ def test_killed_runs_lose_nothing() -> None:
     else:
         tally = kills.kill(kills.wide(100_000), 2, (1.5, 2.5), random.Random(3), every=0.1)
     assert tally.wrong == []
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_draft_without_a_place_costs_nothing_else(tmp_path: Path) -> None:
+    """Where nothing can be written, not even a part is left, and the next save has it all."""
+    sweep = sums()
+    kept, course = Draft(tmp_path, 0, 64), Course(sweep.job.lanes, sweep.plan, np.arange(8))
+    course.advance(STEPS)
+    kept.finish(0, course.cut, course.records())
+    with files_of_at_most(1_000):
+        kept.save()
+    assert not [*tmp_path.iterdir()]
+    kept.save()
+    ((cut, records),) = Draft(tmp_path, 0, 64).finished
+    assert equal(course.records(), records)
+    assert cut.tolist() == [*range(8)]

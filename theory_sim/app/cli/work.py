@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from theory_sim.app.cli.group import (
     tier_option,
 )
 from theory_sim.app.runs import Runs
+from theory_sim.engine.decide import DECIDE
 from theory_sim.engine.target import BACKENDS, DTYPES, target_of
 from theory_sim.nouns.claim import Outcome, Result, plain
 from theory_sim.nouns.dataset import save
@@ -148,6 +150,13 @@ def _cell(value: Any) -> str:
 @click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of torch.")
 @click.option(
+    "--decide",
+    type=click.Choice(DECIDE),
+    default="horizon",
+    show_default=True,
+    help="When lanes stop: at the end, when their verdict is certain, or also when two shorter runs agree on it.",
+)
+@click.option(
     "--refine",
     type=click.IntRange(1),
     metavar="R",
@@ -168,6 +177,7 @@ def sweep(
     backend: str,
     device: str,
     dtype: str,
+    decide: str,
     refine: int | None,
     max_cost: float | None,
     rule: str | None,
@@ -176,7 +186,8 @@ def sweep(
 ) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
-    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
+    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc, and one
+    whose lanes may stop before the end NAME.TIER.certain.nc or NAME.TIER.stage.nc.
     """
     from theory_sim.engine import refinement
 
@@ -194,6 +205,8 @@ def sweep(
         )
     if refine is not None:
         refinement.first_stride(refine)
+        if decide != "horizon":
+            raise ValueError(f"--refine runs its lanes to the end; leave out --decide {decide}.")
     if dry_run or max_cost is not None:
         _afford(chosen, refine, max_cost, dry_run)
     if dry_run:
@@ -201,7 +214,7 @@ def sweep(
     with terminal.Progress() as progress:
         if refine is not None:
             grid = chosen.refine(refine, out / "sweeps", progress=lambda share: progress(chosen.name, share))
-        elif target is None:
+        elif target is None and decide == "horizon":
             grid = Runs(tier, out / "sweeps", progress).grid(chosen)
         else:
             grid = chosen.run(
@@ -210,14 +223,26 @@ def sweep(
                 backend=backend,
                 device=device,
                 dtype=dtype,
+                decide=decide,
             )
     own = f".refined{refine}" if refine else "" if target is None else f".{target.key.replace(' ', '-')}"
+    own = own if decide == "horizon" else f".{decide}"
     path = out / "sweeps" / f"{name}.{tier}{own}.nc"
     save(grid, path)
     click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
     if refine is not None:
         click.echo(f"  refined    {_refined(grid, refine)}")
+    if decide != "horizon":
+        click.echo(f"  stopped    {_stopped(chosen, grid)}")
     click.echo(f"  written    {path}")
+
+
+def _stopped(sweep: Sweep, grid: xr.Dataset) -> str:
+    """Return in words how many lane-steps were saved, and why lanes stopped."""
+    work, reasons = sweep.size * sweep.steps, Counter(grid.decided_by.values.ravel().tolist())
+    saved = grid.attrs["lane_steps_saved"]
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"{saved / work:.1%} of {work:.3g} lane-steps saved; lanes by reason: {counts}"
 
 
 def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -> None:
