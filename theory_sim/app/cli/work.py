@@ -121,6 +121,7 @@ def simulate(
     empty: dict[str, Callable[[Any], Any]] = {
         "nonfinite_step": lambda values: values < 0,
         "decides_at": np.isnan,
+        "decided_at": np.isfinite,  # where all steps are run, status and verdict tell it
     }
     names = [name for name in names if name not in empty or not empty[str(name)](grid[name].values).all()]
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
