@@ -89,6 +89,22 @@ def test_chunks_do_not_change_a_bit(tmp_path: Path) -> None:
     assert stored(tmp_path) == kept  # the blocks that the store has are taken, and none is written again
 
 
+@pytest.mark.parametrize("large_result", [False, True])
+def test_lanes_of_blocks_may_stop_when_they_are_decided(
+    large_result: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "IN_MEMORY", 0 if large_result else 1 << 28)
+    sweep = replace(
+        SWEEP, axes={"beta2": AXES["beta2"]}, steps=20_000, seeds=1, order="cyclic", checkpoints=0
+    )
+    plain = sweep.run(decide="stage")
+    assert (plain.steps_run < 20_000).any()
+    grid = sweep.run(tmp_path, chunk=5, executor=Here(), decide="stage").load()
+    assert grid.drop_attrs().identical(plain.drop_attrs())
+    assert sweep.run(tmp_path, chunk=5).load().drop_attrs().identical(sweep.run().drop_attrs())
+    assert len(list(tmp_path.glob("*.blocks"))) == 2
+
+
 def test_a_damaged_block_is_run_again_and_no_other(tmp_path: Path) -> None:
     plain = SWEEP.run(tmp_path, chunk=400)
     kept = stored(tmp_path)
@@ -172,7 +188,7 @@ def test_two_clients_may_share_a_store(tmp_path: Path) -> None:
 
 
 def test_what_a_worker_cannot_run_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    payload, digest = large.packed(SWEEP), blocks.identity(SWEEP)
+    payload, digest = large.packed(SWEEP), blocks.identity(SWEEP, "horizon")
     assert large.unpacked(payload, digest) is large.unpacked(payload, digest)  # its kernels are compiled once
     with pytest.raises(ValueError, match=f"would run another sweep \\({digest}, not 0123"):
         large.unpacked(payload, "0123456789abcdef")
@@ -208,8 +224,8 @@ def test_a_full_disk_and_a_newer_store_are_refused_before_the_work(
 ) -> None:
     SWEEP.run(tmp_path, chunk=400)
     layout = folder(tmp_path) / "layout.json"
-    layout.write_text(json.dumps({**json.loads(layout.read_text()), "version": "99.0"}))
-    with pytest.raises(OSError, match=r"was written by theory-sim 99\.0, newer than this one; upgrade"):
+    layout.write_text(json.dumps({**json.loads(layout.read_text()), "version": "99.0", "format": 99}))
+    with pytest.raises(OSError, match=r"was written by theory-sim 99\.0 in a newer form"):
         SWEEP.run(tmp_path, workers=None, executor=Here())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     with pytest.raises(OSError, match=r"needs about .* GiB in .*, whose disk has 0; take fewer cells"):

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.engine import grid, memory, run
+from theory_sim.engine import grid, memory
+from theory_sim.engine.chunk import width_of
 from theory_sim.engine.place import Place
 from theory_sim.engine.run import Records
 from theory_sim.engine.selection import Selection
+from theory_sim.engine.store import FORMAT
 from theory_sim.engine.tiles import WORTH
 from theory_sim.rules import build
 from theory_sim.rules.digest import digest
@@ -64,11 +66,13 @@ def _whole_places(sweep: Sweep, flat: np.ndarray[Any, Any]) -> Sequence[np.ndarr
     return np.unravel_index(flat, sweep.shape[:-1]) if sweep.axes else ()
 
 
-def identity(sweep: Sweep) -> str:
+def identity(sweep: Sweep, decide: str) -> str:
     """Return 16 hex digits of what is run, from a few of its cells: the same wherever it is the same sweep."""
     witnesses = Selection.of(sweep, spread(sweep, _WITNESSES), seeds=min(sweep.seeds, 4))
     places = () if sweep.cells is None else tuple(sweep.cells)
-    return digest(witnesses.job.digest, sweep.coordinates, places, sweep.seeds, sweep.workers)
+    return digest(
+        witnesses.job.digest_of(None, decide), sweep.coordinates, places, sweep.seeds, sweep.workers
+    )
 
 
 class Blocks:
@@ -86,10 +90,15 @@ class Blocks:
         Where they are stored.
     digest : str
         `identity` of the sweep.
+    decide : str
+        Key of `theory_sim.engine.decide.DECIDE`.
     """
 
-    def __init__(self, sweep: Sweep, sides: tuple[int, ...], place: Place, digest: str) -> None:
+    def __init__(
+        self, sweep: Sweep, sides: tuple[int, ...], place: Place, digest: str, decide: str = "horizon"
+    ) -> None:
         self.sweep, self.sides, self.place, self.digest = sweep, sides, place, digest
+        self.decide = decide
         self.shape = sweep.shape[:-1]
         self.counts = tuple(-(-n // side) for n, side in zip(self.shape, sides, strict=True))
         self._last: dict[int, xr.Dataset] = {}
@@ -103,7 +112,7 @@ class Blocks:
     @cached_property
     def text(self) -> str:
         """What the place says of the blocks, as JSON."""
-        spec = {**self.sweep.job.spec, "version": metadata.version("theory-sim")}
+        spec = {**self.sweep.job.spec, "version": metadata.version("theory-sim"), "format": FORMAT}
         return json.dumps({"sides": self.sides, "blocks": self.count, **spec})
 
     def box(self, i: int) -> tuple[slice, ...]:
@@ -140,17 +149,17 @@ class Blocks:
 
     def _run(self, selection: Selection, threads: int) -> Records:
         sweep = self.sweep
-        pair = selection.job.pair(run.width_of(selection))
+        pair = selection.job.pair(width_of(selection))
         if pair is not None and sweep.size * sweep.steps * sweep.problem.dim >= WORTH:
             build.compiled(pair.source)  # pays for all blocks together
-        return self.place.run(selection, threads)
+        return self.place.run(selection, threads, self.decide)
 
     def dataset(self, i: int) -> xr.Dataset:
         """Return what `Sweep.run` gives of the cells of block i; the last ones, up to 32 MiB, are kept."""
         with self._lock:
             if i not in self._last:
                 with self._opened(i) as selection:
-                    self._last[i] = grid.assemble(selection, self._run(selection, 1))
+                    self._last[i] = grid.assemble(selection, self._run(selection, 1), None, self.decide)
                 while len(self._last) > 1 and sum(one.nbytes for one in self._last.values()) > _KEPT:
                     del self._last[next(iter(self._last))]
             return self._last[i]
@@ -172,4 +181,4 @@ class Blocks:
                     whole[name][lanes, : values.shape[1]] = values
                 else:
                     whole[name][lanes] = values
-        return grid.assemble(self.sweep, whole)
+        return grid.assemble(self.sweep, whole, None, self.decide)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.engine import blocks, memory
-from theory_sim.engine.run import pair_among, width_of
+from theory_sim.engine.chunk import pair_among, width_of
 from theory_sim.engine.selection import Selection
 from theory_sim.engine.tiles import run_tile
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.engine.place import LAYOUT, SUFFIX, newer
-from theory_sim.engine.store import Store, locked
+from theory_sim.engine.place import LAYOUT, SUFFIX
+from theory_sim.engine.store import FORMAT, Store, locked
 
 _NAME = re.compile(r"[0-9a-f]{16}\.(npz|zarr|blocks)")
 _LEFT = re.compile(r"\.([0-9a-f]{32}\.npz|[0-9a-f]{16}\..+)")  # what a killed writer leaves
@@ -49,10 +49,10 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """Complete, unfinished, newer or foreign (of another version) or damaged, as far as its metadata tell."""
+        """Complete, unfinished, newer in form, foreign (of another version) or damaged, as far as its metadata tell."""
         if not self.chunks:
             return "damaged"
-        if newer(self.version):
+        if self.spec.get("format", 1) > FORMAT:
             return "newer"
         if self.present < self.chunks:
             return "unfinished"
@@ -145,14 +145,14 @@ def prunable(folder: Path) -> list[tuple[Path, str]]:
     Raises
     ------
     ValueError
-        As `entries`, and if a newer version has written there: what it left is not known.
+        As `entries`, and if a newer theory-sim has written there in another form.
     """
     found, left = [], leftovers(folder)
     for one in entries(folder):
         if one.state == "newer":
             raise ValueError(
-                f"{one.path} was written by theory-sim {one.version}, newer than this one, which does not know what of it "
-                "can go; upgrade."
+                f"{one.path} was written by theory-sim {one.version} in a newer form, of which this one does not know what "
+                "can go; use that version."
             )
         reason = "damaged" if one.damage() else one.state
         if reason != "complete":

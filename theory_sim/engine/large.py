@@ -60,6 +60,7 @@ def run(
     scheduler: str | None = None,
     executor: Executor | None = None,
     progress: Callable[[float], None] | None = None,
+    decide: str = "horizon",
 ) -> xr.Dataset:
     """Run the blocks of a sweep that the store lacks; see `theory_sim.Sweep.run`."""
     if progress is not None and not callable(progress):
@@ -68,7 +69,7 @@ def run(
     threads = checks.count("threads", cores if threads is None else threads)
     with ExitStack() as stack:
         chosen = stack.enter_context(cluster.connected(workers, scheduler, executor))
-        own = blocks_of(sweep, store, chunk, workers or (cores if chosen is None else 0))
+        own = blocks_of(sweep, store, chunk, workers or (cores if chosen is None else 0), decide)
         if chosen is None:
             _here(own, threads, progress)
         else:
@@ -80,9 +81,11 @@ def run(
     return lazy.opened(own)
 
 
-def blocks_of(sweep: Sweep, store: str | Path, chunk: int | None, workers: int) -> Blocks:
+def blocks_of(
+    sweep: Sweep, store: str | Path, chunk: int | None, workers: int, decide: str = "horizon"
+) -> Blocks:
     """Return the blocks of a sweep: those that the store has of it, or new ones, sized by a timed pilot."""
-    digest = blocks.identity(sweep)
+    digest = blocks.identity(sweep, decide)
     place = place_of(store, digest)
     place.require(sweep)
     shape = sweep.shape[:-1]
@@ -92,11 +95,11 @@ def blocks_of(sweep: Sweep, store: str | Path, chunk: int | None, workers: int) 
         sides = _known(place, shape) or blocks.sides(
             shape, cells_of(sweep, cost(sweep).core_seconds, workers)
         )
-    own = Blocks(sweep, sides, place, digest)
+    own = Blocks(sweep, sides, place, digest, decide)
     if _known(place, shape) != sides:
         place.describe(own.text)
         if chunk is None:  # of two clients that begin together, both take the blocks of the later one
-            own = Blocks(sweep, _known(place, shape) or sides, place, digest)
+            own = Blocks(sweep, _known(place, shape) or sides, place, digest, decide)
     return own
 
 
@@ -143,7 +146,7 @@ def _there(own: Blocks, executor: Executor, progress: Callable[[float], None] | 
 
     def submit() -> None:
         for i in itertools.islice(waiting, flight - len(pending)):
-            future = executor.submit(run_block, payload, own.digest, own.sides, own.place.name, i)
+            future = executor.submit(run_block, payload, own.digest, own.sides, own.place.name, i, own.decide)
             pending.add(future)
             future.add_done_callback(done.put)
 
@@ -186,7 +189,7 @@ def packed(sweep: Sweep) -> bytes:
 
 
 @lru_cache(4)
-def unpacked(payload: bytes, digest: str) -> Sweep:
+def unpacked(payload: bytes, digest: str, decide: str = "horizon") -> Sweep:
     """Return the sweep that was packed, the same object for the same bytes, so that its kernels are compiled once.
 
     Raises
@@ -201,7 +204,7 @@ def unpacked(payload: bytes, digest: str) -> Sweep:
             f"A worker cannot load the sweep ({error}); install there what its rules are imported from, or type them in the "
             "script or notebook that runs the sweep."
         ) from error
-    found = blocks.identity(sweep)
+    found = blocks.identity(sweep, decide)
     if found != digest:
         raise ValueError(
             f"A worker would run another sweep ({found}, not {digest}); let workers have the same versions of Python, "
@@ -210,8 +213,11 @@ def unpacked(payload: bytes, digest: str) -> Sweep:
     return sweep
 
 
-def run_block(payload: bytes, digest: str, sides: tuple[int, ...], place: str, i: int) -> int:
+def run_block(
+    payload: bytes, digest: str, sides: tuple[int, ...], place: str, i: int, decide: str = "horizon"
+) -> int:
     """Run block i on one thread, unless it is stored, and return its number: only that goes back."""
     store, _, _ = place.rpartition("/")
-    Blocks(unpacked(payload, digest), sides, place_of(store, digest), digest).run(i, 1)
+    sweep = unpacked(payload, digest, decide)
+    Blocks(sweep, sides, place_of(store, digest), digest, decide).run(i, 1)
     return i

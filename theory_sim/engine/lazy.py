@@ -78,4 +78,5 @@ def opened(blocks: Blocks) -> xr.Dataset:
         "workers": " ".join(map(str, np.unique(workers))),
         "store": blocks.place.name,
     }
+    attributes.pop("lane_steps_saved", None)  # of one block
     return xr.Dataset(data, coords, attrs=attributes)

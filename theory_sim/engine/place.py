@@ -15,7 +15,7 @@ import numpy as np
 
 from theory_sim.engine import memory, run
 from theory_sim.engine.run import Records
-from theory_sim.engine.store import _checksum, _refused
+from theory_sim.engine.store import FORMAT, NewerError, _checksum, _refused
 
 if TYPE_CHECKING:
     from theory_sim.engine.selection import Selection
@@ -28,16 +28,6 @@ SUFFIX = ".blocks"
 def is_url(store: Any) -> bool:
     """Return whether a store is a location of fsspec, such as s3://bucket/sweeps, and not a folder."""
     return isinstance(store, str) and "://" in store
-
-
-def newer(version: str) -> bool:
-    """Return whether a version of theory-sim is newer than this one; False for none."""
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(version) > Version(metadata.version("theory-sim"))
-    except InvalidVersion:
-        return False
 
 
 def place_of(store: Any, digest: str) -> Place:
@@ -74,7 +64,7 @@ class Place:
         Raises
         ------
         OSError
-            If a newer version of theory-sim wrote it.
+            If a newer theory-sim wrote it in another form.
         """
         try:
             found = json.loads(self._read(LAYOUT))
@@ -82,10 +72,10 @@ class Place:
             return None
         if not isinstance(found, dict):
             return None
-        if newer(str(found.get("version", ""))):
-            raise OSError(
-                f"store = {self.name} was written by theory-sim {found['version']}, newer than this one; upgrade, or "
-                "choose another store."
+        if found.get("format", 1) > FORMAT:
+            raise NewerError(
+                f"{self.name} was written by theory-sim {found.get('version', '')} in a newer form; use that version or "
+                "another store."
             )
         return found
 
@@ -96,7 +86,7 @@ class Place:
     def require(self, sweep: Sweep) -> None:
         """Raise OSError if the place cannot hold the records of a sweep, as far as can be known before."""
 
-    def run(self, selection: Selection, threads: int) -> Records:
+    def run(self, selection: Selection, threads: int, decide: str) -> Records:
         """Return the records of a block, which are computed and stored if they are not there."""
         raise NotImplementedError
 
@@ -127,9 +117,9 @@ class Folder(Place):
                 f"{have / 2**30:.3g}; take fewer cells, seeds or checkpoints, or another store."
             )
 
-    def run(self, selection: Selection, threads: int) -> Records:
+    def run(self, selection: Selection, threads: int, decide: str) -> Records:
         """Return the records of a block, which are computed and stored if they are not there."""
-        return run.run(selection, Path(self.name), threads=threads)
+        return run.run(selection, Path(self.name), threads=threads, decide=decide)
 
     def _read(self, name: str) -> bytes:
         return (Path(self.name) / name).read_bytes()
@@ -160,13 +150,13 @@ class Remote(Place):
         except (ImportError, ValueError) as error:
             raise ValueError(f"store = {name} cannot be opened ({error}); give a folder.") from error
 
-    def run(self, selection: Selection, threads: int) -> Records:
+    def run(self, selection: Selection, threads: int, decide: str) -> Records:
         """Return the records of a block, which are computed and stored if they are not there."""
-        name = f"{selection.job.digest}.npz"
+        name = f"{selection.job.digest_of(None, decide)}.npz"
         found = self._records(name)
         if found is None:
-            found = run.run(selection, None, threads=threads)
-            spec = {**selection.job.spec, "version": metadata.version("theory-sim")}
+            found = run.run(selection, None, threads=threads, decide=decide)
+            spec = {**selection.job.spec, "version": metadata.version("theory-sim"), "format": FORMAT}
             content = io.BytesIO()
             np.savez(content, allow_pickle=False, **found, checksum=_checksum(found), spec=json.dumps(spec))
             self._write(name, content.getvalue())

@@ -382,6 +382,7 @@ class Sweep:
         backend: str = "numba",
         device: str = "cpu",
         dtype: str = "float64",
+        decide: str = "horizon",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results.
 
@@ -409,6 +410,10 @@ class Sweep:
             Of the tensors: "cpu", "cuda", "cuda:1", ...
         dtype : {"float64", "float32"}
             Of the arithmetic on tensors; the Dataset has 64 bits.
+        decide : {"horizon", "certain", "stage"}
+            When a lane stops: after all steps; as soon as its verdict after all steps is known for certain; or,
+            besides, when the rule gives the same verdict for two shorter runs, which is a guess about the whole
+            one.  The reasons are those of `theory_sim.engine.decide`.
 
         Returns
         -------
@@ -421,7 +426,7 @@ class Sweep:
         OSError
             If the store cannot be written or has not the room, or a scheduler does not answer within 10 seconds.
         ValueError
-            If chunks are to run elsewhere and there is no store for them, or Dask is not installed; if the result
+            For a way to decide that needs a verdict rule, without one; if chunks are to run elsewhere and there is no store for them, or Dask is not installed; if the result
             does not fit the memory and there is no store;
             with tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
         ImportError
@@ -431,10 +436,10 @@ class Sweep:
 
         target = target_of(backend, device, dtype)
         if self.resolution is not None:
-            if target is not None or chunk is not None:
+            if target is not None or chunk is not None or decide != "horizon":
                 raise ValueError(
-                    f"{self.name or 'A sweep'} with resolution = {self.resolution} has blocks of its own and compiled tiles; "
-                    "leave out chunk and backend."
+                    f"{self.name or 'A sweep'} with resolution = {self.resolution} runs compiled tiles to the end, in blocks of its own; "
+                    "leave out chunk, decide and backend."
                 )
             return self.refine(
                 self.resolution,
@@ -455,6 +460,7 @@ class Sweep:
             executor=executor,
             progress=progress,
             target=target,
+            decide=decide,
         )
 
     def refine(

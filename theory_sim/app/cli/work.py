@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +28,10 @@ from theory_sim.app.cli.group import (
     tier_option,
 )
 from theory_sim.app.runs import Runs
+from theory_sim.engine.decide import DECIDE
 from theory_sim.engine.target import BACKENDS, DTYPES, target_of
 from theory_sim.nouns.claim import Outcome, Result, plain
-from theory_sim.nouns.dataset import save
+from theory_sim.nouns.dataset import pieces, save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.rules import checks
@@ -119,6 +121,7 @@ def simulate(
     empty: dict[str, Callable[[Any], Any]] = {
         "nonfinite_step": lambda values: values < 0,
         "decides_at": np.isnan,
+        "decided_at": np.isfinite,  # where all steps are run, status and verdict tell it
     }
     names = [name for name in names if name not in empty or not empty[str(name)](grid[name].values).all()]
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
@@ -147,6 +150,13 @@ def _cell(value: Any) -> str:
 )
 @click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of torch.")
+@click.option(
+    "--decide",
+    type=click.Choice(DECIDE),
+    default="horizon",
+    show_default=True,
+    help="When lanes stop: at the end, when their verdict is certain, or also when two shorter runs agree on it.",
+)
 @click.option(
     "--refine",
     type=click.IntRange(1),
@@ -180,6 +190,7 @@ def sweep(
     backend: str,
     device: str,
     dtype: str,
+    decide: str,
     refine: int | None,
     max_cost: float | None,
     workers: int | None,
@@ -191,8 +202,9 @@ def sweep(
 ) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
-    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
-    A grid beyond 256 MiB stays in the store, where Sweep.run(store=...) opens it.
+    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc, and one
+    whose lanes may stop before the end NAME.TIER.certain.nc or NAME.TIER.stage.nc.  A grid beyond 256 MiB stays in
+    the store, where Sweep.run(store=...) opens it.
     """
     from theory_sim.engine import refinement
 
@@ -211,6 +223,8 @@ def sweep(
     refine = chosen.resolution if refine is None else refine
     if refine is not None:
         refinement.first_stride(refine)
+        if decide != "horizon":
+            raise ValueError(f"--refine runs its lanes to the end; leave out --decide {decide}.")
     if dry_run or max_cost is not None:
         _afford(chosen, refine, max_cost, dry_run, workers)
     if dry_run:
@@ -222,8 +236,9 @@ def sweep(
         if refine is not None:
             grid = chosen.refine(refine, place, **where)
         else:
-            grid = chosen.run(place, backend=backend, device=device, dtype=dtype, **where)
+            grid = chosen.run(place, backend=backend, device=device, dtype=dtype, decide=decide, **where)
     own = f".refined{refine}" if refine else "" if target is None else f".{target.key.replace(' ', '-')}"
+    own = own if decide == "horizon" else f".{decide}"
     path = out / "sweeps" / f"{name}.{tier}{own}.nc"
     left = grid.attrs.get("store")
     if left is None:
@@ -232,7 +247,19 @@ def sweep(
     click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
     if refine is not None:
         click.echo(f"  refined    {_refined(grid, refine)}")
+    if decide != "horizon":
+        click.echo(f"  stopped    {_stopped(chosen, grid)}")
     click.echo(f"  written    {left or path}")
+
+
+def _stopped(sweep: Sweep, grid: xr.Dataset) -> str:
+    """Return in words how many lane-steps were saved, and why lanes stopped."""
+    work, done, reasons = sweep.size * sweep.steps, 0, Counter[str]()
+    for piece in pieces(grid):
+        done += int(piece.steps_run.values.sum())
+        reasons.update(piece.decided_by.values.ravel().tolist())
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"{1.0 - done / work:.1%} of {work:.3g} lane-steps saved; lanes by reason: {counts}"
 
 
 def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool, workers: int | None) -> None:
