@@ -113,7 +113,7 @@ FIGURES = [
         name="phase",
         caption=(
             "Adam on the piecewise function of Zhang et al.: verdict after 50,000 steps from x_0 = 0 (cyclic order, "
-            "step 0.3/sqrt(k), eps = 0, no bias correction), under the exact curve D = 0 of vanishing steps. The axis of "
+            "step 0.3/sqrt(k), eps = 0, no bias correction), run in the cells beside a change of verdict only, under the exact curve D = 0 of vanishing steps. The axis of "
             "beta2 is the distance from 1 on a logarithmic scale. Hatched: "
             "beta1 >= sqrt(beta2), where the step is not bounded and a final verdict means little."
         ),

@@ -56,8 +56,9 @@ SCRIPT = """
 
 @pytest.fixture(scope="module")
 def client():  # type: ignore[no-untyped-def]
-    with cluster.connected(2, None, None) as executor:
+    with cluster.connected(2, None, None) as (executor, slots):
         assert executor is not None
+        assert slots == max(os.cpu_count() or 1, 2)
         yield executor._client
 
 
@@ -101,7 +102,7 @@ LONG = replace(SWEEP, steps=1_000_000, seeds=1, order="cyclic")  # blocks of abo
 @pytest.mark.parametrize("seed", range(3))
 def test_workers_killed_at_random_cost_their_chunks_only(seed: int, tmp_path: Path) -> None:
     draw = np.random.default_rng(seed)
-    with cluster.connected(2, None, None) as executor:
+    with cluster.connected(2, None, None) as (executor, _):
         assert executor is not None
 
         def kill() -> None:

@@ -18,8 +18,8 @@ ANSWER = 10.0  # seconds that a scheduler has
 @contextmanager
 def connected(
     workers: int | None, scheduler: str | None, executor: Executor | None
-) -> Iterator[Executor | None]:
-    """Give what runs the blocks of a sweep elsewhere, or None: this process does.
+) -> Iterator[tuple[Executor | None, int]]:
+    """Give what runs the blocks of a sweep elsewhere, or None: this process does; and how many run at once.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def connected(
     if executor is not None:
         if not hasattr(executor, "submit"):
             raise TypeError(f"executor = {executor!r} must be a concurrent.futures.Executor.")
-        yield executor
+        yield executor, os.cpu_count() or 1
     elif not named:
-        yield None
+        yield None, os.cpu_count() or 1
     else:
         with _client(workers, scheduler) as client, _in_words(scheduler):
             # Not pure: a task is told by its block, not by its result.
-            yield client.get_executor(pure=False)
+            yield client.get_executor(pure=False), sum(client.nthreads().values())
 
 
 @contextmanager

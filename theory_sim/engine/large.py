@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 IN_MEMORY = 1 << 28  # bytes of inputs and records up to which a result is held there
 BLOCK_SECONDS = 10.0  # of one core: what a worker that dies can lose
 _SHORTEST = 1.0  # seconds of a block below which more of them would cost more than they spread the work
-_PER_WORKER = 4  # blocks that each worker gets at least, if they are not too short
+_PER_SLOT = 4  # blocks that each thread of a worker gets at least, if they are not too short
 _IN_FLIGHT = 1 << 26  # bytes of tasks that are submitted and not finished
 
 
@@ -65,15 +65,14 @@ def run(
     """Run the blocks of a sweep that the store lacks; see `theory_sim.Sweep.run`."""
     if progress is not None and not callable(progress):
         raise TypeError(f"progress = {progress!r} must be a function of the finished share.")
-    cores = os.cpu_count() or 1
-    threads = checks.count("threads", cores if threads is None else threads)
+    threads = checks.count("threads", (os.cpu_count() or 1) if threads is None else threads)
     with ExitStack() as stack:
-        chosen = stack.enter_context(cluster.connected(workers, scheduler, executor))
-        own = blocks_of(sweep, store, chunk, workers or (cores if chosen is None else 0), decide)
+        chosen, slots = stack.enter_context(cluster.connected(workers, scheduler, executor))
+        own = blocks_of(sweep, store, chunk, slots, decide)
         if chosen is None:
             _here(own, threads, progress)
         else:
-            _there(own, chosen, progress)
+            _there(own, chosen, slots, progress)
     if memory.required(sweep) <= IN_MEMORY:
         return own.gathered(threads)
     from theory_sim.engine import lazy
@@ -82,7 +81,7 @@ def run(
 
 
 def blocks_of(
-    sweep: Sweep, store: str | Path, chunk: int | None, workers: int, decide: str = "horizon"
+    sweep: Sweep, store: str | Path, chunk: int | None, slots: int, decide: str = "horizon"
 ) -> Blocks:
     """Return the blocks of a sweep: those that the store has of it, or new ones, sized by a timed pilot."""
     digest = blocks.identity(sweep, decide)
@@ -92,9 +91,7 @@ def blocks_of(
     if chunk is not None:
         sides = blocks.sides(shape, max(checks.count("chunk", chunk) // sweep.seeds, 1))
     else:
-        sides = _known(place, shape) or blocks.sides(
-            shape, cells_of(sweep, cost(sweep).core_seconds, workers)
-        )
+        sides = _known(place, shape) or blocks.sides(shape, cells_of(sweep, cost(sweep).core_seconds, slots))
     own = Blocks(sweep, sides, place, digest, decide)
     if _known(place, shape) != sides:
         place.describe(own.text)
@@ -111,7 +108,7 @@ def _known(place: Place, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return tuple(found) if all(fits) else None
 
 
-def cells_of(sweep: Sweep, core_seconds: float, workers: int) -> int:
+def cells_of(sweep: Sweep, core_seconds: float, slots: int) -> int:
     """Return the cells of a block that takes about ten seconds of a core, or less where workers would idle.
 
     Parameters
@@ -119,12 +116,12 @@ def cells_of(sweep: Sweep, core_seconds: float, workers: int) -> int:
     sweep : Sweep
     core_seconds : float
         What all of it takes.
-    workers : int
+    slots : int
         Blocks that run at once.
     """
     cells = sweep.size // sweep.seeds
     each = max(core_seconds / cells, 1e-12)
-    wanted = min(BLOCK_SECONDS / each, cells / (_PER_WORKER * max(workers, 1)))
+    wanted = min(BLOCK_SECONDS / each, cells / (_PER_SLOT * max(slots, 1)))
     return int(min(max(wanted, min(_SHORTEST / each, cells), 1.0), blocks.largest(sweep)))
 
 
@@ -135,10 +132,10 @@ def _here(own: Blocks, threads: int, progress: Callable[[float], None] | None) -
             progress((i + 1) / own.count)
 
 
-def _there(own: Blocks, executor: Executor, progress: Callable[[float], None] | None) -> None:
+def _there(own: Blocks, executor: Executor, slots: int, progress: Callable[[float], None] | None) -> None:
     """Submit the blocks, a number of them at a time, and wait for all; what is stored is found there."""
     payload = packed(own.sweep)
-    flight = max(_IN_FLIGHT // len(payload), 16)
+    flight = max(_IN_FLIGHT // len(payload), 2 * slots)
     done: SimpleQueue[Future[int]] = SimpleQueue()
     waiting: Iterator[int] = iter(range(own.count))
     pending: set[Future[int]] = set()

@@ -218,7 +218,7 @@ def refine(
 
     cells = _Cells(fine, names, run, outputs)
     tree = Quadtree(resolution, stride)
-    with cluster.connected(workers, scheduler, executor) as elsewhere:
+    with cluster.connected(workers, scheduler, executor) as (elsewhere, _):
         tree.refine(cells)
         audited = _audited(fine, tree, cells, drawn)
     if progress is not None:
