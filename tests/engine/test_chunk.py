@@ -217,6 +217,9 @@ def test_a_save_replaces_what_was_read(tmp_path: Path) -> None:
     kept.finish(0, course.cut, course.records())
     kept.save()
     assert only(tmp_path).name.startswith("records")
+    for _ in range(2):  # what is read and written again is the same file, and stays
+        Draft(tmp_path, 0, 64).save()
+        assert len(Draft(tmp_path, 0, 64).finished[0][0]) == 8
 
 
 def test_a_short_sweep_leaves_no_draft(tmp_path: Path) -> None:
