@@ -21,6 +21,7 @@ from theory_sim.engine import chunk, draft
 from theory_sim.engine.draft import Draft
 from theory_sim.engine.moment import Moment
 from theory_sim.engine.tiles import Course, run_tile
+from theory_sim.rules import build, inspection
 
 Records = Mapping[str, np.ndarray[Any, Any]]
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
@@ -251,3 +252,27 @@ def test_a_draft_without_a_place_costs_nothing_else(tmp_path: Path) -> None:
     ((cut, records),) = Draft(tmp_path, 0, 64).finished
     assert equal(course.records(), records)
     assert cut.tolist() == [*range(8)]
+
+
+def test_a_rule_that_travels_is_compiled_once() -> None:
+    """A rule typed at a prompt reaches a worker by value, as another object for every chunk."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def pull(x: float) -> float:
+        return 2.0 * x
+
+    def step(g: float, lr: float, x: float) -> float:
+        return x - lr * g
+
+    def kernel(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+        for lane in range(x.shape[1]):
+            out[0, 0, lane] = 2.0 * x[0, lane]
+
+    for gradient in (pull, kernel):
+        problem = ts.Problem("typed", gradient, start=1.0)
+        sent = cloudpickle.dumps(ts.Sweep(problem, ts.Optimizer("typed", step, lr=0.1), steps=3))
+        known = []
+        for _ in range(3):
+            chunk.run_chunk(cloudpickle.loads(sent), 0, 1, 1)
+            known.append((len(build._COMPILED), len(inspection._TRIED)))
+        assert known[0] == known[1] == known[2]
