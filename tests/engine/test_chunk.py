@@ -55,6 +55,11 @@ def escaping() -> ts.Sweep:
     return ts.Sweep(quantized.three_quadratics(), ts.sgd(), axes, x0=1.0, steps=STEPS, workers=3)
 
 
+def together() -> ts.Sweep:
+    """Components that all lanes draw together, in turn."""
+    return ts.Sweep(zhang.piecewise(5), ts.adam(), {"lr": [0.01, 0.1, 1.0]}, steps=STEPS)
+
+
 def sums() -> ts.Sweep:
     """Running statistics and first hits of one component after the other; serves the pair kernel too."""
     return kills.wide(STEPS, 64)
@@ -66,7 +71,15 @@ def equal(one: Records, other: Records) -> bool:
 
 @pytest.mark.parametrize(
     ("make", "pair"),
-    [(tables, False), (unequal, False), (messages, False), (escaping, False), (sums, False), (sums, True)],
+    [
+        (tables, False),
+        (unequal, False),
+        (messages, False),
+        (escaping, False),
+        (together, False),
+        (sums, False),
+        (sums, True),
+    ],
 )
 def test_a_rest_changes_no_bit(make: Callable[[], ts.Sweep], pair: bool) -> None:
     """Lanes rest at random steps; a third of them goes on from there among others, in another order."""
