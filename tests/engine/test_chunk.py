@@ -21,6 +21,7 @@ from theory_sim.engine import chunk, draft
 from theory_sim.engine.draft import Draft
 from theory_sim.engine.moment import Moment
 from theory_sim.engine.tiles import Course, run_tile
+from theory_sim.rules import build, inspection
 
 Records = Mapping[str, np.ndarray[Any, Any]]
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
@@ -54,6 +55,11 @@ def escaping() -> ts.Sweep:
     return ts.Sweep(quantized.three_quadratics(), ts.sgd(), axes, x0=1.0, steps=STEPS, workers=3)
 
 
+def together() -> ts.Sweep:
+    """Components that all lanes draw together, in turn."""
+    return ts.Sweep(zhang.piecewise(5), ts.adam(), {"lr": [0.01, 0.1, 1.0]}, steps=STEPS)
+
+
 def sums() -> ts.Sweep:
     """Running statistics and first hits of one component after the other; serves the pair kernel too."""
     return kills.wide(STEPS, 64)
@@ -65,7 +71,15 @@ def equal(one: Records, other: Records) -> bool:
 
 @pytest.mark.parametrize(
     ("make", "pair"),
-    [(tables, False), (unequal, False), (messages, False), (escaping, False), (sums, False), (sums, True)],
+    [
+        (tables, False),
+        (unequal, False),
+        (messages, False),
+        (escaping, False),
+        (together, False),
+        (sums, False),
+        (sums, True),
+    ],
 )
 def test_a_rest_changes_no_bit(make: Callable[[], ts.Sweep], pair: bool) -> None:
     """Lanes rest at random steps; a third of them goes on from there among others, in another order."""
@@ -129,11 +143,11 @@ def only(folder: Path) -> Path:
 @pytest.mark.parametrize("threads", [(1, 2), (2, 1)])
 def test_an_interrupted_chunk_goes_on(tmp_path: Path, threads: tuple[int, int]) -> None:
     """Nothing that was done is done again, also by another number of threads, which cuts the lanes otherwise."""
-    sweep = kills.wide(5_000)
+    sweep = kills.wide(30_000)  # four tiles, of which the second is on its way after three tenths of the work
     stop_after(sweep, tmp_path, 0.3, threads[0])
     left = Draft(only(tmp_path), 0, sweep.size)
     kept = kills.lane_steps(sweep, tmp_path) / (sweep.size * sweep.steps)
-    assert left.moments
+    assert any(one.done > 0 for one in left.moments)
     if threads[0] == 1:
         assert left.finished  # a tile that is done
     assert 0.3 <= kept < 1.0
@@ -217,6 +231,9 @@ def test_a_save_replaces_what_was_read(tmp_path: Path) -> None:
     kept.finish(0, course.cut, course.records())
     kept.save()
     assert only(tmp_path).name.startswith("records")
+    for _ in range(2):  # what is read and written again is the same file, and stays
+        Draft(tmp_path, 0, 64).save()
+        assert len(Draft(tmp_path, 0, 64).finished[0][0]) == 8
 
 
 def test_a_short_sweep_leaves_no_draft(tmp_path: Path) -> None:
@@ -248,3 +265,27 @@ def test_a_draft_without_a_place_costs_nothing_else(tmp_path: Path) -> None:
     ((cut, records),) = Draft(tmp_path, 0, 64).finished
     assert equal(course.records(), records)
     assert cut.tolist() == [*range(8)]
+
+
+def test_a_rule_that_travels_is_compiled_once() -> None:
+    """A rule typed at a prompt reaches a worker by value, as another object for every chunk."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def pull(x: float) -> float:
+        return 2.0 * x
+
+    def step(g: float, lr: float, x: float) -> float:
+        return x - lr * g
+
+    def kernel(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any) -> None:
+        for lane in range(x.shape[1]):
+            out[0, 0, lane] = 2.0 * x[0, lane]
+
+    for gradient in (pull, kernel):
+        problem = ts.Problem("typed", gradient, start=1.0)
+        sent = cloudpickle.dumps(ts.Sweep(problem, ts.Optimizer("typed", step, lr=0.1), steps=3))
+        known = []
+        for _ in range(3):
+            chunk.run_chunk(cloudpickle.loads(sent), 0, 1, 1)
+            known.append((len(build._COMPILED), len(inspection._TRIED)))
+        assert known[0] == known[1] == known[2]

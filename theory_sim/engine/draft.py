@@ -89,10 +89,9 @@ class Draft:
         # Without a place for it, such as on a full disk, an interruption costs more, and nothing is wrong.
         try:
             self._stale = [self._write(_MOMENTS, _packed(running))] if running else []
-            if unsaved:
-                self._write(_RECORDS, _stacked(unsaved))
+            own = [*self._stale, *([self._write(_RECORDS, _stacked(unsaved))] if unsaved else [])]
             for path in before:
-                if path not in self._stale:
+                if path not in own:  # the same bytes have the same name
                     path.unlink(missing_ok=True)
         except OSError:
             with self._lock:
