@@ -70,9 +70,8 @@ def identity(sweep: Sweep, decide: str) -> str:
     """Return 16 hex digits of what is run, from a few of its cells: the same wherever it is the same sweep."""
     witnesses = Selection.of(sweep, spread(sweep, _WITNESSES), seeds=min(sweep.seeds, 4))
     places = () if sweep.cells is None else tuple(sweep.cells)
-    return digest(
-        witnesses.job.digest_of(None, decide), sweep.coordinates, places, sweep.seeds, sweep.workers
-    )
+    first = witnesses.job.digest_of(None, decide)
+    return digest(first, sweep.coordinates, places, sweep.seeds, sweep.workers)
 
 
 class Blocks:
