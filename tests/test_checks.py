@@ -61,7 +61,7 @@ def test_only_what_the_command_line_lists_is_cut_short(what: str, hint: bool) ->
     names = [f"long_{k}" for k in range(20)]
     with pytest.raises(ValueError, match="Unknown") as caught:
         checks.known(what, "@", names)
-    assert ("(theory-sim list shows all)" in str(caught.value)) is hint
+    assert ("(theory-sim list shows all, -m MODULE adds yours)" in str(caught.value)) is hint
     assert ("long_9" in str(caught.value)) is not hint
 
 

@@ -1,14 +1,18 @@
 """Claims and figures over processes: nothing is run twice, nothing depends on the number of processes."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
+from click.testing import CliRunner
 
 import theory_sim as ts
 from counterexamples import zhang
 from theory_sim.app import catalogue, jobs, terminal
+from theory_sim.app.cli import main
 from theory_sim.nouns.claim import Claim, at_most
 
 
@@ -50,7 +54,7 @@ def test_every_claim_and_figure_of_the_suite_is_in_one_job() -> None:
 def test_processes_change_nothing(tmp_path: Path) -> None:
     claims = catalogue.select_claims(("reddi2018.R1a", "reddi2018.R2", "reddi2018.R7a"))
     figures = [catalogue.figures()["stability"]]
-    (one, here), (two, there) = (
+    (one, here, _), (two, there, _) = (
         jobs.run(claims, figures, "quick", jobs.Place.within(tmp_path / str(n)), processes=n) for n in (1, 2)
     )
     assert [(r.claim, r.evidence) for r in one] == [(r.claim, r.evidence) for r in two]
@@ -75,6 +79,25 @@ def test_progress_counts_claims_and_leaves_out_what_the_store_had(
         assert shares[-1] == pytest.approx(1.0)
         assert told[-1][0] == "claim 3 of 3, claim reddi2018.C"
     assert not any("sweep" in text for text, _ in told)  # the second time, nothing was run
+
+
+def test_a_figure_that_raises_leaves_the_others_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = catalogue.figures()["stability"]
+
+    def broken(*grids: xr.Dataset) -> None:
+        raise KeyError("beta3")
+
+    bad = replace(good, name="broken", draw=broken)
+    monkeypatch.setattr(catalogue, "figures", lambda: {one.name: one for one in (bad, good)})
+    done = jobs.run([], [bad, good], "quick", jobs.Place.within(tmp_path), processes=1)
+    assert [*done.files] == ["stability"]
+    (said,) = done.undrawn.values()
+    assert said.startswith("Figure broken was not drawn: KeyError in broken (test_jobs.py, line ")
+    command = ["reproduce", good.claims[0], "--tier", "quick", "--processes", "1", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert f"1 figure, report: {tmp_path / 'index.html'}" in result.output
+    assert said in result.output
 
 
 def test_an_error_in_a_process_is_that_error(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from theory_sim.nouns.claim import Evidence, at_least, at_most, undecided
 
@@ -43,7 +43,7 @@ def tuned(grid: xr.Dataset) -> xr.DataArray:
 def half_width(values: Array) -> float:
     """Return half of the 95% interval, by Student, of the mean of independent values; infinite for one value."""
     n = len(values)
-    return float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
+    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
 
 
 def mean_within(values: Array, low: float, high: float, note: str) -> Evidence:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 import theory_sim as ts
 from paper_checks.networks.ends import Array, ending, final, half_width, lost, mean_within, tuned
@@ -176,7 +176,7 @@ def plateau(grid: xr.Dataset) -> tuple[float, float]:
     freedom = (grid.sizes["seed"] - 1) * (grid.sizes["beta2"] - 1)
     spread = math.sqrt(float(excess.var("seed", ddof=1).sum()) / (grid.sizes["beta2"] - 1))
     level = 0.025 / (2 * (grid.sizes["beta2"] - 1))
-    error = t.ppf(1.0 - level, freedom) * spread / math.sqrt(grid.sizes["seed"])
+    error = stdtrit(freedom, 1.0 - level) * spread / math.sqrt(grid.sizes["seed"])
     same = away[(excess.mean("seed") <= error).values]
     return float(same.min()), float(same.max())
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from counterexamples import zhang
 from paper_checks.theorems.conditions import (
@@ -79,6 +78,8 @@ def _reach(problem: Problem, optimizer: Optimizer) -> Mapping[str, float]:
     It is left out unless the path turned back for good in the first half of `_HORIZON` steps, over which the moments
     have forgotten their start to e^-20.
     """
+    from scipy.signal import lfilter
+
     if optimizer.schedule.family is not power or problem.gradient is not zhang.piecewise_gradient:
         return {}
     n, C, t = int(problem.facts["n"]), float(problem.facts["ratio"]), np.arange(_HORIZON)

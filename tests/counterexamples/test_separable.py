@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import generalized_smooth, gossip, separable
 from theory_sim.engine.evaluate import component_gradients, gradients, measures
+from theory_sim.nouns.noise import _cauchy
 from theory_sim.nouns.problem import Problem
 
 D = 5
@@ -116,6 +117,19 @@ def test_cauchy_noise_has_its_quartiles() -> None:
     problem = separable.box_quadratic(1, coupling=0.0, heavy=2.0)
     found = gradients(problem, np.full((3, 1), separable.box_centres(1)), uniforms=[[0.25, 0.5, 0.75]])
     np.testing.assert_allclose(found[:, 0], [-2.0, 0.0, 2.0], atol=1e-14)
+
+
+@given(k=st.integers(1, 2**53 - 1))
+def test_cauchy_noise_is_the_tangent(k: int) -> None:
+    # 2^53 u = k; next to the poles the tangent is the inverse of pi times the gap, whose rounding math.tan cannot see.
+    gap = min(k, 2**53 - k) / 2**53
+    expected = math.copysign(1.0 / math.tan(math.pi * gap), k - 2**52)
+    assert _cauchy(k / 2**53, 1.0) == pytest.approx(expected, rel=2e-15, abs=2e-16)
+
+
+def test_cauchy_noise_is_finite_at_zero() -> None:
+    # u = 0 stands for [0, 2^-53), in the middle of which the noise is -1/(pi 2^-54).
+    assert _cauchy(0.0, 1.0) == pytest.approx(-(2.0**54) / math.pi, rel=1e-15)
 
 
 @pytest.mark.parametrize(("tilt", "concentration"), [(1.0, 0.0), (0.3, 0.0), (0.0, 1.0), (0.5, 0.5)])

@@ -197,6 +197,7 @@ def audit(
         )
         found = probe(tried)
         ours = explanations.twin(tried, found)
+        catalogue.theorems()  # which the rows are judged by: the papers are imported while the lanes run
         for done, _ in enumerate(as_completed(running)):
             progress(f"audit of {tried.name}", (done + 1) / len(running))
         ran = _ended(running) or _run(tried, bouts, lr, progress)
@@ -273,8 +274,13 @@ _Running = list[Future[list[_Ran]]]
 
 
 def _started(tried: Native, bouts: Sequence[Bout], lr: float | str, pool: Executor) -> _Running:
-    """Start every bout of an optimizer of this suite; one of few lanes is the work of one thread."""
-    return [pool.submit(_run, tried, [bout], lr) for bout in bouts]
+    """Start every bout of an optimizer of this suite, long ones first; one of few lanes is the work of one thread."""
+    work = {bout.name: bout.steps * bout.stream.seeds * bout.problem.dim for bout in bouts}
+    begun = {
+        bout.name: pool.submit(_run, tried, [bout], lr)
+        for bout in sorted(bouts, key=lambda bout: -work[bout.name])
+    }
+    return [begun[bout.name] for bout in bouts]
 
 
 def _beside(tried: Contender, beside: Mapping[str, _Running]) -> _Running:

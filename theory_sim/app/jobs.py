@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from theory_sim.app import catalogue
 from theory_sim.app.runs import Runs
@@ -51,7 +52,7 @@ class Job:
 
 @dataclass
 class State:
-    """How far a job is; what it returns is in `checked` and `drawn`.
+    """How far a job is; what it returns is in `checked`, `drawn` and `undrawn`.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ class State:
         Evidence and seconds by claim.
     drawn : dict of str to list of Path
         Files by figure.
+    undrawn : dict of str to str
+        What was raised instead, by figure.
     """
 
     now: str = ""
@@ -72,6 +75,25 @@ class State:
     found: set[str] = field(default_factory=set)
     checked: dict[str, tuple[Evidence, float]] = field(default_factory=dict)
     drawn: dict[str, list[Path]] = field(default_factory=dict)
+    undrawn: dict[str, str] = field(default_factory=dict)
+
+
+class Done(NamedTuple):
+    """What `run` returns.
+
+    Parameters
+    ----------
+    results : list of Result
+        One per claim, in order.
+    files : dict of str to list of Path
+        Files of each figure.
+    undrawn : dict of str to str
+        By figure that could not be drawn, a sentence that says why.
+    """
+
+    results: list[Result]
+    files: dict[str, list[Path]]
+    undrawn: dict[str, str]
 
 
 def _label(sweep: Source) -> str:
@@ -164,7 +186,16 @@ def _run(job: Job, tier: str, place: Place, threads: int | None, report: Callabl
     for name in job.figures:
         figure = catalogue.figures()[name]
         begin(f"figure {name}", figure.sweeps)
-        state.drawn[name] = runs.draw(figure, place.figures, place.data)
+        try:
+            state.drawn[name] = runs.draw(figure, place.figures, place.data)
+        except (OSError, MemoryError):  # says something of the machine, nothing of the figure
+            raise
+        except Exception as error:  # noqa: BLE001  the others are drawn whatever this one raises
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            state.undrawn[name] = (
+                f"Figure {name} was not drawn: {type(error).__name__} in {last.name} ({Path(last.filename).name}, line "
+                f"{last.lineno}): {checks.sentence(error)}"
+            )
         finish(f"figure {name}", figure.sweeps)
     return state
 
@@ -220,7 +251,7 @@ def run(
     *,
     processes: int | None = None,
     progress: Callable[[str, float], None] = lambda text, share: None,
-) -> tuple[list[Result], dict[str, list[Path]]]:
+) -> Done:
     """Check claims and draw figures.
 
     Parameters
@@ -236,10 +267,7 @@ def run(
 
     Returns
     -------
-    results : list of Result
-        One per claim, in order.
-    files : dict of str to list of Path
-        Files of each figure.
+    Done
     """
     jobs = split(claims, figures, tier)
     total = sum(job.cost for job in jobs)
@@ -268,4 +296,5 @@ def run(
         ended = list(_spread(jobs, tier, place, processes, report))
     checked = {id: evidence for state in ended for id, evidence in state.checked.items()}
     files = {name: paths for state in ended for name, paths in state.drawn.items()}
-    return [Result(claim, *checked[claim.id]) for claim in claims], files
+    undrawn = {name: said for state in ended for name, said in state.undrawn.items()}
+    return Done([Result(claim, *checked[claim.id]) for claim in claims], files, undrawn)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Report = Callable[[float], None]
 PROBED = 1000
-_TINY = 1e-9  # a share of a step size with which so many steps stay where they began, to every gradient
+_TINY = 1e-9  # the share of a step size with which so many steps stay where they began, to most gradients
+_STAYED = 1e-6  # how far from x_1 every gradient is still that of x_1
 _PERIODS = 2
 LIMITS = {"build": 120.0, "step": 60.0}
 """Seconds that the file or the factory of somebody's optimizer may take, and one of its steps on all lanes."""
@@ -79,11 +80,8 @@ def limited(what: str) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - begin), 1e-3))
 
 
-def _share() -> float:
-    return _TINY
-
-
-_TINY_STEPS = Schedule("tiny", _share)
+def _share(share: float) -> float:
+    return share
 
 
 def _elsewhere(x: float) -> float:
@@ -353,12 +351,20 @@ class Native:
         the schedule.  A tiny lr would not do: bounds on the rates, AdaBound's, do not shrink with it.
         """
         near = bout.near()
-        run = Sweep(
-            near.problem, self.optimizer.replace(lr=lr, schedule=_TINY_STEPS), steps=PROBED, order=near.order,
-            checkpoints=range(1, PROBED + 1), workers=near.stream.workers,
-        ).run()  # fmt: skip
-        path = np.concatenate([near.stream.start, run.x.values.reshape(PROBED, -1)])
-        return float(np.abs(np.diff(path, axis=0)).mean()) / _TINY
+
+        def path(share: float) -> Array:
+            run = Sweep(
+                near.problem, self.optimizer.replace(lr=lr, schedule=Schedule("tiny", _share, {"share": share})),
+                steps=PROBED, order=near.order, checkpoints=range(1, PROBED + 1), workers=near.stream.workers,
+            ).run()  # fmt: skip
+            return np.concatenate([near.stream.start, run.x.values.reshape(PROBED, -1)])
+
+        share, x = _TINY, path(_TINY)
+        gone = float(np.abs(x - x[0]).max())
+        if math.isfinite(gone) and gone > _STAYED:  # a wall so steep that even these steps change its slope
+            share *= 0.1 * _STAYED / gone
+            x = path(share)
+        return float(np.abs(np.diff(x, axis=0)).mean()) / share
 
     def run(self, bouts: Sequence[Bout], report: Report | None = None) -> list[Ends]:
         """Run every bout as a sweep."""

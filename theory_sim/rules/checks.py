@@ -70,7 +70,7 @@ def suggestion(name: str, known: Iterable[str], listed: bool = False) -> str:
     names = sorted(known)
     shown = ", ".join(names)
     if listed and len(names) > 12:
-        shown = f"{', '.join(names[:12])}, ... (theory-sim list shows all)"
+        shown = f"{', '.join(names[:12])}, ... (theory-sim list shows all, -m MODULE adds yours)"
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     likeness = [difflib.SequenceMatcher(None, one, name).ratio() for one in close]
     close = [one for one, ratio in zip(close, likeness, strict=True) if ratio > likeness[0] - 0.05]

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -309,10 +309,11 @@ def figure(names: tuple[str, ...], processes: int | None, tier: str, out: Path) 
                 f'Figure {one.name} needs {", ".join(one.missing)}: pip install "theory-sim[{extra}]".'
             )
     with terminal.Progress() as progress:
-        _, files = jobs.run((), chosen, tier, jobs.Place.within(out), processes=processes, progress=progress)
+        done = jobs.run((), chosen, tier, jobs.Place.within(out), processes=processes, progress=progress)
     for one in chosen:
-        for path in files[one.name]:
+        for path in done.files.get(one.name, ()):
             click.echo(path)
+    _left_out(done.undrawn)
 
 
 @main.command()
@@ -338,7 +339,7 @@ def check(
     chosen = catalogue.select_claims(names)
     with terminal.Progress() as progress:
         place = jobs.Place.within(out)
-        results, _ = jobs.run(chosen, (), tier, place, processes=processes, progress=progress)
+        results = jobs.run(chosen, (), tier, place, processes=processes, progress=progress).results
     if json_file is not None:
         report.write_json(results, tier, json_file)
     for path, text in ((junit_file, evidence_files.junit), (markdown_file, evidence_files.markdown)):
@@ -373,15 +374,16 @@ def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: s
         ledger = tuple(row for row in ledger if row.paper in {claim.paper for claim in claims})
     place = jobs.Place.within(out, data)
     with terminal.Progress() as progress:
-        results, files = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
+        done = jobs.run(claims, figures, tier, place, processes=processes, progress=progress)
+    figures = [figure for figure in figures if figure.name in done.files]
     runs = Runs(tier, place.store)
     groups = [claim.sweeps for claim in claims] + [figure.sweeps for figure in figures]
     maps = explorer.chosen({sweep.name: sweep for group in groups for sweep in group}, tier)
     site = report.Site(
-        document=report.document(results, tier, begin),
+        document=report.document(done.results, tier, begin),
         claims={claim.id: claim for claim in claims},
         figures=figures,
-        drawings=drawings(figures, files, out),
+        drawings=drawings(figures, done.files, out),
         theorems=catalogue.theorems(),
         optimizers=catalogue.optimizers(),
         deviations=ledger,
@@ -389,7 +391,8 @@ def reproduce(names: tuple[str, ...], data: bool, processes: int | None, tier: s
     )
     page = write_site(site, out)
     drawn = f"{len(figures)} figure{'' if len(figures) == 1 else 's'}"
-    conclude(results, f"grids: {place.store}\n{drawn}, report: {page}")
+    conclude(done.results, f"grids: {place.store}\n{drawn}, report: {page}")
+    _left_out(done.undrawn)
 
 
 def _drawable() -> list[Figure]:
@@ -399,6 +402,14 @@ def _drawable() -> list[Figure]:
         if figure.missing:
             click.echo(f"figure {figure.name} left out: it needs {', '.join(figure.missing)}", err=True)
     return [figure for figure in figures if not figure.missing]
+
+
+def _left_out(undrawn: Mapping[str, str]) -> None:
+    """Say which figures could not be drawn; exit status 1 if there is one."""
+    for said in undrawn.values():
+        click.echo(said, err=True)
+    if undrawn:
+        sys.exit(1)
 
 
 def conclude(results: Sequence[Result], last: str = "", statements: bool = False) -> None:

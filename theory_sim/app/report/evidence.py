@@ -81,7 +81,7 @@ def document(results: Sequence[Result], tier: str, begin: float | None = None) -
         "commit": commit(),
         "command": shlex.join(["theory-sim", *sys.argv[1:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seconds": None if begin is None else round(time.perf_counter() - begin, 1),
+        "seconds": None if begin is None else round(time.perf_counter() - begin, 3),
         "claims": [result.record() for result in results],
     }
 
