@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -290,14 +291,19 @@ class Course:
         arrays = {name: kept[..., :many].copy() for name, kept in self._kept().items()}
         return Moment(self.cut, self.done, {**arrays, **self.own})
 
+    @cached_property
+    def _kernels(self) -> tuple[Any, ...]:
+        return tuple(build.compiled(source) for source in self._sources)
+
     def advance(self, last: int) -> None:
         """Run up to and with step `last`, or fewer if the halt is set."""
         owners = f"{self._lanes.problem.name} or {self._lanes.optimizer.name}"
-        kernels = (build.compiled(source) for source in self._sources)
         # non-finite values are a status here, not a warning
         with np.errstate(all="ignore"), inspection.bounded(owners, self._tile.halt):
             self.done = int(
-                compiled_advance()(*kernels, self.done + 1, last, self._tile, self._limits, self._record)
+                compiled_advance()(
+                    *self._kernels, self.done + 1, last, self._tile, self._limits, self._record
+                )
             )
 
     @property
