@@ -40,6 +40,7 @@ OUTPUTS = frozenset(
     }
     | {"nonfinite_step", "verdict", "decides_at", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
     | {"diverged_fraction", "diverged_low", "diverged_high", "cell", "simulated", "vertex"}
+    | {"decided_at", "decided_by", "steps_run"}
 )
 
 
