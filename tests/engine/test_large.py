@@ -179,6 +179,16 @@ def test_the_records_take_the_bytes_that_were_announced(tmp_path: Path) -> None:
         assert 0 < file.stat().st_size - memory.stored(sweep) < 6000
 
 
+def test_chunks_of_a_group_take_these_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the metadata, and for chunks of zeros only, which zarr does not write."""
+    monkeypatch.setattr(execute, "_CHUNK_WORK", 256 * 50)
+    monkeypatch.setattr(execute, "width_of", lambda sweep: 128)
+    SWEEP.run(tmp_path)
+    (group,) = tmp_path.glob("*.zarr")
+    written = sum(path.stat().st_size for path in group.rglob("*") if path.is_file())
+    assert written == pytest.approx(memory.stored(SWEEP), rel=0.25)
+
+
 def test_two_clients_may_share_a_store(tmp_path: Path) -> None:
     plain = SWEEP.run()
     with ThreadPoolExecutor(4) as pool:

@@ -19,7 +19,7 @@ from theory_sim.engine.moment import Moment
 Array = np.ndarray[Any, Any]
 Records = Mapping[str, Array]
 
-EVERY = 0.25  # seconds between two saves
+EVERY = 0.5  # seconds between two saves
 _SHARE = 0.03  # of the time that saves may take
 _RECORDS, _MOMENTS = "records", "moments"
 

@@ -215,6 +215,7 @@ class Store:
                 shape=(self.lanes, *values.shape[1:]),
                 chunks=(self.size, *(max(n, 1) for n in values.shape[1:])),
                 dtype=values.dtype,
+                compressors=None,  # as in the file of a small sweep: what --dry-run announces is what is written
                 dimension_names=["lane", *(f"{name}_{j}" for j in range(1, values.ndim))],
             )
 
