@@ -9,6 +9,7 @@ from counterexamples import (
     gossip,
     linear,
     noisy_well,
+    nonsmooth,
     quadratics,
     quantized,
     reddi,
@@ -42,6 +43,7 @@ _FAMILIES = (
     cycles,
     quadratics,
     finetuning,
+    nonsmooth,
 )
 
 PROBLEMS = {

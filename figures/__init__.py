@@ -13,6 +13,7 @@ from figures import (
     heavy_tails,
     heterogeneity,
     hunter,
+    learning_rate_free,
     lion,
     message_bits,
     minibatch,
@@ -70,6 +71,7 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    learning_rate_free,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -62,6 +62,7 @@ from theory_sim.optimizers.descendants import (
 )
 from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
+from theory_sim.optimizers.learning_rate_free import dadaptation, dog, mechanic, prodigy
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
 from theory_sim.optimizers.quantized import efficient_adam, qadam
@@ -135,7 +136,9 @@ __all__ = [
     "clipped_gd",
     "comp_ams",
     "constant",
+    "dadaptation",
     "dampened_sgdm",
+    "dog",
     "ef21",
     "ef_sgd",
     "ef_signsgd",
@@ -155,6 +158,7 @@ __all__ = [
     "lion",
     "lion_k",
     "majority_vote",
+    "mechanic",
     "mixed_clipping",
     "mofo",
     "nadam",
@@ -164,6 +168,7 @@ __all__ = [
     "onebit_adam",
     "plot",
     "power",
+    "prodigy",
     "put_on_trial",
     "qadam",
     "radam",

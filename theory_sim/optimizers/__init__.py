@@ -9,6 +9,7 @@ from theory_sim.optimizers import (
     descendants,
     feedback,
     gossip,
+    learning_rate_free,
     lowbit,
     momentum,
     quantized,
@@ -34,6 +35,7 @@ OPTIMIZERS = {
         server,
         lowbit,
         blockwise,
+        learning_rate_free,
     )
     for constructor in family.OPTIMIZERS
 }
