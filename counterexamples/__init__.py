@@ -10,6 +10,7 @@ from counterexamples import (
     linear,
     noisy_well,
     nonsmooth,
+    normalization,
     quadratics,
     quantized,
     reddi,
@@ -21,6 +22,9 @@ from counterexamples import (
     twopoint,
     zhang,
     zoo,
+)
+from counterexamples import (
+    newton as newton,  # has no problem, but a public name
 )
 
 _FAMILIES = (
@@ -44,6 +48,7 @@ _FAMILIES = (
     quadratics,
     finetuning,
     nonsmooth,
+    normalization,
 )
 
 PROBLEMS = {

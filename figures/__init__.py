@@ -26,6 +26,7 @@ from figures import (
     phase,
     quantized_bounds,
     quantized_curves,
+    recursions,
     reddi,
     reshuffled_adam,
     separation,
@@ -72,6 +73,7 @@ _MODULES = (
     network_messages,
     hunter,
     learning_rate_free,
+    recursions,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

@@ -5,6 +5,7 @@ A module lists its ``CLAIMS``, its ledger ``DEVIATIONS``, or its ``THEOREMS``.
 
 from paper_checks import (
     bernstein2018,
+    bilevel,
     chen2022,
     chen2023lion,
     chen2023lionk,
@@ -15,8 +16,13 @@ from paper_checks import (
     dereich2024,
     dettmers2022,
     ef21,
+    estimators,
+    fedhyper,
+    in_context,
     karimireddy2019,
     learning_rate_free,
+    linear_programmes,
+    normalization,
     onebitadam2021,
     orvieto2025,
     sun2023,
@@ -37,7 +43,7 @@ from paper_checks.reddi2018 import experiment, theory
 from paper_checks.reddi2018 import theorems as of_reddi2018
 from paper_checks.shi2021 import claims as shi2021
 from paper_checks.shi2021 import theorems as of_shi2021
-from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.theorems import clipping, compression, momentum, recursions, sign
 from paper_checks.theorems import learning_rate_free as of_learning_rate_free
 from paper_checks.wang2024separability import deterministic, stochastic, variations
 from paper_checks.zhang2022 import claims as zhang2022
@@ -53,12 +59,12 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
-    *(learning_rate_free,),
+    *(learning_rate_free, fedhyper, bilevel, normalization, linear_programmes, in_context, estimators),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
-    of_learning_rate_free,
+    *(of_learning_rate_free, recursions),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

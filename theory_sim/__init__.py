@@ -48,7 +48,7 @@ from theory_sim.optimizers.adaptive import (
 )
 from theory_sim.optimizers.blockwise import adam_mini, blockwise_gd, frozen_adam, mofo
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
-from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
+from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd, projected_sgd
 from theory_sim.optimizers.descendants import (
     adabelief,
     adabound,
@@ -169,6 +169,7 @@ __all__ = [
     "plot",
     "power",
     "prodigy",
+    "projected_sgd",
     "put_on_trial",
     "qadam",
     "radam",
