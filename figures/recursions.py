@@ -64,13 +64,13 @@ def _draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Datase
     axes[1].legend()
     blocks = np.arange(1, 41)
     axes[2].plot(blocks, _variance("none")[0], color=PALETTE[6], linewidth=1.0, label="no layer norm")
+    axes[2].plot(
+        blocks, _variance("peri")[2], color=PALETTE[0], linewidth=3.5, label="around the branch, any gain"
+    )
     for g, (gain, dash) in enumerate(zip(_GAINS, ("-", "--", ":"), strict=True)):
         axes[2].plot(
             blocks, _variance("pre")[g], dash, color=PALETTE[1], label=f"before the branch, gain {gain:g}"
         )
-    axes[2].plot(
-        blocks, _variance("peri")[2], color=PALETTE[0], linewidth=2.5, label="around the branch, any gain"
-    )
     axes[2].plot(blocks, _variance("post")[2], color=PALETTE[2], label="after the sum, any gain")
     axes[2].set(yscale="log", ylim=(0.5, 1e15), xlabel="block", ylabel="variance of the activations")
     axes[2].set_title("(c) where layer norm is")

@@ -10,7 +10,8 @@ features = features_of("recursions")
 def test_numbers_of_the_four_panels(features: dict[str, float]) -> None:
     # 1/k for the average and nothing but rounding for the last iterate; about 1/n; 1 + 40 gain^4 at gain 4, 41, 1 and
     # 2^40; 44 steps against kappa ln(1e6)/2.
-    assert features["kkt_last"] < 1e-12 < 1.0 < features["kkt_mean_times_k"]
+    assert features["kkt_last"] < 1e-12
+    assert features["kkt_mean_times_k"] > 1.0
     assert features["exponent_constant"] == pytest.approx(-1.0, abs=0.25)
     assert features["exponent_diminishing"] == pytest.approx(-1.0, abs=0.25)
     assert features["variance_pre"] == pytest.approx(1.0 + 40.0 * 4.0**4, rel=0.25)
