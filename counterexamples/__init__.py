@@ -8,8 +8,8 @@ from counterexamples import (
     generalized_smooth,
     gossip,
     linear,
+    lipschitz,
     noisy_well,
-    nonsmooth,
     normalization,
     quadratics,
     quantized,
@@ -47,7 +47,7 @@ _FAMILIES = (
     cycles,
     quadratics,
     finetuning,
-    nonsmooth,
+    lipschitz,
     normalization,
 )
 

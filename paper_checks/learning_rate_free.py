@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counterexamples import nonsmooth
+from counterexamples import lipschitz
 from paper_checks.theorems.learning_rate_free import D_ADAPTATION, PRODIGY
 from theory_sim.engine.evaluate import measures
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
@@ -40,9 +40,9 @@ STEPS = 3000
 D0 = (1e-8, 1e-6, 1e-4, 1e-2)
 _INSTANCES = tuple(range(12))
 PROBLEMS: dict[str, Problem] = {
-    "absolute": nonsmooth.absolute(),
-    "chebyshev": nonsmooth.chebyshev(),
-    "log_cosh": nonsmooth.log_cosh(),
+    "absolute": lipschitz.absolute(),
+    "chebyshev": lipschitz.chebyshev(),
+    "log_cosh": lipschitz.log_cosh(),
 }
 
 
@@ -71,13 +71,13 @@ WEIGHED = Sweep(
 )
 
 # |x - c| in one dimension over d0/D and the slope beyond the minimiser, where the largest estimates were looked for.
-CENTRE = abs(nonsmooth.absolute(1).constants["centre"][0])  # type: ignore[index]
+CENTRE = abs(lipschitz.absolute(1).constants["centre"][0])  # type: ignore[index]
 
 
 def _search(optimizer: Optimizer) -> Sweep:
     shares = np.geomspace(1e-4, 0.5, 48)
     return Sweep(
-        nonsmooth.absolute(1),
+        lipschitz.absolute(1),
         optimizer,
         {"d0": CENTRE * shares, "far": (1e-3, 1e-2, 0.1, 1.0)},
         steps=400,
@@ -87,7 +87,7 @@ def _search(optimizer: Optimizer) -> Sweep:
 
 
 def _astray(optimizer: Optimizer) -> Sweep:
-    return Sweep(nonsmooth.ridge(), optimizer, steps=STEPS, running=True, name=f"{optimizer.paper}.ridge")
+    return Sweep(lipschitz.ridge(), optimizer, steps=STEPS, running=True, name=f"{optimizer.paper}.ridge")
 
 
 PATHS = tuple(

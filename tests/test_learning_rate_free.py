@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import theory_sim as ts
-from counterexamples import nonsmooth
+from counterexamples import lipschitz
 from theory_sim.engine.evaluate import gradients, measures
 
 Vector = np.ndarray[Any, Any]
@@ -150,7 +150,7 @@ CASES = [
 
 @pytest.mark.parametrize(("optimizer", "reference"), CASES, ids=[str(one) for one, _ in CASES])
 def test_same_iterates_and_average_as_the_reference(optimizer: ts.Optimizer, reference: Run) -> None:
-    problem = nonsmooth.absolute(4, spread=0.5)
+    problem = lipschitz.absolute(4, spread=0.5)
     path, rows = final(optimizer, problem, 60)
     expected, average = reference(
         np.zeros(4), lambda x: np.asarray(gradients(problem, x[None])[0]).reshape(4), 60
@@ -191,18 +191,18 @@ def test_bad_arguments() -> None:
 
 
 def test_absolute_and_ridge_by_hand() -> None:
-    problem = nonsmooth.absolute(1, far=0.25)
+    problem = lipschitz.absolute(1, far=0.25)
     c = float(problem.constants["centre"][0])  # type: ignore[index]
     points = [[0.0], [c - 0.5 * c], [c + c]]
     assert measures(problem, points)["gap"] == pytest.approx([abs(c), abs(c) / 2, abs(c) / 4], rel=1e-15)
     assert gradients(problem, points)[:, 0].tolist() == [-np.sign(c), -np.sign(c), 0.25 * np.sign(c)]
     # |x| and 1/x: values .5, 2, .5 and .25, slopes 1, -1, -1/4 and -1/16
     points = [[0.5], [-2.0], [2.0], [4.0]]
-    assert measures(nonsmooth.ridge(), points)["gap"].tolist() == [0.5, 2.0, 0.5, 0.25]
-    assert gradients(nonsmooth.ridge(), points)[:, 0].tolist() == [1.0, -1.0, -0.25, -0.0625]
+    assert measures(lipschitz.ridge(), points)["gap"].tolist() == [0.5, 2.0, 0.5, 0.25]
+    assert gradients(lipschitz.ridge(), points)[:, 0].tolist() == [1.0, -1.0, -0.25, -0.0625]
 
 
-@pytest.mark.parametrize("problem", [nonsmooth.chebyshev(), nonsmooth.log_cosh(3)])
+@pytest.mark.parametrize("problem", [lipschitz.chebyshev(), lipschitz.log_cosh(3)])
 def test_the_minimiser_is_one_and_slopes_are_subgradients(problem: ts.Problem) -> None:
     c = np.array(problem.constants["centre"])
     random = np.random.default_rng(0)
@@ -217,6 +217,6 @@ def test_the_minimiser_is_one_and_slopes_are_subgradients(problem: ts.Problem) -
 
 def test_log_cosh_far_away_is_a_line() -> None:
     # log cosh z = |z| - ln 2 up to e^(-2|z|), 4e-18 at z = 20
-    c = float(nonsmooth.log_cosh(1).constants["centre"][0])  # type: ignore[index]
-    gap = measures(nonsmooth.log_cosh(1), [[c + 20.0], [c + 1.0]])["gap"]
+    c = float(lipschitz.log_cosh(1).constants["centre"][0])  # type: ignore[index]
+    gap = measures(lipschitz.log_cosh(1), [[c + 20.0], [c + 1.0]])["gap"]
     assert gap == pytest.approx([20.0 - math.log(2.0), math.log(math.cosh(1.0))], rel=1e-14)

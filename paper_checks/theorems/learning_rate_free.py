@@ -14,7 +14,7 @@ this over |s_{n+1}|.  Neither argument needs a bound on the gradients, and both 
 
 from __future__ import annotations
 
-from counterexamples import nonsmooth
+from counterexamples import lipschitz
 from paper_checks.theorems.conditions import CONVEX, EXACT_GRADIENTS, NOT_GROWING
 from theory_sim.nouns.theorem import Condition, Theorem
 from theory_sim.optimizers.learning_rate_free import dadaptation, prodigy
@@ -28,7 +28,7 @@ D_ADAPTATION = Theorem(
     conditions=(CONVEX, EXACT_GRADIENTS, NOT_GROWING, _BELOW),
     bound="distance_1",
     quantity="estimate_max",
-    problem=nonsmooth.absolute,
+    problem=lipschitz.absolute,
     optimizer=dadaptation,
     run={"steps": 1000},
 )
@@ -40,7 +40,7 @@ PRODIGY = Theorem(
     conditions=(CONVEX, EXACT_GRADIENTS, _BELOW),
     bound="distance_1",
     quantity="estimate_max",
-    problem=nonsmooth.absolute,
+    problem=lipschitz.absolute,
     optimizer=prodigy,
     run={"steps": 1000},
 )

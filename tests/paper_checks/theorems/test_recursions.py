@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from counterexamples import nonsmooth
+from counterexamples import lipschitz
 from paper_checks.theorems.learning_rate_free import D_ADAPTATION, PRODIGY
 from paper_checks.theorems.recursions import GROWTH, INNER, NEWTON, PDHG, WINNERS
 from theory_sim.evidence.trial import put_on_trial
@@ -47,5 +47,5 @@ def test_estimates_of_the_distance_need_convexity_and_steps_that_do_not_grow() -
     assert D_ADAPTATION.assess(values | {"s": -1}).applies is Answer.FAILS
     assert PRODIGY.assess(values | {"s": -1}).applies is Answer.HOLDS
     # Beyond the ridge nothing is said of curvature.
-    trial = put_on_trial(D_ADAPTATION, nonsmooth.ridge(), dadaptation())
+    trial = put_on_trial(D_ADAPTATION, lipschitz.ridge(), dadaptation())
     assert trial.applies is Answer.UNDECIDED

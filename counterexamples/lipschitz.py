@@ -73,7 +73,7 @@ def absolute(
     centre = _centre(d, instance, spread)
     noisy = checks.number("sigma", sigma, 0.0) > 0.0
     return Problem(
-        name="nonsmooth.absolute",
+        name="lipschitz.absolute",
         gradient=_absolute_slope,
         constants={
             "centre": tuple(centre.tolist()),
@@ -116,7 +116,7 @@ def ridge(x0: float = 1.5) -> Problem:
         Measures: gap f, distance |x|.
     """
     return Problem(
-        name="nonsmooth.ridge",
+        name="lipschitz.ridge",
         gradient=_ridge_slope,
         measure=_ridge_measures,
         measures=("gap", "distance"),
@@ -165,7 +165,7 @@ def chebyshev(d: int = 10, instance: int = 0) -> Problem:
     random = np.random.default_rng([2301, 1, checks.count("instance", instance, 0)])
     A = random.standard_normal((checks.count("d", d), d)) / math.sqrt(d)
     return Problem(
-        name="nonsmooth.chebyshev",
+        name="lipschitz.chebyshev",
         gradient=_pull,
         constants={"centre": tuple(random.standard_normal(d).tolist())},
         dim=d,
@@ -209,7 +209,7 @@ def log_cosh(d: int = 20, instance: int = 0, *, spread: float = 1.0) -> Problem:
     """
     centre = _centre(d, instance, spread)
     return Problem(
-        name="nonsmooth.log_cosh",
+        name="lipschitz.log_cosh",
         gradient=_log_cosh_slope,
         constants={"centre": tuple(centre.tolist())},
         dim=d,
