@@ -15,8 +15,8 @@ from counterexamples import normalization
 from paper_checks.theorems.recursions import GROWTH as BOUND
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger
 from theory_sim.nouns.sweep import Sweep
-from theory_sim.optimizers.clipped import projected_sgd
 from theory_sim.optimizers.momentum import gd, sgd
+from theory_sim.optimizers.projected import projected_sgd
 
 if TYPE_CHECKING:
     import xarray as xr

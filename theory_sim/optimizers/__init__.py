@@ -12,6 +12,7 @@ from theory_sim.optimizers import (
     learning_rate_free,
     lowbit,
     momentum,
+    projected,
     quantized,
     schedule_free,
     server,
@@ -36,6 +37,7 @@ OPTIMIZERS = {
         lowbit,
         blockwise,
         learning_rate_free,
+        projected,
     )
     for constructor in family.OPTIMIZERS
 }

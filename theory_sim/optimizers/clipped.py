@@ -41,20 +41,16 @@ def _normalized(g: float, lr: float, offset: float, norm_g: float, x: float) -> 
     return x - lr * (g / nonzero(norm_g + offset) + 0.0 * norm_g)
 
 
-def _coordinate(x: float) -> float:
-    return x
+def _started(g: float, t: int, momentum: float, m: float) -> float:
+    return g if t == 1 else momentum * m + (1.0 - momentum) * g
 
 
-def _moved(g: float, lr: float, x: float) -> float:
-    return x - lr * g
-
-
-def _first_length(t: int, length: float, radius: float) -> float:
-    return length if t == 1 else radius
-
-
-def _projected(g: float, lr: float, radius: float, moved: float, x: float) -> float:
-    return radius * _moved(g, lr, x) / nonzero(moved)
+def _normalized_momentum(
+    g: float, t: int, lr: float, momentum: float, length: float, x: float, m: float
+) -> tuple[float, float]:
+    """Cutkosky and Mehta 2020, Algorithm 1; m_1 = g_1."""
+    m = _started(g, t, momentum, m)
+    return x - lr * (m / nonzero(length) + 0.0 * length), m
 
 
 def _mixed(
@@ -140,33 +136,29 @@ def normalized_gd(lr: float = 0.1, offset: float = 0.0, *, schedule: Schedule = 
 
 
 @family
-def projected_sgd(lr: float = 0.1, *, schedule: Schedule = CONSTANT) -> Optimizer:
-    """SGD whose iterate is put back to its first length after every step, as NaP does with weights (arXiv:2407.01800).
+def normalized_sgdm(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
+    """Normalised SGD with momentum, x -= lr m/||m|| (Cutkosky and Mehta 2020, arXiv:2002.03305, Algorithm 1).
 
-    For weights whose scale does not matter, since a normalisation follows them (Lyle et al. 2024, "Normalize and project").
+    The length of a step does not tell how sure the gradient is.  Without momentum noise with a usual sign therefore
+    drives it away, however small the step; with momentum single gradients suffice.
 
     Parameters
     ----------
     lr : float
-        > 0.
+        > 0, the length of a step.
+    momentum : float
+        In [0, 1); m is a moving average from m_1 = g_1.
     schedule : Schedule
-
-    Notes
-    -----
-    What the toy supports (`counterexamples.normalization`): without the projection w grows and the effective step lr/|w|^2
-    falls, a schedule that nobody chose; with it the step on the direction is the one that is set, and starting at c w with
-    c^2 lr gives the same directions.  Where the scale of a weight does matter, this is another problem.
     """
     return Optimizer(
-        "Projected SGD",
-        _projected,
+        "Normalized SGDM",
+        _normalized_momentum,
         lr,
-        rows=("radius",),
-        reductions={"length": norm(_coordinate), "moved": norm(_moved)},
-        once=_first_length,
-        shared=("radius",),
+        {"momentum": checks.beta("momentum", momentum)},
+        rows=("m",),
+        reductions={"length": norm(_started)},
         schedule=schedule,
-        paper="lyle2024",
+        paper="cutkosky2020",
     )
 
 
@@ -237,4 +229,4 @@ def adam_norm(
     )
 
 
-OPTIMIZERS = [clipped_gd, normalized_gd, projected_sgd, mixed_clipping, adam_norm]
+OPTIMIZERS = [clipped_gd, normalized_gd, normalized_sgdm, mixed_clipping, adam_norm]

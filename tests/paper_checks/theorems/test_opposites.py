@@ -25,6 +25,7 @@ _SEEN = "it needs a value of what the run sees, such as the sum of its gradients
 SILENT = {
     "reddi2018.thm4": _SEEN,
     "reddi2018.thm5": _SEEN,
+    "chen2019.thm31": _SEEN,
     "zou2019.powers": _RECALLED,
     "zhang2022.thm31": _HIDDEN,
     "zhang2026.convergence": _HIDDEN,
@@ -36,6 +37,7 @@ SILENT = {
     "qadam2021.D1_measured": _SEEN,
     "efficientadam2023.D2_measured": _SEEN,
     "choco2019.rate": _NO_RUN,
+    "powersgd2019.contraction": _NO_RUN,
     "fu2023.residual": _NO_RUN,
     "applegate2021.local": _NO_RUN,
     "chen2024aid.inner": _NO_RUN,
@@ -46,6 +48,8 @@ ATTAINED = {
     "zhang2026.d1": "it is an equality",
     "abbaszadehpeivasti2021.gd": "the run is its worst case",
     "drori2014.thm3.1": "the run is its worst case",
+    "zhang2024transformers.prop1": "the run has the best step, which attains it",
+    "zhang2024transformers.cycle": "the run stays on the cycle, where it is an equality",
     "karimireddy2019.ce1": "it is an equality in expectation",
     "karimireddy2019.ce2": "the run stays at the kink, where it is an equality",
     "karimireddy2019.ce3": "the run stays in the valley, where it is an equality",
@@ -62,9 +66,13 @@ LOOSE = {
     "koloskova2023.deterministic": _PATH,
     "zhang2020clipping.thm3": _PATH,
     "zhang2020clipping.gd": _PATH,
+    "ahn2024.growth": "a thousand times a negative bound from below is a weaker one",
 }
 # What its own run contradicts as it stands.
-FALSE = {"zhang2026.d1_printed": "D1 is above 2 n^2 at n = 3, the instance of the run"}
+FALSE = {
+    "zhang2026.d1_printed": "D1 is above 2 n^2 at n = 3, the instance of the run",
+    "kingma2015.thm41": "on Reddi's slopes the regret is linear",
+}
 
 VERDICTS = [
     pytest.param(theorem, id=id)

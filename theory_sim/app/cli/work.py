@@ -56,7 +56,11 @@ _CLAIMS = click.argument(
     shell_complete=completing("optimizers"),
 )
 @click.option(
-    "--schedule", default="constant", show_default=True, help="constant, power:s=0.5 or linear:horizon=1000."
+    "--schedule",
+    default="constant",
+    show_default=True,
+    help="For instance power:s=0.5 or cosine:T=1000.",
+    shell_complete=completing("schedules"),
 )
 @click.option("--steps", default=10_000, show_default=True)
 @click.option("--seeds", default=1, show_default=True)
