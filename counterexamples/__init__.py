@@ -8,8 +8,10 @@ from counterexamples import (
     generalized_smooth,
     gossip,
     linear,
+    lipschitz,
     noisy_well,
     nonsmooth,
+    normalization,
     perceptron,
     quadratics,
     quantized,
@@ -22,6 +24,9 @@ from counterexamples import (
     twopoint,
     zhang,
     zoo,
+)
+from counterexamples import (
+    newton as newton,  # has no problem, but a public name
 )
 
 _FAMILIES = (
@@ -46,6 +51,8 @@ _FAMILIES = (
     perceptron,
     quadratics,
     finetuning,
+    lipschitz,
+    normalization,
 )
 
 PROBLEMS = {

@@ -16,6 +16,7 @@ from figures import (
     heavy_tails,
     heterogeneity,
     hunter,
+    learning_rate_free,
     lion,
     message_bits,
     minibatch,
@@ -29,6 +30,7 @@ from figures import (
     phase,
     quantized_bounds,
     quantized_curves,
+    recursions,
     reddi,
     reshuffled_adam,
     results,
@@ -82,6 +84,8 @@ _MODULES = (
     perceptron,
     block_spectra,
     block_methods,
+    learning_rate_free,
+    recursions,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

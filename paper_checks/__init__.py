@@ -9,6 +9,7 @@ from paper_checks import (
     annealing2024,
     bernstein2018,
     bernstein2019,
+    bilevel,
     chen2019,
     chen2020clipping,
     chen2020vote,
@@ -24,11 +25,17 @@ from paper_checks import (
     dereich2024,
     dettmers2022,
     ef21,
+    estimators,
     fatkhullin2023,
+    fedhyper,
+    in_context,
     infinite2025,
     karimireddy2019,
     kingma2015,
+    learning_rate_free,
+    linear_programmes,
     mishchenko2019,
+    normalization,
     onebitadam2021,
     orvieto2025,
     power2024,
@@ -61,7 +68,8 @@ from paper_checks.reddi2018 import experiment, theory
 from paper_checks.reddi2018 import theorems as of_reddi2018
 from paper_checks.shi2021 import claims as shi2021
 from paper_checks.shi2021 import theorems as of_shi2021
-from paper_checks.theorems import clipping, compression, momentum, sign
+from paper_checks.theorems import clipping, compression, momentum, recursions, sign
+from paper_checks.theorems import learning_rate_free as of_learning_rate_free
 from paper_checks.tyurin2024 import claims as tyurin2024
 from paper_checks.tyurin2024 import theorems as of_tyurin2024
 from paper_checks.wang2024separability import deterministic, stochastic, variations
@@ -87,6 +95,7 @@ _CLAIMS = (
     *(phase, transformers, curvature, messages),
     *(defazio2023, rex2021, power2024, infinite2025, annealing2024, tyurin2024),
     *(zhang2024transformers, zhang2024mini, chen2024mofo),
+    *(learning_rate_free, fedhyper, bilevel, normalization, linear_programmes, in_context, estimators),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
@@ -94,6 +103,7 @@ _THEOREMS = (
     *_RESULTS,
     *(of_defazio2023, of_tyurin2024),
     *(zhang2024transformers,),
+    *(of_learning_rate_free, recursions),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

@@ -43,13 +43,13 @@ BY_HAND = {
 }
 # Products with matrices, which only compiled lanes know.
 BY_HAND |= {f"quadratics.{name}" for name in ("quadratic", "diagonal", "blocks", "dense")}
-BY_HAND |= {"finetuning.hyperplanes", "finetuning.regression", "finetuning.bowls"}
+BY_HAND |= {"lipschitz.chebyshev", "finetuning.hyperplanes", "finetuning.regression", "finetuning.bowls"}
 BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.three_quadratics"}
 BY_HAND |= {"nonsmooth.chain", "nonsmooth.pieces"}
 BY_HAND |= {f"perceptron.{name}" for name in ("imbalanced", "overshoot", "gaussian", "basis")}
 # Optimizers whose step or default compressor is no rule of arithmetic.
 SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "eight_bit_adam"}
-SORTED |= {"adam_mini", "blockwise_gd", "mofo"}
+SORTED |= {"mechanic", "adam_mini", "blockwise_gd", "mofo"}
 
 
 def on_tensors(sweep: ts.Sweep, **given: Any) -> xr.Dataset:

@@ -88,8 +88,10 @@ from theory_sim.optimizers.descendants import (
 )
 from theory_sim.optimizers.feedback import diana, ef21, ef21_sgdm, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
+from theory_sim.optimizers.learning_rate_free import dadaptation, dog, mechanic, prodigy
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
+from theory_sim.optimizers.projected import projected_sgd
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.schedule_free import schedule_free_adamw, schedule_free_sgd
 from theory_sim.optimizers.server import comp_ams, onebit_adam
@@ -165,9 +167,11 @@ __all__ = [
     "constant",
     "cosine",
     "cosine_restarts",
+    "dadaptation",
     "dampened_sgdm",
     "diana",
     "disturbed_vote",
+    "dog",
     "ef21",
     "ef21_sgdm",
     "ef_sgd",
@@ -192,6 +196,7 @@ __all__ = [
     "lion",
     "lion_k",
     "majority_vote",
+    "mechanic",
     "mixed_clipping",
     "mofo",
     "nadam",
@@ -205,6 +210,8 @@ __all__ = [
     "power",
     "power_crossover",
     "power_decay",
+    "prodigy",
+    "projected_sgd",
     "put_on_trial",
     "qadam",
     "radam",

@@ -87,6 +87,7 @@ _METHOD = {
     "beta2": "weight of v",
     "bias_correction": "1 if m and v are corrected, 0 if not",
     "c": "c of beta2_t = 1 - c/t^r",
+    "d0": "first estimate of the distance to a minimiser",
     "decay": "lambda of beta1_t = beta1 lambda^(t-1)",
     "delta_up": "1 - q_up^2",
     "eps": "eps under the root, in squared gradients",

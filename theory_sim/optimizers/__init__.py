@@ -9,8 +9,10 @@ from theory_sim.optimizers import (
     descendants,
     feedback,
     gossip,
+    learning_rate_free,
     lowbit,
     momentum,
+    projected,
     quantized,
     schedule_free,
     server,
@@ -34,6 +36,8 @@ OPTIMIZERS = {
         server,
         lowbit,
         blockwise,
+        learning_rate_free,
+        projected,
     )
     for constructor in family.OPTIMIZERS
 }

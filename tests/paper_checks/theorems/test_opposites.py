@@ -38,6 +38,10 @@ SILENT = {
     "efficientadam2023.D2_measured": _SEEN,
     "choco2019.rate": _NO_RUN,
     "powersgd2019.contraction": _NO_RUN,
+    "fu2023.residual": _NO_RUN,
+    "applegate2021.local": _NO_RUN,
+    "chen2024aid.inner": _NO_RUN,
+    "liu2023wtacrs.variance": _NO_RUN,
 }
 # Bounds that the run meets, so that it is on the right side of the opposite, too.
 ATTAINED = {
