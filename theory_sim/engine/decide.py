@@ -27,8 +27,8 @@ from theory_sim.engine.moment import Moment
 from theory_sim.nouns.sweep import Plan
 from theory_sim.nouns.verdict import Rule, Verdict
 from theory_sim.rules import build, checks
+from theory_sim.rules.declared import reached
 from theory_sim.rules.language import Round
-from theory_sim.rules.tile import reached
 
 if TYPE_CHECKING:
     from theory_sim.nouns.sweep import Sweep
