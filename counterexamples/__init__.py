@@ -4,10 +4,12 @@ from counterexamples import (
     averaged,
     clipping,
     cycles,
+    finetuning,
     generalized_smooth,
     gossip,
     linear,
     noisy_well,
+    quadratics,
     quantized,
     reddi,
     separable,
@@ -38,6 +40,8 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    quadratics,
+    finetuning,
 )
 
 PROBLEMS = {

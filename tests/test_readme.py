@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import theory_sim as ts
 from theory_sim.app.cli import main
+from theory_sim.engine.evaluate import gradients, measures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -118,6 +119,16 @@ def test_the_problem_of_the_guide_by_hand() -> None:
     assert grid.gradient_norm_final.item() == pytest.approx(0.9)
 
 
+def test_the_matrix_of_the_guide_is_least_squares() -> None:
+    # A^T (A x - b) at x = (1, 1) with A = [[1, .5], [0, 1]], b = (1, 2): A x - b = (.5, -1), so (.5, -.75).
+    made = run_block(3)["least_squares"]()
+    assert gradients(made, [[1.0, 1.0]]).tolist() == [[0.5, -0.75]]
+    assert {name: value.item() for name, value in measures(made, [[1.0, 1.0]]).items()} == {
+        "loss": 0.625,
+        "gradient_l1": 1.25,
+    }
+
+
 def test_the_claim_of_the_guide_passes() -> None:
-    names = run_block(3)
+    names = run_block(4)
     assert names["CLAIMS"][0].check([names["RUN"].run()], "full").status == "PASS"

@@ -46,6 +46,7 @@ from theory_sim.optimizers.adaptive import (
     rmsprop,
     rmsprop_momentum,
 )
+from theory_sim.optimizers.blockwise import adam_mini, blockwise_gd, frozen_adam, mofo
 from theory_sim.optimizers.cautious import cautious, cautious_adamw, cautious_lion, cautious_sgdm
 from theory_sim.optimizers.clipped import adam_norm, clipped_gd, mixed_clipping, normalized_gd
 from theory_sim.optimizers.descendants import (
@@ -104,11 +105,13 @@ __all__ = [
     "Theorem",
     "Training",
     "Verdict",
+    "__version__",
     "accumulating_adam",
     "adabelief",
     "adabound",
     "adagrad",
     "adam",
+    "adam_mini",
     "adam_nc",
     "adam_norm",
     "adamax",
@@ -121,6 +124,7 @@ __all__ = [
     "at_least",
     "at_most",
     "audit",
+    "blockwise_gd",
     "cautious",
     "cautious_adamw",
     "cautious_lion",
@@ -139,6 +143,7 @@ __all__ = [
     "eight_bit_adam",
     "extrapolated_signum",
     "family",
+    "frozen_adam",
     "gd",
     "generalized_signsgd",
     "generic_adam",
@@ -151,6 +156,7 @@ __all__ = [
     "lion_k",
     "majority_vote",
     "mixed_clipping",
+    "mofo",
     "nadam",
     "nesterov",
     "norm",
@@ -176,12 +182,3 @@ __all__ = [
     "within",
     "yogi",
 ]
-
-
-def __getattr__(name: str) -> str:
-    """Return ``__version__``, which is looked up only when it is asked for."""
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
-
-    return version("theory-sim")

@@ -22,9 +22,12 @@ def _points(problem: Problem, points: ArrayLike) -> FloatArray:
 
 
 def theta(problem: Problem, count: int) -> FloatArray:
-    """Return the constants of a problem as (p, count)."""
+    """Return the constants of a problem as (p, count), and after them the entries of its matrices."""
     values = np.array([*problem.theta.values()], dtype=float)
-    return np.array(np.broadcast_to(values[:, None], (len(values), count)), order="C")
+    rows = np.zeros((len(values) + -(-problem.entries.size // count), count))
+    rows[: len(values)] = values[:, None]
+    rows[len(values) :].flat[: problem.entries.size] = problem.entries
+    return rows
 
 
 def gradients(
@@ -91,7 +94,10 @@ def _mean(problem: Problem) -> tuple[Any, int]:
     assert noise is not None
     rows = tile.NoiseRows(noise.mean or _zero, 0, "worker")
     constants = dict(problem.constants)
-    return tile.gradient(problem.gradient, problem.name, problem.dim, constants, rows, problem.reductions)
+    matrices = tuple((name, matrix.shape) for name, matrix in problem.matrices.items())
+    return tile.gradient(
+        problem.gradient, problem.name, problem.dim, constants, rows, problem.reductions, matrices
+    )
 
 
 def _zero() -> float:

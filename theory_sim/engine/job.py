@@ -125,7 +125,8 @@ class Job:
             *(problem.domain, problem.online),
         )
         plans = (plan.steps, plan.checkpoints, plan.running, plan.windows, plan.first_hit)
-        return digest(messages, arrays, shape, names, structure, plans, _engine(sweep.order))
+        shared = ((lanes.entries, lanes.matrices),) if problem.matrices else ()
+        return digest(*shared, messages, arrays, shape, names, structure, plans, _engine(sweep.order))
 
     def pair(self, width: int) -> Pair | None:
         """Return what `theory_sim.engine.tiles.pair_of` gives for tiles of this width, worked out once."""

@@ -38,6 +38,10 @@ class Lanes:
         The optimizers, up to those hyperparameters that are laid out directly in lr and hyper.
     variant (N,)
         Which of them a lane runs.
+    entries : tuple of ndarray
+        What `theory_sim.Problem.entries` gives, for every value of the axes that it depends on.
+    matrices (N,)
+        Which of them a lane has; all lanes of a group have the same.
     lr (N,), hyper (h, N), schedule (s, 1 or N), theta (p, N), size (N,), key (N,), x0 (d, N), state (r, d, N)
         Inputs of the kernels.
     """
@@ -49,6 +53,8 @@ class Lanes:
     group: Array
     variants: tuple[Optimizer, ...]
     variant: Array
+    entries: tuple[Array, ...]
+    matrices: Array
     lr: Array
     hyper: Array
     schedule: Array
@@ -257,6 +263,13 @@ def expand(
                 f"workers; use workers={needed:g}."
             )
     constants = np.array([[*one.theta.values()] for one in problems], dtype=float).reshape(len(problems), -1)
+    entries: tuple[Array, ...] = (problem.entries,)
+    matrices = np.zeros(count, int)
+    if problem.matrices:
+        known: dict[bytes, int] = {}
+        which_matrices = [known.setdefault(one.entries.tobytes(), len(known)) for one in problems]
+        entries, matrices = tuple(map(np.frombuffer, known)), np.array(which_matrices)[which]
+        group = group * len(known) + matrices
     keys = np.array([random.key(entropy, seed) for seed in range(seeds)], dtype=np.uint64)
     return Lanes(
         problem=problem,
@@ -266,6 +279,8 @@ def expand(
         group=group,
         variants=tuple(variants),
         variant=chosen,
+        entries=entries,
+        matrices=matrices,
         lr=lr,
         hyper=hyper,
         schedule=schedule,

@@ -29,6 +29,7 @@ def required(sweep: Sweep) -> int:
     every = problem.dim + measures * (4 if plan.running else 1)
     records = len(plan.checkpoints) * every + measures * (1 + len(plan.windows)) + rows * problem.dim + 4
     table = _TILE * workers * problem.components if order(sweep.order).permutes else 0  # of one tile
+    table += problem.entries.size
     return 8 * (sweep.size * (inputs + 2 * records) + table)  # records are copied once, into the Dataset
 
 

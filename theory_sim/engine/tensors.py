@@ -50,6 +50,10 @@ def require(sweep: Sweep) -> None:
             for side in (variant.up, variant.down)
             if side is not None
         }
+    if problem.matrices:
+        raise ValueError(
+            f'{problem.name} has matrices, which only compiled lanes multiply with; use backend="numba".'
+        )
     for what, written in hand.items():
         if written:
             raise ValueError(

@@ -140,10 +140,15 @@ def run_tile(
         out[..., many:] = out[..., :1]
         return out
 
-    layout = block.Layout(len(lanes.hyper), len(lanes.theta), w * problem.draws, rows, d, width)
+    entries, constants = lanes.entries[int(lanes.matrices[cut[0]])], len(lanes.theta)
+    shared = constants - (-entries.size // width)  # rows of theta with those of the matrices
+    layout = block.Layout(len(lanes.hyper), shared, w * problem.draws, rows, d, width)
     memory = _aligned((layout.height * width,))
     parts, first = memory.reshape(layout.height, width), layout.first
     per_lane = lanes.schedule.shape[-1] > 1
+    theta = parts[first["theta"] : first["noise"]]
+    filled(theta[:constants], lanes.theta)
+    theta[constants:].reshape(-1)[: entries.size] = entries
     x = filled(parts[first["x"] : first["x"] + d], lanes.x0)
     x[:, many:] = np.nan
     state = parts[first["state"] :].reshape(rows, d, width)
@@ -164,7 +169,7 @@ def run_tile(
         parameters=parameters,
         factor=_aligned((width if per_lane else build.AHEAD,)),
         hyper=filled(parts[first["hyper"] : first["theta"]], lanes.hyper),
-        theta=filled(parts[first["theta"] : first["noise"]], lanes.theta),
+        theta=theta,
         size=size,
         key=filled(_aligned((width,), np.uint64), lanes.key),
         u=_aligned((w if drawn.draws else 0, width)),

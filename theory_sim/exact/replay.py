@@ -105,6 +105,10 @@ def run(
     """
     checks.count("steps", steps, 0)
     sampling(order)
+    if problem.matrices:
+        raise ValueError(
+            f"{problem.name} has matrices, which exact runs cannot multiply with; use a problem of rules without products."
+        )
     for side in () if optimizer.up is None or optimizer.down is None else (optimizer.up, optimizer.down):
         if not (optimizer.is_rule and side.is_rule) or side.hyper.get("word") == 32.0:
             raise ValueError(

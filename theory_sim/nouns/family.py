@@ -8,6 +8,8 @@ from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from theory_sim.rules import checks
 from theory_sim.rules.digest import digest
 
@@ -107,6 +109,8 @@ def _same(a: Any, b: Any) -> bool:
         return a is b
     if inspect.isfunction(a):
         return digest(a) == digest(b)
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
     if isinstance(a, Mapping):
         return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
     if isinstance(a, tuple):

@@ -154,6 +154,10 @@ class Optimizer:
         for key, one in self.reductions.items():
             if not isinstance(one, Reduction):
                 raise TypeError(f"Reduction {key!r} of {self.name} is {one!r}; use total, norm or largest.")
+            if one.over == "columns":
+                raise ValueError(
+                    f"Product {key!r} of {self.name}: only a problem has matrices; write a kernel."
+                )
         taken = (*_TAKEN, *(_OF_MESSAGES if isinstance(self.step, Round) else ()))
         reduced = [one for key in self.reductions for one in ((key,) if isinstance(key, str) else key)]
         require_names("Hyperparameter", self.hyper, taken, self.name)

@@ -220,6 +220,14 @@ _TABLE = [
           "1412.7457"),
     Paper("vankov2024", "Vankov, D. and Rodomanov, A. and Nedich, A. and Sankar, L. and Stich, S. U.",
           "Optimizing (L0, L1)-Smooth Functions by Gradient Methods", "arXiv", 2024, "2410.10800"),
+    Paper("zhang2024transformers", "Zhang, Y. and Chen, C. and Ding, T. and Li, Z. and Sun, R. and Luo, Z.-Q.",
+          "Why Transformers Need Adam: A Hessian Perspective", "NeurIPS", 2024, "2402.16788"),
+    Paper("zhang2024mini", "Zhang, Y. and Chen, C. and Li, Z. and Ding, T. and Wu, C. and Kingma, D. P. and Ye, Y. "
+          "and Luo, Z.-Q. and Sun, R.", "Adam-mini: Use Fewer Learning Rates To Gain More", "ICLR", 2025,
+          "2406.16793"),
+    Paper("chen2024mofo", "Chen, Y. and Wang, S. and Zhang, Y. and Lin, Z. and Zhang, H. and Sun, W. and Ding, T. and "
+          "Sun, R.", "MoFO: Momentum-Filtered Optimizer for Mitigating Forgetting in LLM Fine-Tuning",
+          "Transactions on Machine Learning Research", 2025, "2407.20999"),
 ]  # fmt: skip
 
 PAPERS = {paper.key: paper for paper in _TABLE}

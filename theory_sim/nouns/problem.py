@@ -17,6 +17,7 @@ from theory_sim.nouns.verdict import Rule
 from theory_sim.rules import build, checks, inspection, tile
 from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
+from theory_sim.rules.product import packed
 from theory_sim.rules.results import require_results
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ class Problem:
         Uniforms that a gradient kernel reads per worker and step: worker j reads rows j*draws
         ... of ``noise``.
     reductions : mapping of str, or tuple of str, to Reduction
-        Numbers from all coordinates, or all workers, that the rules name.
+        Numbers from all coordinates, all workers, or the columns of a matrix, that the rules name.
+    matrices : mapping of str to array_like, shape (m, n)
+        Full matrices, for products (`theory_sim.rules.language.product`).  All lanes of a tile share them: a
+        sweep over an argument on which they depend has tiles of their own for each value.
     measure : callable, optional
         Rule that returns the measures, from reductions, scalar constants and, in one
         dimension, x.  Or a kernel.
@@ -114,6 +118,7 @@ class Problem:
     rule: Rule | None = None
     unjudged: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
+    matrices: Mapping[str, Any] = field(default_factory=dict)
     paper: str = ""
     family: Callable[..., Problem] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -121,7 +126,7 @@ class Problem:
     def __post_init__(self) -> None:
         for name, least in (("dim", 1), ("components", 1), ("draws", 0)):
             object.__setattr__(self, name, checks.count(name, getattr(self, name), least, checks.LARGEST))
-        for name in ("constants", "facts", "reductions"):
+        for name in ("constants", "facts", "reductions", "matrices"):
             checks.instance(name, getattr(self, name), Mapping, "a mapping of names to values")
         for reduction in self.reductions.values():
             checks.instance("reduction", reduction, Reduction, "what total, norm or largest returns")
@@ -148,6 +153,9 @@ class Problem:
                 raise ValueError(
                     f"{name} = {getattr(self, name)!r} must be a tuple of names, such as ('gap',)."
                 )
+        require_names("Matrix", self.matrices, (*taken, *self.constants, *reduced), self.name)
+        matrices = {name: _matrix(name, value) for name, value in self.matrices.items()}
+        object.__setattr__(self, "matrices", matrices)
         require_names("Measure", self.measures, OUTPUTS, self.name)
         if isinstance(self.start, tuple) and len(self.start) != self.dim:
             raise ValueError(
@@ -179,6 +187,11 @@ class Problem:
             )
         return rows
 
+    @cached_property
+    def entries(self) -> np.ndarray[Any, Any]:
+        """The numbers of all matrices, as the kernels read them after the rows of `theta`."""
+        return np.concatenate([np.empty(0), *map(packed, self.matrices.values())])
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Names that can be an axis of a sweep."""
@@ -189,8 +202,10 @@ class Problem:
         """The gradient and the measure kernel, each with its rows of scratch."""
         shape = tuple((name, len(v) if isinstance(v, tuple) else 0) for name, v in self.constants.items())
         reductions = tuple(self.reductions.items())
-        of_gradient = _gradient(self.gradient, self.name, self.dim, shape, self.noise, reductions)
-        return of_gradient, _measure(self.measure, self.name, self.measures, self.dim, shape, reductions)
+        matrices = tuple((name, matrix.shape) for name, matrix in self.matrices.items())
+        common = (self.dim, shape, reductions, matrices)
+        of_gradient = _gradient(self.gradient, self.name, self.noise, *common)
+        return of_gradient, _measure(self.measure, self.name, self.measures, *common)
 
     @property
     def is_rule(self) -> bool:
@@ -279,18 +294,45 @@ def _constants(shape: _Shape) -> dict[str, Any]:
     return {name: (0.0,) * length if length else 0.0 for name, length in shape}
 
 
+def _matrix(name: str, value: Any) -> np.ndarray[Any, Any]:
+    """Return a matrix that nobody can change."""
+    try:
+        made = np.array(value, dtype=float, order="C")
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Matrix {name} has rows that are no numbers or of unequal length; give a rectangle of numbers."
+        ) from None
+    if made.ndim != 2 or made.size == 0:
+        raise ValueError(f"Matrix {name} has shape {made.shape}; give rows of equal length.")
+    if not np.isfinite(made).all():
+        raise ValueError(f"Matrix {name} has an entry that is not finite; give numbers.")
+    made.flags.writeable = False
+    return made
+
+
 @lru_cache(1024)
 def _gradient(
-    gradient: Function, owner: str, dim: int, shape: _Shape, noise: Noise | None, reductions: _Reductions
+    gradient: Function,
+    owner: str,
+    noise: Noise | None,
+    dim: int,
+    shape: _Shape,
+    reductions: _Reductions,
+    matrices: tile.Shapes,
 ) -> tuple[Source, int]:
     """Return the gradient kernel of what a problem declares, after checking its rules."""
     if build.is_raw("gradient", gradient):
+        if matrices:
+            raise ValueError(
+                f"{owner} has matrices, which only rules can name; write its gradient as a rule."
+            )
         return tile.raw("gradient", gradient), 0
+    tile.require_lengths(gradient, dim, _constants(shape), dict(reductions), matrices, owner)
     tile.require_reductions(reductions, owner)
     rows = None if noise is None else tile.NoiseRows(noise.rule, noise.draws, noise.each)
     if noise is not None:
         require_results(noise.rule, ("the noise",), owner)
-    made = tile.gradient(gradient, owner, dim, _constants(shape), rows, dict(reductions))
+    made = tile.gradient(gradient, owner, dim, _constants(shape), rows, dict(reductions), matrices)
     all_at_once = not tile.points(dim).keys().isdisjoint(names(gradient))
     require_results(gradient, [f"coordinate {i}" for i in range(dim if all_at_once else 1)], owner)
     return made
@@ -304,11 +346,12 @@ def _measure(
     dim: int,
     shape: _Shape,
     reductions: _Reductions,
+    matrices: tile.Shapes,
 ) -> tuple[Source, int]:
     if measure is None:
         return tile.empty("measure"), 0
     if build.is_raw("measure", measure):
         return tile.raw("measure", measure), 0
-    made = tile.measure(measure, owner, len(measures), dim, _constants(shape), dict(reductions))
+    made = tile.measure(measure, owner, len(measures), dim, _constants(shape), dict(reductions), matrices)
     require_results(measure, measures, owner)
     return made

@@ -3,6 +3,7 @@
 from theory_sim.optimizers import (
     adam,
     adaptive,
+    blockwise,
     cautious,
     clipped,
     descendants,
@@ -32,6 +33,7 @@ OPTIMIZERS = {
         quantized,
         server,
         lowbit,
+        blockwise,
     )
     for constructor in family.OPTIMIZERS
 }

@@ -2,6 +2,6 @@
 
 `language` has its words (rules, reductions, stages, rounds of messages), `results` tries rules and `trace`
 makes them expressions, in which `whole` looks for whole numbers that could leave 64 bits.  `tile` writes the
-loops over lanes and `block` that of a pair of rules, `build` compiles them and keeps them on disk,
+loops over lanes, with the matrices of `product`, and `block` that of a pair of rules, `build` compiles them and keeps them on disk,
 `inspection` tries raw kernels before they are compiled.
 """

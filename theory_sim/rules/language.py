@@ -30,7 +30,7 @@ from theory_sim.rules.digest import Snapshot, captured, digest
 
 Rule = Callable[..., Any]
 
-OVER = ("coordinates", "workers")
+OVER = ("coordinates", "workers", "columns")
 FOLDS = {
     "sum": ("0.0", "{total} + {term}"),
     "norm": ("0.0", "math.hypot({total}, {term})"),
@@ -49,13 +49,20 @@ class Reduction:
         How terms are joined, in the order of the coordinates or workers; norm is the Euclidean one, by hypot.
     term : callable
         Rule for one term; several results at once reduce to as many names.
-    over : {"coordinates", "workers"}
-        Over workers there is one result for each coordinate.
+    over : {"coordinates", "workers", "columns"}
+        Over workers there is one result for each coordinate, over the columns of a matrix one for each of its
+        rows; a rule at the coordinate i sees the one of i.
+    matrix : str
+        The matrix of the problem whose entries weigh the terms of a sum over columns.
+    transposed : bool
+        Whether rows and columns of that matrix change places.
     """
 
     fold: str
     term: Rule
     over: str = "coordinates"
+    matrix: str = ""
+    transposed: bool = False
 
     def __post_init__(self) -> None:
         checks.known("fold", self.fold, FOLDS)
@@ -76,6 +83,22 @@ def norm(term: Rule) -> Reduction:
 def largest(term: Rule, over: str = "coordinates") -> Reduction:
     """Return the maximum of a term over the coordinates or the workers."""
     return Reduction("max", term, over)
+
+
+def product(matrix: str, term: Rule, *, transposed: bool = False) -> Reduction:
+    """Return a matrix of the problem times the vector of a term.
+
+    Parameters
+    ----------
+    matrix : str
+        Its name in `theory_sim.Problem.matrices`, of shape (m, n).
+    term : callable
+        Rule for entry i of the vector: of n coordinates, or of the m entries of an earlier product with the same
+        matrix, which the term names, if transposed.
+    transposed : bool
+        Whether the transpose is meant, which has m columns.
+    """
+    return Reduction("sum", term, "columns", matrix, transposed)
 
 
 Reductions = Mapping[Any, Reduction]  # by a name, or a tuple of names

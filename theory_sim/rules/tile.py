@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from theory_sim.rules import checks
 from theory_sim.rules.language import (
     FOLDS,
     Reduction,
@@ -24,9 +25,11 @@ from theory_sim.rules.language import (
     bind,
     names,
 )
+from theory_sim.rules.product import multiply
 from theory_sim.rules.results import require_results
 
 Scope = dict[str, str]
+Shapes = tuple[tuple[str, tuple[int, int]], ...]
 
 LANE = "for lane in range(lanes):\n"
 HUGE = "1.7976931348623157e308"
@@ -90,13 +93,23 @@ class Writer:
         Those that its rules may name.
     at_worker : mapping of str to str
         What a rule at one worker knows besides.
+    matrices : tuple of (str, tuple of int)
+        Names and shapes of the problem's matrices, which lie in theta after the constants.
+    constants : str
+        Rows of theta with constants.
+    dim : int
+        Number of coordinates.  Texts say ``d`` for it, so that a kernel with matrices serves every dimension.
     """
 
     owner: str
     reductions: Reductions = field(default_factory=dict)
     at_worker: Scope = field(default_factory=dict)
+    matrices: Shapes = ()
+    constants: str = ""
+    dim: int = 0
     functions: dict[str, Rule] = field(default_factory=dict)
     rows: int = 0
+    long: list[int] = field(default_factory=list)
 
     def call(self, rule: Rule, scope: Scope) -> str:
         """Return the text of a call of a rule, and remember the rule."""
@@ -118,7 +131,7 @@ class Writer:
 
     def fold(self, key: Sequence[str], one: Reduction, scope: Scope, loop: Callable[[Any], str]) -> str:
         """Return the code of one reduction, and put the places of its results into the scope."""
-        rows = [f"work[{self.rows + k}, lane]" for k in range(len(key))]
+        rows = [f"work[{self.row(k)}, lane]" for k in range(len(key))]
         self.rows += len(key)
         first, rule = FOLDS[one.fold]
 
@@ -134,11 +147,50 @@ class Writer:
         return text
 
     def before(self, rule: Rule, scope: Scope) -> str:
-        """Return the reductions over coordinates that a rule names, and put their results into the scope."""
+        """Return the reductions over coordinates and columns that a rule names, and put their results into the scope."""
         text = ""
+        for key, one in self.named(rule, "columns"):
+            text += self.product(key[0], one, scope)
         for key, one in self.named(rule, "coordinates"):
             text += self.fold(key, one, scope, partial(self.coordinates, one.term, dict(scope)))
         return text
+
+    def product(self, name: str, one: Reduction, scope: Scope) -> str:
+        """Return the code of a matrix times the vector of a term, and put the place of entry i into the scope."""
+        names, place = [key for key, _ in self.matrices], "0"
+        for _, (a, b) in self.matrices[: names.index(one.matrix)]:
+            place += " + 2 * {0} + 2 * {1} + {0} * {1}".format(self.extent(a), self.extent(b))
+        shape = dict(self.matrices)[one.matrix]
+        columns, rows = shape if one.transposed else shape[::-1]
+        source = self.taken(columns)
+        entry = f"work[{source} + i, lane]"
+        text = self.coordinates(
+            one.term, scope, lambda inner: f"{entry} = {self.call(one.term, inner)}\n", self.extent(columns)
+        )
+        target = self.taken(rows)
+        scope[name] = f"work[{target} + i, lane]"
+        given = (self.constants, place, *map(self.extent, shape), int(one.transposed), "work", source, target)
+        return f"{text}multiply(theta, {', '.join(map(str, given))})\n"
+
+    def extent(self, n: int) -> str:
+        """Return a length as text, ``d`` for that of the coordinates."""
+        return "d" if n == self.dim else str(n)
+
+    def row(self, k: int = 0) -> str:
+        """Return the place of the next row of scratch, or the k-th after it."""
+        return "".join(f"{self.extent(n)} + " for n in self.long) + str(self.rows - sum(self.long) + k)
+
+    def taken(self, n: int) -> str:
+        """Return the place of the next n rows of scratch, which are taken."""
+        first = self.row()
+        self.long.append(n)
+        self.rows += n
+        return first
+
+    @property
+    def own(self) -> dict[str, Rule]:
+        """Functions of the engine that the kernel calls."""
+        return {"multiply": multiply} if self.matrices else {}
 
     def at_lane(self, rule: Rule, terms: Scope, scope: Scope) -> tuple[str, Scope]:
         """Return the reductions over coordinates that a rule at one lane names, and what it then knows.
@@ -149,6 +201,11 @@ class Writer:
         terms, scope : mapping of str to str
             What the terms of reductions know, at a coordinate, and what the rule knows besides.
         """
+        for (name,), _ in self.named(rule, "columns"):
+            raise ValueError(
+                f"Rule {rule.__name__} of {self.owner} names the product {name!r}, which has an entry for each coordinate; "
+                "fold it with a reduction."
+            )
         places = dict(terms)
         text = self.before(rule, places)
         return text, scope | {name: places[name] for name in places.keys() - terms.keys()}
@@ -164,12 +221,12 @@ class Writer:
         """Return the loop over workers and lanes, at one coordinate."""
         return f"for j in range(workers):\n    {LANE}{indented(lines(scope), 2)}"
 
-    def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
-        """Return the loop over coordinates and lanes for lines with a rule, and its reductions."""
+    def coordinates(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str], many: str = "d") -> str:
+        """Return the loop over coordinates, or `many` entries, and lanes for lines with a rule, and its reductions."""
         inner = dict(scope)
         text = self.before(rule, inner)
         each = self.at_workers(rule, inner)
-        return f"{text}for i in range(d):\n{indented(each)}    {LANE}{indented(lines(inner), 2)}"
+        return f"{text}for i in range({many}):\n{indented(each)}    {LANE}{indented(lines(inner), 2)}"
 
     def lanes(self, rule: Rule, scope: Scope, lines: Callable[[Scope], str]) -> str:
         """Return the loop over lanes for lines with a rule, and the reductions that it names."""
@@ -223,6 +280,45 @@ def require_reductions(reductions: Sequence[tuple[Any, Reduction]], owner: str) 
             raise ValueError(f"Reduction {key!r} of {owner} names itself; give its term another argument.")
 
 
+def require_lengths(
+    rule: Rule, dim: int, constants: Mapping[str, Any], reductions: Reductions, matrices: Shapes, owner: str
+) -> None:
+    """Raise ValueError unless what rules name at entry i has as many entries as they are asked for.
+
+    Parameters
+    ----------
+    rule : callable
+        At each coordinate; the terms of reductions are looked at besides.
+    dim, constants, reductions, matrices, owner
+        What a problem declares.
+    """
+    shapes, lengths = dict(matrices), dict.fromkeys(("x", "noise"), dim)
+    lengths |= {name: dim for name, value in constants.items() if isinstance(value, tuple)}
+    asked = [(rule, dim)]
+    for key, one in reductions.items():
+        if one.over != "columns":
+            asked.append((one.term, dim))
+            continue
+        if one.matrix not in shapes:
+            raise ValueError(
+                f"Product {key!r} of {owner} is of the matrix {one.matrix!r}; declare it: {checks.suggestion(one.matrix, shapes)}"
+            )
+        if not isinstance(key, str):
+            raise ValueError(
+                f"Product {key!r} of {owner} has several names; give each of them its own product."
+            )
+        m, n = shapes[one.matrix]
+        lengths[key] = n if one.transposed else m
+        asked.append((one.term, m if one.transposed else n))
+    for one_rule, many in asked:
+        for name in names(one_rule):
+            if lengths.get(name, many) != many:
+                raise ValueError(
+                    f"Rule {one_rule.__name__} of {owner} is asked for {many} entries and names {name!r}, which has "
+                    f"{lengths[name]}; a product with an m by n matrix takes n and gives m, transposed the reverse."
+                )
+
+
 def of_constants(constants: Mapping[str, Any]) -> Scope:
     """Return the places of constants; a tuple has one value for each coordinate i."""
     scope, first = {}, 0
@@ -231,6 +327,12 @@ def of_constants(constants: Mapping[str, Any]) -> Scope:
         scope[name] = f"theta[{first} + i, lane]" if several else f"theta[{first}, lane]"
         first += len(value) if several else 1
     return scope
+
+
+def _rows(constants: Mapping[str, Any]) -> str:
+    """Return how many rows of theta constants take, with d for the number of coordinates."""
+    several = sum(isinstance(value, tuple) for value in constants.values())
+    return f"{len(constants) - several} + {several} * d"
 
 
 def points(dim: int) -> Scope:
@@ -245,12 +347,13 @@ def gradient(
     constants: Mapping[str, Any],
     noise: NoiseRows | None,
     reductions: Reductions,
+    matrices: Shapes = (),
 ) -> tuple[Source, int]:
     """Return the gradient kernel of a rule, and its rows of scratch.
 
     The rule gives one coordinate; one that names ``x0``, ``x1``, ... gives all of them.
     """
-    writer = Writer(owner, reductions)
+    writer = Writer(owner, reductions, matrices=matrices, constants=_rows(constants), dim=dim)
     own = {
         "x": "x[i, lane]",
         "t": "t",
@@ -271,17 +374,24 @@ def gradient(
             rule, scope, lambda inner: f"out[j, i, lane] = {writer.call(rule, inner)}\n"
         )
     body = f"workers, d, lanes = out.shape\nfor j in range(workers):\n{indented(each)}"
-    return finished("gradient", writer.functions, body), writer.rows
+    return finished("gradient", writer.functions, body, writer.own), writer.rows
 
 
 def measure(
-    rule: Rule, owner: str, count: int, dim: int, constants: Mapping[str, Any], reductions: Reductions
+    rule: Rule,
+    owner: str,
+    count: int,
+    dim: int,
+    constants: Mapping[str, Any],
+    reductions: Reductions,
+    matrices: Shapes = (),
 ) -> tuple[Source, int]:
     """Return the measure kernel of a rule that gives `count` measures, and its rows of scratch.
 
     The rule sees reductions and scalar constants, and ``x`` in one dimension or ``x0``, ``x1``, ... in a few.
     """
-    writer = Writer(owner, reductions, {"j": "j", "index": "idx[j, lane]"})
+    at_worker = {"j": "j", "index": "idx[j, lane]"}
+    writer = Writer(owner, reductions, at_worker, matrices, _rows(constants), dim)
     scope = {**points(dim), **of_constants(constants), "t": "t", "d": "d", "workers": "workers"}
     terms = {**scope, "x": "x[i, lane]", "i": "i"}
     # A rule at the lane itself sees no single coordinate; in one dimension that is the only one.
@@ -293,7 +403,7 @@ def measure(
     text, inner = writer.at_lane(rule, terms, seen)
     text += writer.at_workers(rule, inner)
     body = f"d, lanes = x.shape\nworkers = idx.shape[0]\n{text}{LANE}    {targets} = {writer.call(rule, inner)}\n"
-    return finished("measure", writer.functions, body), writer.rows
+    return finished("measure", writer.functions, body, writer.own), writer.rows
 
 
 @dataclass(frozen=True)
