@@ -7,6 +7,7 @@ from counterexamples import (
     finetuning,
     generalized_smooth,
     gossip,
+    layers,
     linear,
     noisy_well,
     quadratics,
@@ -18,6 +19,7 @@ from counterexamples import (
     sign,
     smooth,
     twopoint,
+    zeroth_order,
     zhang,
     zoo,
 )
@@ -42,6 +44,8 @@ _FAMILIES = (
     cycles,
     quadratics,
     finetuning,
+    layers,
+    zeroth_order,
 )
 
 PROBLEMS = {

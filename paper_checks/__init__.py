@@ -16,12 +16,15 @@ from paper_checks import (
     dettmers2022,
     ef21,
     karimireddy2019,
+    malladi2023,
     onebitadam2021,
     orvieto2025,
+    pan2024lisa,
     sun2023,
     taniguchi2024,
     wang2022,
     wang2022divergence,
+    you2020lamb,
     zhang2020clipping,
     zhang2026,
 )
@@ -51,10 +54,12 @@ _CLAIMS = (
     *(chen2023lion, chen2023lionk, constants, bias, feedback, quantizers, speed, compression_bounds),
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
+    *(you2020lamb, pan2024lisa, malladi2023),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
+    *(you2020lamb, malladi2023),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

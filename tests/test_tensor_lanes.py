@@ -41,7 +41,12 @@ BY_HAND = {
     "sign.common_signs",
     "sign.private_features",
 }
-BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.three_quadratics"}
+BY_HAND |= {
+    "gossip.heterogeneous",
+    "quantized.different_workers",
+    "quantized.three_quadratics",
+    "zeroth_order.spsa",
+}
 # Optimizers whose step or default compressor is no rule of arithmetic.
 SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "qadam", "eight_bit_adam"}
 

@@ -62,6 +62,7 @@ from theory_sim.optimizers.descendants import (
 )
 from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
+from theory_sim.optimizers.layerwise import lamb, lars, lisa
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
 from theory_sim.optimizers.quantized import efficient_adam, qadam
@@ -149,11 +150,14 @@ __all__ = [
     "generic_adam",
     "gossip_signum",
     "hunt",
+    "lamb",
     "largest",
+    "lars",
     "ledger",
     "linear",
     "lion",
     "lion_k",
+    "lisa",
     "majority_vote",
     "mixed_clipping",
     "mofo",

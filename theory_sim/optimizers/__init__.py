@@ -9,6 +9,7 @@ from theory_sim.optimizers import (
     descendants,
     feedback,
     gossip,
+    layerwise,
     lowbit,
     momentum,
     quantized,
@@ -34,6 +35,7 @@ OPTIMIZERS = {
         server,
         lowbit,
         blockwise,
+        layerwise,
     )
     for constructor in family.OPTIMIZERS
 }

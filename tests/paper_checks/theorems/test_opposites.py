@@ -40,6 +40,8 @@ SILENT = {
 # Bounds that the run meets, so that it is on the right side of the opposite, too.
 ATTAINED = {
     "zhang2026.d1": "it is an equality",
+    "malladi2023.thm1": "the run has H = L I and the largest step, where it is an equality",
+    "malladi2023.isotropic": "it is an equality",
     "abbaszadehpeivasti2021.gd": "the run is its worst case",
     "drori2014.thm3.1": "the run is its worst case",
     "karimireddy2019.ce1": "it is an equality in expectation",
