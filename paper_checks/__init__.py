@@ -15,18 +15,23 @@ from paper_checks import (
     dereich2024,
     dettmers2022,
     ef21,
+    he2024golore,
+    jordan2024muon,
     karimireddy2019,
+    liu2025cosmos,
     malladi2023,
     onebitadam2021,
     orvieto2025,
     pan2024lisa,
     sun2023,
     taniguchi2024,
+    vyas2024soap,
     wang2022,
     wang2022divergence,
     you2020lamb,
     zhang2020clipping,
     zhang2026,
+    zhao2024galore,
 )
 from paper_checks.defossez2022 import claims as defossez2022
 from paper_checks.defossez2022 import theorems as of_defossez2022
@@ -55,11 +60,12 @@ _CLAIMS = (
     *(compams2022, onebitadam2021, ef21, choco2019, dettmers2022, hunter, cycles),
     *(phase, transformers, curvature, messages),
     *(you2020lamb, pan2024lisa, malladi2023),
+    *(zhao2024galore, he2024golore, jordan2024muon, vyas2024soap, liu2025cosmos),
 )
 _THEOREMS = (
     *(of_reddi2018, of_shi2021, of_zou2019, of_zhang2022, of_defossez2022),
     *(momentum, clipping, sign, compression),
-    *(you2020lamb, malladi2023),
+    *(you2020lamb, malladi2023, zhao2024galore, jordan2024muon),
 )
 
 CLAIMS = [claim for module in _CLAIMS for claim in module.CLAIMS]

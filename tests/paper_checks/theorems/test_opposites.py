@@ -36,6 +36,8 @@ SILENT = {
     "qadam2021.D1_measured": _SEEN,
     "efficientadam2023.D2_measured": _SEEN,
     "choco2019.rate": _NO_RUN,
+    "zhao2024galore.thm3": _NO_RUN,
+    "jordan2024muon.descent": _NO_RUN,
 }
 # Bounds that the run meets, so that it is on the right side of the opposite, too.
 ATTAINED = {

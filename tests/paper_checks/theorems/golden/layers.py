@@ -1,4 +1,4 @@
-"""Layerwise normalisation and zeroth-order estimates."""
+"""Layerwise normalisation, zeroth-order estimates, projections and orthogonal factors."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def _contraction(mu: float, lr: float, T: float, gap_1: float, **_: Any) -> floa
 
 def _isotropic(L: float, lr: float, T: float, d: float, gap_1: float, **_: Any) -> float:
     return gap_1 * ((1 - lr * L) ** 2 + (lr * L) ** 2 * (d + 1)) ** T
+
+
+def _projected(lr: float, kappa_min: float, T: float, norm_1: float, **_: Any) -> float:
+    return norm_1 * (1 - kappa_min * lr) ** T
+
+
+def _orthogonal(gap_1: float, lr: float, T: float, L: float, **_: Any) -> float:
+    return (gap_1 / T + lr * lr * L / 2) / lr
 
 
 _RUN = {"gap_1": 2.1, "lr": 0.3, "T": 7, "workers": 5}
@@ -65,6 +73,21 @@ GOLDEN = {
                 lambda lr, L, effective_rank, workers, **_: workers - lr * L * (effective_rank + workers + 1),
             ),
         },
+    ),
+    "zhao2024galore.thm3": Golden(
+        ({"lr": 0.3, "kappa_min": 0.7, "fastest": 2.9, "T": 7, "norm_1": 2.1},),
+        _projected,
+        {
+            "no direction is overshot": Row(
+                ({"lr": 0.25, "fastest": 4}, {"lr": 0.25, "fastest": 3}),
+                ({"lr": 0.25, "fastest": 4.000001}, {"lr": 0.26, "fastest": 4}),
+                lambda lr, fastest, **_: 1 - lr * fastest,
+            ),
+            "B and C are positive semidefinite": at_least("kappa_min", 0),
+        },
+    ),
+    "jordan2024muon.descent": Golden(
+        ({**_RUN, "L": 1.3, "beta": 0},), _orthogonal, {"no momentum": equal("beta", 0)}
     ),
     "malladi2023.isotropic": Golden(
         ({**_RUN, "workers": 1, "L": 1.3, "d": 4, "effective_rank": 4, "sphere": 0},),
