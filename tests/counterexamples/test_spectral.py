@@ -57,9 +57,10 @@ def test_soap_turns_into_the_eigenbasis() -> None:
 
 
 def test_cosmos_in_its_span_is_adam_and_outside_muon() -> None:
-    # First step on diag(4, 1) with rank 1: A = e1 e1^T, B = 0.2 sqrt 4 e2 e2^T; scaled to norm 2.
+    # First step on diag(4, 1) with rank 1: the average .05 (4, 1) is not corrected, so A = .05 e1 e1^T; B = 0.2 sqrt 4
+    # e2 e2^T; scaled to norm 2.
     D = Cosmos(1, eps=1e-14)(np.diag([4.0, 1.0])[None], 1)[0]
-    np.testing.assert_allclose(D, 2.0 * np.diag([1.0, 0.4]) / 1.16**0.5, atol=1e-12)
+    np.testing.assert_allclose(D, 2.0 * np.diag([0.05, 0.4]) / 0.1625**0.5, atol=1e-12)
 
 
 def test_shampoo_and_adafactor_by_hand() -> None:
