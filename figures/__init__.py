@@ -13,6 +13,7 @@ from figures import (
     heavy_tails,
     heterogeneity,
     hunter,
+    layers,
     lion,
     message_bits,
     minibatch,
@@ -70,6 +71,7 @@ _MODULES = (
     network_edge,
     network_messages,
     hunter,
+    layers,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]
