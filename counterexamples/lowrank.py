@@ -65,8 +65,8 @@ class Stall:
     def stalled(self, sigma: float, lr: float, gap: int) -> float:
         """Return where ||grad f||_F^2 of GaLore with gradient descent ends.
 
-        In every period the singular values that exceed sigma, at most r of them, shrink by (1 - lr)^gap; once none
-        does, nothing moves.
+        In every period the largest singular values, r at most, shrink by (1 - lr)^gap if they exceed sigma; once none
+        does, nothing moves.  Their order, and r, decide only when: each ends at its first value of at most sigma.
 
         Parameters
         ----------
@@ -77,11 +77,10 @@ class Stall:
         gap : int
             Steps between projections.
         """
-        values = np.sort(np.linalg.svd(self.first_gradient, compute_uv=False)[: self.n - self.r])[::-1]
-        while values[0] > checks.number("sigma", sigma, 0.0, open_low=True):
-            top = values[: self.r]
-            top[top > sigma] *= (1.0 - lr) ** gap
-            values = np.sort(values)[::-1]
+        checks.number("sigma", sigma, 0.0, open_low=True)
+        values = np.linalg.svd(self.first_gradient, compute_uv=False)[: self.n - self.r]
+        while (values > sigma).any():
+            values = np.where(values > sigma, (1.0 - lr) ** gap * values, values)
         return float((values**2).sum())
 
 

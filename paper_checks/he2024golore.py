@@ -34,8 +34,8 @@ def path(instance: int, choice: str, noise: str, steps: int, batch: int = 1, mom
 
 @claim("he2024golore.G1", "2410.11289, non-convergence of GaLore", "exact", constants="derived")
 def galore_stalls_where_the_noise_is_larger(tier: str) -> Evidence:
-    """Under noise xi sigma in r rows of its own GaLore stops at the value of a recursion: singular values of grad f above sigma,
-    at most r at a time, shrink by (1 - lr)^gap until none is left; at instance 0 ||grad f||^2 = .839, 1.905, 8.222, 24.230, 24.230
+    """Under noise xi sigma in r rows of its own GaLore stops at the value of a recursion: singular values of grad f above sigma
+    shrink by (1 - lr)^gap, r at a time, until none is left; at instance 0 ||grad f||^2 = .839, 1.905, 8.222, 24.230, 24.230
     for sigma = .5, 1, 2, 4, 8 from 24.230.  Each that moved ends between (1 - lr)^gap sigma and sigma."""
     parts = []
     for instance in range(INSTANCES[tier]):

@@ -26,6 +26,7 @@ def first(optimizer: ts.Optimizer, x: tuple[float, ...]) -> list[float]:
 def test_first_steps_by_hand() -> None:
     # H = I, so g = x = (3, 4): a layer of norm 5 moves by 0.1 phi in the direction (.6, .8).
     assert first(ts.lars(0.1), (3.0, 4.0)) == pytest.approx([2.7, 3.6])
+    assert first(ts.lars(0.1, low=6.0), (3.0, 4.0)) == pytest.approx([2.64, 3.52])
     assert first(ts.lars(0.1, low=1.0, high=2.0), (3.0, 4.0)) == pytest.approx([2.88, 3.84])
     assert first(ts.lars(0.1, low=1.0, high=1.0, block=1), (3.0, 4.0)) == pytest.approx([2.9, 3.9])
     # The first direction of Adam is the sign: 0.5 (1, 1)/sqrt 2.

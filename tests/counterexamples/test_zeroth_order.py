@@ -22,6 +22,13 @@ def test_one_dimension_by_hand() -> None:
     assert expected_gap([1.0, 2.0], 0.1, 1)[1] == pytest.approx(1.5 - 0.1 * 5 + 0.005 * 33)
 
 
+def test_draws_on_the_sphere_have_its_radius() -> None:
+    # ||ghat||^2 = (g . z)^2 d and g . ghat = (g . z)^2, with g = (1, 1, 1)
+    grid = ts.Sweep(spsa(3, law="sphere"), ts.sgd(1.0), steps=1, seeds=20).run()
+    found = 1.0 - grid.x_final.transpose("seed", "coordinate").values
+    np.testing.assert_allclose((found**2).sum(axis=1) / found.sum(axis=1), 3.0, rtol=1e-6)
+
+
 def test_on_a_quadratic_eps_plays_no_part() -> None:
     ends = [ts.Sweep(spsa(5, 3, eps=eps), ts.sgd(0.1), steps=20).run().x_final.values for eps in (1e-4, 1.0)]
     # differences of 2e-4 of numbers of size 1, 20 times

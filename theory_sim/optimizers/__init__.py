@@ -11,6 +11,7 @@ from theory_sim.optimizers import (
     gossip,
     layerwise,
     lowbit,
+    matrix,
     momentum,
     quantized,
     schedule_free,
@@ -36,6 +37,7 @@ OPTIMIZERS = {
         lowbit,
         blockwise,
         layerwise,
+        matrix,
     )
     for constructor in family.OPTIMIZERS
 }
