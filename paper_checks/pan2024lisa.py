@@ -28,11 +28,11 @@ LAYERS, PERIOD = 8, 20
 PROBLEM = quadratic((1.0,) * LAYERS, 1)
 START = 0.5 * LAYERS  # f at x_1 = (1, ..., 1)
 SLOW = Sweep(
-    PROBLEM, lisa(0.009, 1, PERIOD, layers=LAYERS, base="gd"), {"active": (1, 2, 4, 8)}, steps=2000, x0=1.0, seeds=512,
+    PROBLEM, lisa(0.009, 1, PERIOD, layers=LAYERS, direction="gradient"), {"active": (1, 2, 4, 8)}, steps=2000, x0=1.0, seeds=512,
     checkpoints=10, name="pan2024lisa.slow", quick={"seeds": 192},
 )  # fmt: skip
 AT_ONCE = Sweep(
-    PROBLEM, lisa(1.0, 1, PERIOD, layers=LAYERS, base="gd"), {"active": (1, 2)}, steps=400, x0=1.0, seeds=8192,
+    PROBLEM, lisa(1.0, 1, PERIOD, layers=LAYERS, direction="gradient"), {"active": (1, 2)}, steps=400, x0=1.0, seeds=8192,
     name="pan2024lisa.at_once", quick={"seeds": 2048},
 )  # fmt: skip
 

@@ -121,7 +121,7 @@ def test_a_layer_takes_up_its_moments_again() -> None:
         (lambda: ts.lars(low=2.0, high=1.0), "high = 1"),
         (lambda: ts.lamb(low=-1.0), "low = -1"),
         (lambda: ts.lisa(active=9), "active = 9"),
-        (lambda: ts.lisa(base="sgd"), "sgd"),
+        (lambda: ts.lisa(direction="sgd"), "sgd"),
         (lambda: layers.quadratic((1.0, 0.0)), "curvature = 0"),
     ],
 )

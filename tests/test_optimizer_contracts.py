@@ -299,6 +299,7 @@ PATH = ((2 / 3, 1 / 3, 0, 0), (1 / 3, 1 / 3, 1 / 3, 0), (0, 1 / 3, 1 / 3, 1 / 3)
 CANDIDATES = (
     *(1 / 3, 3, 2, 6, True, False, "max_square", "mean_gradient", "inside", "outside", "ema", "heavy_ball"),
     *(*adam.AMSGRAD_VARIANTS, "l2", "none", PATH, ts.power(1 / 3), compressors.top_k(2), compressors.qsgd(2, 1 / 3)),
+    "gradient",
 )  # fmt: skip
 
 

@@ -45,10 +45,12 @@ BY_HAND |= {
     "gossip.heterogeneous",
     "quantized.different_workers",
     "quantized.three_quadratics",
+    "layers.quadratic",
     "zeroth_order.spsa",
 }
 # Optimizers whose step or default compressor is no rule of arithmetic.
 SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "qadam", "eight_bit_adam"}
+SORTED |= {"lars", "lamb", "lisa", "muon"}
 
 
 def on_tensors(sweep: ts.Sweep, **given: Any) -> xr.Dataset:

@@ -39,6 +39,7 @@ REFUSED = {
     **dict.fromkeys(("choco", "ef_sgd", "ef21", "qadam", "efficient_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("comp_ams", "onebit_adam", "eight_bit_adam"), "sends or stores compressed messages"),
     "gossip_signum": "is a kernel over arrays, not a rule",
+    **dict.fromkeys(("lars", "lamb", "lisa", "muon"), "is a kernel over arrays, not a rule"),
     "majority_vote": "needs the gradient of every worker",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from theory_sim.nouns.schedule import CONSTANT, Schedule
 from theory_sim.optimizers.parts import of_beta, of_decay
 from theory_sim.rules import checks
 
-BASES = ("adamw", "gd")
+DIRECTIONS = ("moments", "gradient")
 
 
 def trust_ratio(size: float, length: float, low: float, high: float) -> float:
@@ -69,7 +69,7 @@ def lamb_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: 
 
 
 def lisa_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
-    """Rows: m, v, c1, c2, drawn.  Hyper rows: active, period, base, beta1, beta2, eps, weight_decay."""
+    """Rows: m, v, c1, c2, drawn.  Hyper rows: active, period, direction, beta1, beta2, eps, weight_decay."""
     d, lanes = x.shape
     layers = noise.shape[0]
     size = -(-d // layers)
@@ -221,7 +221,7 @@ def lisa(
     weight_decay: float = 0.0,
     *,
     layers: int = 8,
-    base: str = "adamw",
+    direction: str = "moments",
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
     """LISA (Pan et al. 2024, arXiv:2403.17919): every `period` steps a few layers are drawn, only they are trained.
@@ -238,8 +238,8 @@ def lisa(
         Steps between draws.
     layers : int
         Layers of d/layers coordinates each, rounded up.
-    base : {"adamw", "gd"}
-        What trains the drawn layers.
+    direction : {"moments", "gradient"}
+        Whether a drawn layer moves by AdamW or by its gradient.
     schedule : Schedule
 
     Notes
@@ -249,7 +249,7 @@ def lisa(
     layer is never drawn in T steps with the probability (1 - active/layers)^(T/period), so there should be many
     more draws than layers.  In the published code embedding and head are always trained; here every layer is drawn.
     """
-    checks.known("base", base, BASES)
+    checks.known("direction", direction, DIRECTIONS)
     checks.count("layers", layers)
     return Optimizer(
         "LISA",
@@ -258,7 +258,7 @@ def lisa(
         {
             "active": checks.count("active", active, 1, layers),
             "period": checks.count("period", period),
-            "base": float(BASES.index(base)),
+            "direction": float(DIRECTIONS.index(direction)),
             **of_beta(beta1=beta1, beta2=beta2),
             "eps": checks.number("eps", eps, 0.0),
             **of_decay(weight_decay),
@@ -266,7 +266,7 @@ def lisa(
         rows=("m", "v", "c1", "c2", "drawn"),
         draws=layers,
         schedule=schedule,
-        variant={"base": base},
+        variant={"direction": direction},
         paper="pan2024lisa",
     )
 
