@@ -9,7 +9,11 @@ from counterexamples import (
     gossip,
     layers,
     linear,
+    lipschitz,
     noisy_well,
+    nonsmooth,
+    normalization,
+    perceptron,
     quadratics,
     quantized,
     reddi,
@@ -22,6 +26,9 @@ from counterexamples import (
     zeroth_order,
     zhang,
     zoo,
+)
+from counterexamples import (
+    newton as newton,  # has no problem, but a public name
 )
 
 _FAMILIES = (
@@ -42,10 +49,14 @@ _FAMILIES = (
     gossip,
     quantized,
     cycles,
+    nonsmooth,
+    perceptron,
     quadratics,
     finetuning,
     layers,
     zeroth_order,
+    lipschitz,
+    normalization,
 )
 
 PROBLEMS = {

@@ -116,6 +116,39 @@ def cauchy(heavy: float = 1.0, d: int = 20) -> Problem:
     )
 
 
+@family
+def pareto(tail: float = 0.6, domain: bool = True) -> Problem:
+    """f = x^2/2 with symmetric Pareto noise, P(size > s) = s^(-1/tail) for s >= 1, on [-1, 1] or free.
+
+    Parameters
+    ----------
+    tail : float
+        In (0, 1): moments below 1/tail are finite, the variance only for tail < 1/2.
+    domain : bool
+        Whether x is confined to [-1, 1].
+
+    Returns
+    -------
+    Problem
+        Measures: gradient_norm, gap, position.
+    """
+    checks.number("tail", tail, 0.0, 1.0, open_low=True, open_high=True)
+    return Problem(
+        name="clipping.pareto",
+        gradient=quadratic_gradient,
+        constants={"tail": tail},
+        noise=noise.PARETO,
+        measure=skewed_measure,
+        measures=("gradient_norm", "gap", "position"),
+        domain=(-1.0, 1.0) if checks.flag("domain", domain) else None,
+        start=0.0,
+        optimum=0.0,
+        unjudged="Its claims compare floors, and how far single kicks throw.",
+        facts={"L": 1.0, "mu": 1.0, **({"D_inf": 2.0} if domain else {})},
+        paper="zhang2020heavy",
+    )
+
+
 def clipping_bias(sigma: Any, p: Any, c: Any) -> Array:
     """Return the zero of the mean of the clipped gradient of `skewed`: (p/(1-p)) (peak - c)_+.
 
@@ -199,4 +232,4 @@ def complexity_bounds(rule: str, delta: float, eps: float, L0: float, L1: float)
     return {"certificate": (2.0 * L0 * delta / eps**2 + 3.0 * L1 * delta / eps) / share}
 
 
-PROBLEMS = [skewed, cauchy]
+PROBLEMS = [skewed, cauchy, pareto]

@@ -187,14 +187,6 @@ def _bowl_mean(image: float, target: float, n: float) -> float:
     return bowl_slope(image - target) / n
 
 
-def _square(pull: float) -> float:
-    return pull
-
-
-def _norm(norm_pull: float) -> tuple[float]:
-    return (norm_pull,)
-
-
 @family
 def bowls(d: int = 20, n: int = 40, instance: int = 0) -> Problem:
     """f = mean of h(a_k . x - b_k), h(z) = z^2/(1 + z^2): smooth, bounded, not convex, with bounded gradients.
@@ -209,7 +201,6 @@ def bowls(d: int = 20, n: int = 40, instance: int = 0) -> Problem:
     Returns
     -------
     Problem
-        Measures: gradient_norm.
     """
     random = np.random.default_rng([2407, 1, checks.count("instance", instance, 0)])
     A = random.standard_normal((checks.count("n", n), checks.count("d", d)))
@@ -222,12 +213,9 @@ def bowls(d: int = 20, n: int = 40, instance: int = 0) -> Problem:
             "image": product("A", _coordinate),
             "target": product("b", _one),
             "pull": product("A", _bowl_mean, transposed=True),
-            "norm_pull": norm(_square),
         },
-        measure=_norm,
-        measures=("gradient_norm",),
+        unjudged="Its claim follows the norm of the largest entries of the gradient.",
         matrices={"A": A, "b": random.standard_normal((n, 1))},
-        rule=RULE,
         paper=PAPER,
     )
 

@@ -72,24 +72,24 @@ def _quadratic(
 
 def _of_spectrum(hessian: FloatArray) -> dict[str, float]:
     low, *_, high = np.linalg.eigvalsh(hessian).tolist() if len(hessian) > 1 else [hessian.item()] * 2
-    return {"L": high, "mu": low, "kappa": high / low}
+    return {"L": high, "mu": low, "kappa": high / low, "trace": float(np.trace(hessian))}
 
 
 @family
-def quadratic(hessian: Sequence[Sequence[float]] = ((1.0, 0.0), (0.0, 5000.0)), x0: Any = None) -> Problem:
+def quadratic(hessian: Sequence[Sequence[float]] = ((2.0, 1.0), (1.0, 2.0)), x0: Any = 1.0) -> Problem:
     """f = x^T H x/2 for any positive definite H.
 
     Parameters
     ----------
     hessian : array_like, shape (d, d)
         H, symmetric and positive definite.
-    x0 : float or array_like, shape (d,), optional
-        Start; by default the worst one for gradient descent on a diagonal H, lambda_i x_i = 1.
+    x0 : float or array_like, shape (d,)
+        Start.
 
     Returns
     -------
     Problem
-        Measures: gap f - f*, gradient_norm.  Facts: L, mu, kappa.
+        Measures: gap f - f*, gradient_norm.  Facts: L, mu, kappa, trace.
 
     Raises
     ------
@@ -104,7 +104,31 @@ def quadratic(hessian: Sequence[Sequence[float]] = ((1.0, 0.0), (0.0, 5000.0)), 
         raise ValueError(
             f"hessian has the eigenvalue {facts['mu']:g}; a strictly convex quadratic has positive ones."
         )
-    return _quadratic("quadratics.quadratic", H, 1.0 / np.diagonal(H) if x0 is None else x0, facts)
+    return _quadratic("quadratics.quadratic", H, x0, facts)
+
+
+@family
+def diagonal(curvatures: Sequence[float] = (1.0, 5000.0), x0: Any = None) -> Problem:
+    """f = sum lambda_i x_i^2/2.
+
+    Parameters
+    ----------
+    curvatures : sequence of float
+        lambda_i > 0.
+    x0 : float or array_like, shape (d,), optional
+        Start; by default the worst one for gradient descent, lambda_i x_i = 1.
+
+    Returns
+    -------
+    Problem
+        Measures: gap, gradient_norm.  Facts: L, mu, kappa, trace; balanced, 1 if all lambda_i x_i are equal.
+    """
+    values = np.array([checks.number("curvatures", one, 0.0, open_low=True) for one in curvatures])
+    start = 1.0 / values if x0 is None else np.broadcast_to(np.asarray(x0, dtype=float), values.shape)
+    # 1/lambda is rounded, so lambda x is 1 up to that.
+    alike = np.ptp(values * start) <= 1e-15 * np.abs(values * start).max()
+    facts = {**_of_spectrum(np.diag(values)), "balanced": float(alike)}
+    return _quadratic("quadratics.diagonal", np.diag(values), start, facts)
 
 
 @family
@@ -124,14 +148,15 @@ def blocks(
     instance : int
         Number of the random bases and start.
     scaled : bool
-        Whether the start is scaled so that min_l c_l = 1 (`counterexamples.preconditioning`): then lr = 1 is the step of the
+        Whether the start is scaled so that min_l c_l = 1 + 1e-12 (`counterexamples.preconditioning`): then lr = 1 is the step of the
         theorem on Adam with a fixed preconditioner.
 
     Returns
     -------
     Problem
         Measures: gap, gradient_norm.  Facts: L, mu, kappa; kappa_block, the largest condition number of a block;
-        spread, the r of the theorem; kappa_pre, the condition number that Adam's preconditioner leaves.
+        least and spread, the step and the r of the theorem; kappa_pre, the condition number that Adam's
+        preconditioner leaves.
     """
     checks.count("size", size, 3)
     if size % 3:
@@ -143,7 +168,8 @@ def blocks(
     gradient = np.einsum("lij,lj->li", parts, start)
     top = values.max(axis=1)
     if checks.flag("scaled", scaled):
-        scale = 1.0 / float(least(gradient, top))
+        # A trifle more, so that rounding leaves min_l c_l at 1 or above.
+        scale = (1.0 + 1e-12) / float(least(gradient, top))
         start, gradient = start * scale, gradient * scale
     facts = {
         "L": float(values.max()),
@@ -151,6 +177,7 @@ def blocks(
         "kappa": float(values.max() / values.min()),
         "kappa_block": float((top / values.min(axis=1)).max()),
         "spread": float(spread(gradient, top)),
+        "least": float(least(gradient, top)),
         "kappa_pre": float(preconditioned(parts, gradient)),
     }
     return _quadratic("quadratics.blocks", assembled(parts), start.ravel(), facts)
@@ -175,7 +202,7 @@ def dense(d: int = 20, spectrum: str = "wishart", kappa: float = 500.0, instance
     Returns
     -------
     Problem
-        Measures: gap, gradient_norm.  Facts: L, mu, kappa.
+        Measures: gap, gradient_norm.  Facts: L, mu, kappa, trace.
     """
     checks.count("d", d, 2)
     checks.known("spectrum", spectrum, SPECTRA)
@@ -191,4 +218,4 @@ def dense(d: int = 20, spectrum: str = "wishart", kappa: float = 500.0, instance
     return _quadratic("quadratics.dense", H, random.standard_normal(d), _of_spectrum(H), "zhang2024mini")
 
 
-PROBLEMS = [quadratic, blocks, dense]
+PROBLEMS = [quadratic, diagonal, blocks, dense]

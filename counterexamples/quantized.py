@@ -356,6 +356,61 @@ def three_quadratics() -> Problem:
     )
 
 
+KICKS = ((-4.0, -4.0), (-4.0, -3.0), (8.0, 7.0))
+"""The noise of `three_kicks`, each with probability 1/3, up to a factor; the mean of its squared norm is 170/3."""
+
+
+def _which(u: float) -> float:
+    return 3.0 * u
+
+
+def _kicked_slope(x0: float, x1: float, noise: float, sigma: float) -> tuple[float, float]:
+    """x + sigma sqrt(3/170) times one of `KICKS`."""
+    s = sigma * 0.13284223283101428
+    a = -4.0 * s if noise < 2.0 else 8.0 * s
+    b = -4.0 * s if noise < 1.0 else (-3.0 * s if noise < 2.0 else 7.0 * s)
+    return x0 + a, x1 + b
+
+
+def _kicked_measures(x0: float, x1: float) -> tuple[float, float]:
+    square = x0 * x0 + x1 * x1
+    return 0.5 * square, square
+
+
+@family
+def three_kicks(sigma: float = 1.0) -> Problem:
+    """f = ||x||^2/2 in the plane with one of three kicks as noise, of mean 0 and variance sigma^2.
+
+    What top-1 of EF21 keeps of these kicks is biased: with a still iterate the estimate has 6 states, whose stationary
+    mean is off by sigma sqrt(3/170) in the second coordinate.
+
+    Parameters
+    ----------
+    sigma : float
+        Root of the variance, summed over the coordinates, >= 0.
+
+    Returns
+    -------
+    Problem
+        Measures: gap, gradient_square.  Facts: L, mu, sigma2.
+    """
+    sigma = checks.number("sigma", sigma, 0.0)
+    return Problem(
+        name="quantized.three_kicks",
+        unjudged=_FLOOR,
+        gradient=_kicked_slope,
+        constants={"sigma": sigma},
+        dim=2,
+        noise=Noise("one of three", _which, each="worker"),
+        measure=_kicked_measures,
+        measures=("gap", "gradient_square"),
+        start=0.0,
+        optimum=0.0,
+        facts={"L": 1.0, "mu": 1.0, "sigma2": sigma * sigma},
+        paper="fatkhullin2023",
+    )
+
+
 def _still() -> float:
     """Only the exchange moves the nodes."""
     return 0.0
@@ -397,4 +452,4 @@ def weight_floor(problem: Problem, k: int) -> float:
     return float(((c - below) * (below + h - c)).sum())
 
 
-PROBLEMS = [bowl, quadratic, different_workers, three_quadratics, consensus]
+PROBLEMS = [bowl, quadratic, different_workers, three_quadratics, three_kicks, consensus]

@@ -1,8 +1,11 @@
 """Figures of the suite, one noun per file."""
 
 from figures import (
+    annealing,
     audits,
     bias,
+    block_methods,
+    block_spectra,
     boundary,
     certified,
     compressors,
@@ -14,6 +17,7 @@ from figures import (
     heterogeneity,
     hunter,
     layers,
+    learning_rate_free,
     lion,
     message_bits,
     minibatch,
@@ -23,11 +27,15 @@ from figures import (
     network_phase,
     network_smoothness,
     network_transformers,
+    perceptron,
     phase,
     quantized_bounds,
     quantized_curves,
+    recursions,
     reddi,
     reshuffled_adam,
+    results,
+    schedules,
     separation,
     shi,
     sign_failures,
@@ -64,6 +72,7 @@ _MODULES = (
     consensus,
     eight_bit,
     quantized_bounds,
+    results,
     audits,
     network_phase,
     network_transformers,
@@ -72,6 +81,13 @@ _MODULES = (
     network_messages,
     hunter,
     layers,
+    schedules,
+    annealing,
+    perceptron,
+    block_spectra,
+    block_methods,
+    learning_rate_free,
+    recursions,
 )
 
 FIGURES = [figure for module in _MODULES for figure in module.FIGURES]

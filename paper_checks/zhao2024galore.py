@@ -41,7 +41,7 @@ CONTRACTION = Theorem(
 )
 
 M, N, RANK, STEPS = 20, 15, 4, 50
-# Products of 20 x 20 matrices of size 1 round by 1e-15, 50 times.
+# Products of 20 x 20 matrices of size 1 round by 1e-15, 50 times; what is small in R_t is so beside ||G_t||.
 ROUNDING = 1e-12
 
 
@@ -56,12 +56,14 @@ def _ends(H: Array) -> tuple[Array, Array]:
     return values, vectors
 
 
-def _against_the_bound(path: Array, lr: float, kappa: float, fastest: float) -> float:
-    """Return the largest ||R_T|| over its bound, T = 1 ... STEPS; NaN unless the conditions hold."""
-    given = {"lr": lr, "s": 0.0, "fastest": fastest, "kappa_min": kappa, "norm_1": float(path[0])}
+def _excess(paths: tuple[Array, Array], lr: float, kappa: float, fastest: float) -> Array:
+    """Return ||R_T|| less its bound, over the largest ||G_t||, T = 1 ... STEPS; NaN unless the conditions hold."""
+    inside, whole = paths
+    given = {"lr": lr, "s": 0.0, "fastest": fastest, "kappa_min": kappa, "norm_1": float(inside[0])}
     if math.isnan(CONTRACTION.assess({**given, "T": 1}).bound):
-        return math.nan
-    return float(np.max(path[1:] / CONTRACTION.evaluate({**given, "T": np.arange(1, len(path))})))
+        return np.array([math.nan])
+    bound = CONTRACTION.evaluate({**given, "T": np.arange(1, len(inside))})
+    return np.asarray((inside[1:] - bound) / whole.max())
 
 
 @claim("zhao2024galore.G3", "2403.03507, theorem on fixed projections", "tight", constants="derived")
@@ -76,18 +78,18 @@ def the_projected_gradient_contracts(tier: str) -> Evidence:
         (b, U), (c, V) = _ends(P.T @ B @ P), _ends(Q.T @ C @ Q)
         kappa, fastest = float(b[0] * c[0]), float(b[-1] * c[-1])
         lr = 0.999 / fastest
-        inside, whole = projected_path(B, C, P, Q, random.standard_normal((M, N)), lr, STEPS)
-        worst.append(_against_the_bound(inside, lr, kappa, fastest))
-        left.append(float(whole[-1] / whole[0]))
+        paths = projected_path(B, C, P, Q, random.standard_normal((M, N)), lr, STEPS)
+        worst.append(float(np.max(_excess(paths, lr, kappa, fastest))))
+        left.append(float(paths[1][-1] / paths[1][0]))
         slowest = P @ np.outer(U[:, 0], V[:, 0]) @ Q.T
-        attained.append(
-            _against_the_bound(projected_path(B, C, P, Q, slowest, lr, STEPS)[0], lr, kappa, fastest)
-        )
+        paths = projected_path(B, C, P, Q, slowest, lr, STEPS)
+        attained.append(float(np.max(np.abs(_excess(paths, lr, kappa, fastest)))))
     return all_of(
         [
-            at_most(max(worst), 1.0 + ROUNDING, "||R_t|| over its bound, random gradients"),
-            at_least(min(attained), 1.0 - ROUNDING, "||R_t|| over its bound, the slowest direction"),
-            at_most(max(attained), 1.0 + ROUNDING, "||R_t|| over its bound, the slowest direction"),
+            at_most(float(np.max(worst)), ROUNDING, "||R_t|| less its bound, random gradients"),
+            at_most(
+                float(np.max(attained)), ROUNDING, "||R_t|| less its bound, the slowest direction, either way"
+            ),
             at_least(min(left), 0.9, "||G_50|| over ||G_0||"),
         ]
     )

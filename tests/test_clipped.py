@@ -82,6 +82,15 @@ def normalized_rule(lr: float, offset: float) -> Step:
     return lambda seen: [-lr * v / (norm(seen[-1]) + offset) for v in seen[-1]]
 
 
+def normalized_sgdm_rule(lr: float, momentum: float) -> Step:
+    def step(seen: list[list[float]]) -> list[float]:
+        first = [momentum ** (len(seen) - 1) * momentum * g for g in seen[0]]  # m_1 = g_1
+        m = [a + b for a, b in zip(first, average(seen, momentum), strict=True)]
+        return [-lr * v / norm(m) for v in m]
+
+    return step
+
+
 def mixed_rule(lr: float, threshold: float, momentum: float, mix: float) -> Step:
     def step(seen: list[list[float]]) -> list[float]:
         m, g = clip(average(seen, momentum), threshold), clip(seen[-1], threshold)
@@ -101,6 +110,7 @@ def adam_norm_rule(lr: float, beta1: float, beta2: float, eps: float) -> Step:
 CASES: list[tuple[ts.Optimizer, Step]] = [
     *((ts.clipped_gd(0.1, c), clipped_rule(0.1, c)) for c in (0.3, 3.0, 5.0)),
     *((ts.normalized_gd(0.1, b), normalized_rule(0.1, b)) for b in (0.0, 1.5)),
+    *((ts.normalized_sgdm(0.1, b), normalized_sgdm_rule(0.1, b)) for b in (0.0, 0.8)),
     *(
         (ts.mixed_clipping(0.2, c, beta, mix), mixed_rule(0.2, c, beta, mix))
         for c, beta, mix in ((0.5, 0.9, 0.7), (2.0, 0.5, 0.3), (1.0, 0.99, 0.0))
@@ -184,7 +194,7 @@ def test_clipped_steps_have_their_length() -> None:
     assert np.linalg.norm(moves, axis=1) == pytest.approx(0.1, rel=1e-11)
 
 
-FAMILIES = (ts.clipped_gd, ts.normalized_gd, ts.mixed_clipping, ts.adam_norm)
+FAMILIES = (ts.clipped_gd, ts.normalized_gd, ts.normalized_sgdm, ts.mixed_clipping, ts.adam_norm)
 
 
 @pytest.mark.parametrize("constructor", FAMILIES)
@@ -232,6 +242,7 @@ def test_bad_arguments() -> None:
                 constructor(**{name: bad})
     for constructor, name, bad in (
         (ts.normalized_gd, "offset", -1.0),
+        (ts.normalized_sgdm, "momentum", 1.0),
         (ts.mixed_clipping, "momentum", 1.0),
         (ts.mixed_clipping, "momentum", -0.1),
         (ts.mixed_clipping, "mix", 1.1),
@@ -250,7 +261,10 @@ def overflowing_norm(x: Any, t: int, idx: Any, noise: Any, theta: Any, out: Any)
             out[0, i, lane] = 1.5e308 if t == 5 else 1.0
 
 
-@pytest.mark.parametrize("build", [ts.clipped_gd, ts.normalized_gd, ts.mixed_clipping, ts.adam_norm])
+@pytest.mark.parametrize(
+    "build",
+    [ts.clipped_gd, ts.normalized_gd, lambda: ts.normalized_sgdm(0.1, 0.0), ts.mixed_clipping, ts.adam_norm],
+)
 def test_a_norm_that_overflows_is_no_step_of_length_zero(build: Any) -> None:
     # Both components are finite, their norm 2.1e308 is not.
     grid = ts.simulate(ts.Problem("norm", overflowing_norm, dim=2), build(), steps=10)

@@ -191,6 +191,21 @@ def adabound(lr: float, beta1: float, beta2: float, eps: float, final_lr: float,
     return step
 
 
+def bounded_adam(lr: float, beta1: float, beta2: float, low: float, high: float, gamma: float) -> Step:
+    seen, squares = History(), History()
+
+    def step(g: Array, t: int, x: Array) -> Array:
+        seen.append(g)
+        squares.append(g * g)
+        with np.errstate(divide="ignore"):
+            rate = 1.0 / np.sqrt(squares.average(beta2))
+        shrunk = (high - low) / (2.0 * (gamma * t + 1.0))
+        rate = np.clip(rate, (low + high) / 2.0 - shrunk, (low + high) / 2.0 + shrunk)
+        return x - lr * rate * seen.average(beta1)
+
+    return step
+
+
 def adan(lr: float, beta1: float, beta2: float, beta3: float, eps: float, weight_decay: float = 0.0) -> Step:
     seen, changes, squares = History(), History(), History()
 
@@ -273,7 +288,7 @@ def schedule_free_adamw(lr: float, beta1: float, beta2: float, eps: float, weigh
 
 REFERENCES: dict[str, Callable[..., Step]] = {
     one.__name__: one
-    for one in (adamw, nadam, radam, adamax, adabelief, yogi, adabound, adan, ademamix, cautious_adamw,
+    for one in (adamw, nadam, radam, adamax, adabelief, yogi, adabound, bounded_adam, adan, ademamix, cautious_adamw,
                 cautious_lion, cautious_sgdm, schedule_free_sgd, schedule_free_adamw)
 }  # fmt: skip
 
@@ -289,6 +304,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "schedule_free_adamw", {**betas, **decayed}
         for rescale in (False, True):
             yield "cautious_adamw", {**betas, **decayed, "rescale": rescale}
+    for low, high in ((0.3, 2.0), (0.7, 0.7), (1e-3, 1e3)):
+        yield "bounded_adam", {**betas, "low": low, "high": high, "gamma": 0.1}
     for eps in (0.0, 0.1):
         for momentum_decay in (0.0, 0.004, 1.0):
             yield "nadam", {**betas, "eps": eps, "momentum_decay": momentum_decay}

@@ -338,3 +338,12 @@ def test_functions_are_those_of_the_arithmetic_wherever_they_are_imported(
         assert abs(found * found - 2) < 1e-40
     assert float(exact.run(problem, ts.gd(0.5), 1, arithmetic).x[0]) == pytest.approx(moved, rel=1e-15)
     assert elementwise(rule)(np.array([2.0]))[0] == root(2.0)
+
+
+@pytest.mark.parametrize("dividend", [7, -7, 6, 0, 7.5])
+@pytest.mark.parametrize("divisor", [3, -3, 2.5])
+def test_remainders_are_those_of_python(dividend: float, divisor: float) -> None:
+    for arithmetic in (exact.balls(), exact.digits()):
+        with arithmetic.precision():
+            for found in (arithmetic.number(dividend) % divisor, dividend % arithmetic.number(divisor)):
+                assert found == arithmetic.number(dividend % divisor)  # exact: all are multiples of 1/2

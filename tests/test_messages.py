@@ -84,6 +84,40 @@ def test_ef21_is_its_algorithm() -> None:
     np.testing.assert_allclose(run(ts.ef21(0.01, up=top_k(1))), reference(step), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_ef21_sgdm_is_its_algorithm(momentum: float) -> None:
+    h, seen = np.zeros((3, 3)), []
+
+    def step(t: int, x: Array) -> Array:
+        nonlocal h
+        seen.append(gradients(x))
+        ages = momentum ** np.arange(t - 1.0, -1.0, -1.0)
+        weights = (1.0 - momentum) * ages
+        weights[0] = ages[0]  # v_1 = g_1
+        m = np.tensordot(weights, np.array(seen), axes=1)
+        h = h + np.array([top_k(1).quantize(one) for one in m - h])
+        return x - 0.01 * h.mean(axis=0)
+
+    np.testing.assert_allclose(
+        run(ts.ef21_sgdm(0.01, momentum, up=top_k(1))), reference(step), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_diana_is_its_algorithm(shift: float) -> None:
+    # Messages of top-1, which draw nothing: the algorithm does not ask what they are.
+    h = np.zeros((3, 3))
+
+    def step(t: int, x: Array) -> Array:
+        nonlocal h
+        sent = np.array([top_k(1).quantize(one) for one in gradients(x) - h])
+        estimate = (h + sent).mean(axis=0)
+        h = h + shift * sent
+        return x - 0.01 * estimate
+
+    np.testing.assert_allclose(run(ts.diana(0.01, shift, up=top_k(1))), reference(step), rtol=0, atol=1e-12)
+
+
 def local_updates(
     lr: float, beta1: float, beta2: float, eps: float, amsgrad: bool, theta: float | None, corrected: bool
 ) -> Callable[[int, Array], Array]:

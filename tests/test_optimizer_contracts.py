@@ -65,6 +65,8 @@ SCALE_FREE = {
     "adam_nc": {},
     "adopt": {"eps": 0.0},
     "adopt, clipped": {"eps": 0.0, "clipped": True},
+    "adashift": {"eps": 0.0},
+    "adashift, by three": {"eps": 0.0, "shift": 3},
     "accumulating_adam": {"eps": 0.0},
     "adamw": {"eps": 0.0, "weight_decay": 0.0},
     "nadam": {"eps": 0.0},
@@ -87,6 +89,7 @@ FIXED_STEP = {
     "dampened_sgdm": {},
     "radam": {"eps": 0.0},
     "adabound": {"eps": 0.0},
+    "bounded_adam": {},
     "cautious_sgdm": {"rescale": True},
     "schedule_free_sgd": {},
 }
@@ -299,7 +302,7 @@ PATH = ((2 / 3, 1 / 3, 0, 0), (1 / 3, 1 / 3, 1 / 3, 0), (0, 1 / 3, 1 / 3, 1 / 3)
 CANDIDATES = (
     *(1 / 3, 3, 2, 6, True, False, "max_square", "mean_gradient", "inside", "outside", "ema", "heavy_ball"),
     *(*adam.AMSGRAD_VARIANTS, "l2", "none", PATH, ts.power(1 / 3), compressors.top_k(2), compressors.qsgd(2, 1 / 3)),
-    "gradient",
+    *("gradient", (0.1, 0.2)),
 )  # fmt: skip
 
 

@@ -317,6 +317,22 @@ def accumulating_adam_rule(lr: float, beta2: float, eps: float = 1e-8) -> Change
     return change
 
 
+def adashift_rule(lr: float, beta1: float, beta2: float, eps: float = 0.0, shift: int = 1) -> Change:
+    seen: list[float] = []
+
+    def change(g: float, t: int) -> float:
+        seen.append(g)
+        if t <= shift:
+            return 0.0
+        old = seen[: t - shift]
+        v = average([y * y for y in old], beta2) / (1.0 - beta2 ** len(old))
+        weights = [beta1**k for k in range(shift)]
+        m = math.fsum(w * y for w, y in zip(weights, reversed(seen), strict=False)) / math.fsum(weights)
+        return -lr * ratio(m, math.sqrt(v) + eps)
+
+    return change
+
+
 RULES: dict[str, Callable[..., Change]] = {
     "gd": sgd_rule,
     "sgd": sgd_rule,
@@ -332,6 +348,7 @@ RULES: dict[str, Callable[..., Change]] = {
     "generic_adam": generic_adam_rule,
     "adam_nc": adam_nc_rule,
     "adopt": adopt_rule,
+    "adashift": adashift_rule,
     "accumulating_adam": accumulating_adam_rule,
 }
 
@@ -372,6 +389,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
         yield "adam_nc", {"lr": 0.02, "beta1": 0.8, "decay": decay}
     for eps, clipped in itertools.product((0.0, 1e-6, 0.5), (False, True)):
         yield "adopt", {**betas, "eps": eps, "clipped": clipped}
+    for shift, eps in itertools.product((1, 2, 3), (0.0, 0.1)):
+        yield "adashift", {**betas, "eps": eps, "shift": shift}
     for eps in (0.0, 1e-8, 0.5):
         yield "accumulating_adam", {"lr": 0.02, "beta2": 0.93, "eps": eps}
 

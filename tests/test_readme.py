@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["break", "grid", "own", "audit", "refine", "messages"]
+    "code", blocks("python"), ids=["break", "grid", "own", "audit", "refine", "messages", "schedules"]
 )
 def test_the_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib.pyplot

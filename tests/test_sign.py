@@ -107,6 +107,15 @@ def vote_reference(lr: float, zero: float) -> Step:
     ]
 
 
+def disturbed_reference(lr: float, zero: float, adversaries: int) -> Step:
+    def step(x: Vector, gs: list[Vector], t: int) -> Vector:
+        turned = [[-1.0 if j < adversaries else 1.0] * D for j in range(len(gs))]
+        votes = [sum(turn[i] * sgn(g[i], zero) for turn, g in zip(turned, gs, strict=True)) for i in range(D)]
+        return [x_i - lr * sgn(vote, zero) for x_i, vote in zip(x, votes, strict=True)]
+
+    return step
+
+
 def ef_reference(lr: float, zero: float) -> Step:
     e = [0.0] * D
 
@@ -192,6 +201,11 @@ for _zero in (0.0, 1.0):
             lambda z=_z: sign.majority_vote(0.03, **z),
             lambda z=_zero: vote_reference(0.03, z),
             2,
+        ),
+        f"disturbed vote {_zero:g}, 5 workers": (
+            lambda z=_z: sign.disturbed_vote(0.03, 2, **z),
+            lambda z=_zero: disturbed_reference(0.03, z, 2),
+            5,
         ),
         f"vote {_zero:g}, 5 workers": (
             lambda z=_z: sign.majority_vote(0.03, **z),

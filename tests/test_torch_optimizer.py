@@ -36,11 +36,11 @@ NOISY = ts.Problem(
     start=(1.0, -2.0, 0.5, 0.0),
 )  # fmt: skip
 REFUSED = {
-    **dict.fromkeys(("choco", "ef_sgd", "ef21", "qadam", "efficient_adam"), "sends or stores compressed messages"),
+    **dict.fromkeys(("choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "efficient_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("comp_ams", "onebit_adam", "eight_bit_adam"), "sends or stores compressed messages"),
-    "gossip_signum": "is a kernel over arrays, not a rule",
+    **dict.fromkeys(("gossip_signum", "mechanic", "adam_mini", "blockwise_gd", "mofo"), "is a kernel over arrays, not a rule"),
     **dict.fromkeys(("lars", "lamb", "lisa", "muon"), "is a kernel over arrays, not a rule"),
-    "majority_vote": "needs the gradient of every worker",
+    **dict.fromkeys(("majority_vote", "disturbed_vote"), "needs the gradient of every worker"),
 }  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def lanes(method: ts.Optimizer) -> np.ndarray:
 
 def built(constructor: Callable[..., ts.Optimizer], **own: Any) -> ts.Optimizer:
     known = inspect.signature(constructor).parameters
-    given = {"lr": 0.03, "schedule": ts.power(0.5), **own}
+    given = {"lr": 0.03, "schedule": ts.power(0.5), "d0": 0.1, **own}
     return constructor(**{name: value for name, value in given.items() if name in known})
 
 

@@ -108,6 +108,13 @@ def test_a_wrong_theorem_is_contradicted() -> None:
     assert trial.conclusion()[-1] == "the run CONTRADICTS the theorem"
 
 
+@pytest.mark.parametrize(("bound", "respected"), [("0", True), ("-1e-12", False)])
+def test_rounding_contradicts_no_bound_that_falls_to_zero(bound: str, respected: bool) -> None:
+    # x_t = .9^(t - 1): after 400 steps the distance is 5e-19, below 400 roundings 2e-16 of numbers about x_1 = 1.
+    zero = replace(DESCENT, bound=bound, quantity="distance_final")
+    assert put_on_trial(zero, names={"start": 1, "steps": 400}).respected is respected
+
+
 def test_a_verdict_is_contradicted_by_the_settled_opposite_only() -> None:
     ends = replace(DESCENT, bound="", quantity="verdict", verdict=Verdict.CONVERGED, conditions=())
     opposite = replace(ends, verdict=Verdict.DIVERGED)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory_sim.app import door
 from theory_sim.nouns.papers import PAPERS
+from theory_sim.nouns.schedules import SCHEDULES
 from theory_sim.nouns.training import Training
 from theory_sim.nouns.verdict import Rule
 from theory_sim.optimizers import OPTIMIZERS
@@ -366,11 +367,8 @@ def build_rule(text: str) -> Rule:
 
 
 def build_schedule(text: str) -> Schedule:
-    """Build a schedule from ``constant``, ``power:s=0.5`` or ``linear:horizon=1000``."""
-    from theory_sim.nouns.schedule import constant, linear, power
-
-    known: Mapping[str, Callable[..., Schedule]] = {"constant": constant, "power": power, "linear": linear}
-    schedule: Schedule = _build("schedule", text, known, {})
+    """Build a schedule from ``name`` or ``name:argument=value,...``, for instance ``power:s=0.5``."""
+    schedule: Schedule = _build("schedule", text, SCHEDULES, {})
     return schedule
 
 

@@ -40,5 +40,7 @@ def rules(constructor: Callable[..., Any]) -> list[language.Rule]:
         noise = made.noise.rule if made.noise is not None else None
         terms = (one.term for one in made.reductions.values())
         return [one for one in (made.gradient, noise, *terms, made.measure) if one is not None]
+    if isinstance(made, Schedule):
+        return [made.rule]
     terms = (one.term for one in made.reductions.values())
     return [one for one in (*terms, made.once, made.rule) if one is not None]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim.engine import evaluate
+from theory_sim.evidence.last_iterate import sums
 from theory_sim.nouns.order import order
 from theory_sim.nouns.schedule import power
 from theory_sim.nouns.sweep import Sweep
@@ -59,6 +60,8 @@ class Trial:
         Why nothing was observed.
     foreign : str
         Why the theorem may not speak about this optimizer or problem, empty if it does.
+    resolution : float
+        The observed number may be off by so much if every step adds a rounding of the measure at x_1.
     """
 
     theorem: Theorem
@@ -70,6 +73,7 @@ class Trial:
     ended: str = ""
     note: str = ""
     foreign: str = ""
+    resolution: float = 0.0
 
     @property
     def applies(self) -> Answer:
@@ -110,8 +114,9 @@ class Trial:
         assert isinstance(self.observed, float)
         if math.isnan(self.observed):  # the run overflowed: above every finite bound, if it is one from above
             return False if upper and bound < math.inf else None
-        # Both sides are evaluated in float64, so a tight bound may be missed by rounding.
-        slack = 1e-9 * abs(bound)
+        # Both sides are evaluated in float64, so a tight bound may be missed by rounding; and one that falls to 0, as
+        # rho^T does, falls below what the run resolves.
+        slack = 1e-9 * abs(bound) + self.resolution
         if self.error > 0.0 and self.sweep is not None:
             slack = _quantile(self.sweep.seeds) * self.error
         excess = self.observed - bound if upper else bound - self.observed
@@ -362,11 +367,16 @@ def trials(theorem: Theorem, sweep: Sweep, **given: float) -> list[Trial]:
 
 def _assess(theorem: Theorem, sweep: Sweep, given: Mapping[str, float]) -> Trial:
     """Resolve the symbols of a run and decide the conditions."""
-    symbols = run_symbols(sweep)
-    symbols = {name: value for name, value in symbols.items() if name not in sweep.optimizer.arguments}
+    seen = run_symbols(sweep)
+    symbols = {name: value for name, value in seen.items() if name not in sweep.optimizer.arguments}
     values = _resolve(theorem, sweep.problem, sweep.optimizer, symbols, given)
+    missing = set(theorem.symbols) - values.keys()
+    if missing and missing <= {"step_sum", "step_spread"}:  # a pass over all steps, so only where it decides
+        values |= sums(sweep.optimizer.schedule, sweep.optimizer.lr, sweep.steps)
     foreign = _foreign(theorem, sweep.problem, sweep.optimizer)
-    return Trial(theorem, sweep, values, theorem.assess(values), foreign=foreign)
+    first = seen.get(f"{theorem.quantity.rpartition('_')[0]}_1", 0.0)
+    rounding = sweep.steps * 2.0**-52 * abs(first) if math.isfinite(first) else 0.0
+    return Trial(theorem, sweep, values, theorem.assess(values), foreign=foreign, resolution=rounding)
 
 
 def _resolve(

@@ -141,6 +141,14 @@ class Number:
     def __rpow__(self, other: Any) -> Number:
         return Number(self._other(other) ** self.raw, self.arithmetic)
 
+    def __mod__(self, other: Any) -> Number:
+        divisor = self.arithmetic.number(other)
+        rest = self - divisor * int(self / divisor)
+        return rest + divisor if rest != 0 and (rest < 0) != (divisor < 0) else rest
+
+    def __rmod__(self, other: Any) -> Number:
+        return self.arithmetic.number(other) % self
+
     def __neg__(self) -> Number:
         return Number(-self.raw, self.arithmetic)
 

@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
-from theory_sim.rules import build, checks, inspection, tile
+from theory_sim.rules import build, checks, inspection, rates, tile
 from theory_sim.rules.language import Rule, Source
 from theory_sim.rules.results import require_results
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Schedule:
         Each can be an axis of a sweep.
     family : callable, optional
         The constructor, called again by `replace`, so that every rule is checked again.
+    arguments : mapping, optional
+        What the constructor takes where that is not the parameters, such as a tuple of values.
     """
 
     name: str
     rule: Rule
     parameters: Mapping[str, float] = field(default_factory=dict)
     family: Callable[..., Schedule] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in self.parameters.items():
@@ -64,18 +70,30 @@ class Schedule:
                 labels = {"parameters": tuple(self.parameters)}
                 inspection.require("schedule", self.rule, f"schedule {self.name}", arrays, labels)
 
-    def replace(self, **changes: float) -> Schedule:
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What the constructor was called with."""
+        return self.arguments or self.parameters
+
+    def factors(self, steps: int) -> Array:
+        """Return the factors at t = 1 ... steps, shape (steps,), by the kernel of the lanes in plain Python."""
+        out = np.empty(checks.count("steps", steps))
+        parameters = np.array([*self.parameters.values()], dtype=float)[:, None]
+        build.python(self.ahead)(1, parameters, out)
+        return out
+
+    def replace(self, **changes: Any) -> Schedule:
         """Return a copy with other parameters, checked by the same rules."""
         if not changes:
             return self
         for name in changes:
-            checks.known(f"parameter of {self.name}", name, self.parameters)
+            checks.known(f"parameter of {self.name}", name, self.given)
         if self.family is not None:
-            return self.family(**{**self.parameters, **changes})
+            return self.family(**{**self.given, **changes})
         return replace(self, parameters={**self.parameters, **changes})
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={checks.written(v)}' for k, v in self.parameters.items())})"
+        return f"{self.name}({', '.join(f'{k}={checks.written(v)}' for k, v in self.given.items())})"
 
     __repr__ = __str__
 
@@ -83,8 +101,8 @@ class Schedule:
 @cache
 def _source(rule: Rule, name: str, parameters: tuple[str, ...], ahead: bool) -> Source:
     if build.is_raw("schedule", rule):
-        return tile.raw_schedule_ahead(rule) if ahead else tile.raw("schedule", rule)
-    made = tile.schedule(rule, f"schedule {name}", parameters, ahead)
+        return rates.raw_schedule_ahead(rule) if ahead else tile.raw("schedule", rule)
+    made = rates.schedule(rule, f"schedule {name}", parameters, ahead)
     require_results(rule, ("the factor",), f"schedule {name}")
     return made
 

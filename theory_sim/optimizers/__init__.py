@@ -10,9 +10,11 @@ from theory_sim.optimizers import (
     feedback,
     gossip,
     layerwise,
+    learning_rate_free,
     lowbit,
     matrix,
     momentum,
+    projected,
     quantized,
     schedule_free,
     server,
@@ -38,6 +40,8 @@ OPTIMIZERS = {
         blockwise,
         layerwise,
         matrix,
+        learning_rate_free,
+        projected,
     )
     for constructor in family.OPTIMIZERS
 }

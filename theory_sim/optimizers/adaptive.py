@@ -1,4 +1,4 @@
-"""Relatives of Adam by the second moment: AdaGrad, three RMSProps, Generic Adam, AdamNC, ADOPT, no EMA."""
+"""Relatives of Adam by the second moment: AdaGrad, three RMSProps, Generic Adam, AdamNC, ADOPT, AdaShift, no EMA."""
 
 from __future__ import annotations
 
@@ -83,6 +83,22 @@ def _accumulating_adam(
     v = beta2 * v + g * g
     weights = beta2 * weights + 1.0  # (1 - beta2^n)/(1 - beta2)
     return x - lr * math.sqrt(weights) * g / nonzero(math.sqrt(eps + v)), v, weights
+
+
+def _adashift(
+    g: float, t: int, lr: float, beta1: float, beta2: float, eps: float, shift: float,
+    x: float, a: float, b: float, c: float, v: float, weight: float,
+) -> Moments:  # fmt: skip
+    """AdaShift; a, b and c are the gradients of one, two and three steps before."""
+    second = beta1 if shift > 1.0 else 0.0
+    third = beta1 * beta1 if shift > 2.0 else 0.0
+    m = (g + second * a + third * b) / (1.0 + second + third)
+    old = a if shift == 1.0 else (b if shift == 2.0 else c)
+    seen = float(t) > shift
+    v = beta2 * v + (1.0 - beta2) * old * old if seen else v
+    weight = beta2 * weight + (1.0 - beta2) if seen else weight
+    move = lr * m / nonzero(math.sqrt(v / weight) + eps) if seen else 0.0 * g
+    return x - move, g, a, b, v, weight
 
 
 @family
@@ -300,6 +316,45 @@ def adopt(
 
 
 @family
+def adashift(
+    lr: float = 0.001,
+    beta1: float = 0.0,
+    beta2: float = 0.999,
+    eps: float = 0.0,
+    shift: int = 1,
+    *,
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """AdaShift without its maximum over a block (Zhou et al. 2019, arXiv:1810.00143, Algorithm 3).
+
+    v averages the squares of the gradients of `shift` steps before, so that it does not contain those that m
+    averages, the last `shift` ones with weights 1, beta1, beta1^2.  The first `shift` steps move nothing.
+
+    Use it where a rare large gradient must count in full.  It helps only as far as gradients are independent: in
+    periodic order a shift by the period is Adam again.
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps : float
+        As in `theory_sim.adam`; v is corrected.
+    shift : {1, 2, 3}
+        n of the paper, whose code has 10.
+    schedule : Schedule
+    """
+    if shift not in (1, 2, 3):
+        raise ValueError(f"shift = {shift!r} must be 1, 2 or 3.")
+    return Optimizer(
+        "AdaShift",
+        _adashift,
+        lr,
+        {**of_beta(beta1=beta1, beta2=beta2), "eps": checks.number("eps", eps, 0.0), "shift": float(shift)},
+        rows=("a", "b", "c", "v", "weight"),
+        schedule=schedule,
+        paper="zhou2019",
+    )
+
+
+@family
 def accumulating_adam(
     lr: float = 0.001,
     beta2: float = 0.999,
@@ -327,5 +382,6 @@ OPTIMIZERS = [
     generic_adam,
     adam_nc,
     adopt,
+    adashift,
     accumulating_adam,
 ]

@@ -64,7 +64,7 @@ def adam_mini_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any
 def mofo_kernel(g: Any, t: int, lr: Any, hyper: Any, noise: Any, state: Any, x: Any) -> None:
     """Rows: m, v, c1, c2, the largest sizes of a block.
 
-    Hyper rows: block, alpha, what ranks (0 momentum, 1 gradient, 2 scaled), beta1, beta2, eps, weight_decay.
+    Hyper rows: block, fraction, what ranks (0 momentum, 1 gradient, 2 scaled), beta1, beta2, eps, weight_decay.
     """
     d, lanes = x.shape
     size = d if hyper[0, 0] == 0.0 else int(hyper[0, 0])
@@ -161,8 +161,8 @@ def adam_mini(
     """Adam-mini (Zhang et al. 2024, arXiv:2406.16793): one second moment for each block, the mean of its g^2.
 
     It keeps the momentum of Adam and a single adaptive step size for each block, so its second moment takes
-    almost no memory.  Blocks of one coordinate make it Adam, to the last bit; one block makes it normalised
-    gradient descent with momentum.
+    almost no memory.  Blocks of one coordinate make it Adam; one block and beta2 = 0 make it normalised gradient
+    descent with momentum.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def adam_mini(
     -----
     What the toy supports (`counterexamples.quadratics`): on a Hessian of three dense blocks one step size for each
     block suffices, and Adam's further ones cost it, since they do not fit a dense block.  Where blocks are diagonal
-    they do fit, and Adam is better than Adam-mini.  Toys say nothing of memory, speed or loss of a network.
+    they do fit, and without momentum Adam beats any single step size.  Toys say nothing of memory, speed or loss of a network.
     """
     return Optimizer(
         "Adam-mini",
@@ -199,7 +199,7 @@ def adam_mini(
 @family
 def mofo(
     lr: float = 0.001,
-    alpha: float = 0.15,
+    fraction: float = 0.15,
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
@@ -218,8 +218,8 @@ def mofo(
     ----------
     lr, beta1, beta2, eps, weight_decay : float
         As in `adam_mini`; the decay acts on every coordinate.
-    alpha : float
-        In (0, 1], the share of a block that moves: max(1, floor(alpha n)) of n coordinates, and whoever ties with the
+    fraction : float
+        In (0, 1], the alpha of the paper: the share of a block that moves: max(1, floor(fraction n)) of n coordinates, and whoever ties with the
         last of them.  Published runs have .05 to .2; 1 is AdamW.
     block : int
         Coordinates of a block, 0: all are one block.  In the published code every tensor is a block.
@@ -230,7 +230,7 @@ def mofo(
     Notes
     -----
     What the toys support (`counterexamples.finetuning`): at the same loss fewer coordinates move and the distance from
-    the start is smaller in the 1-norm.  In the 2-norm it is larger than Adam's once alpha is small, steps to
+    the start is smaller in the 1-norm.  In the 2-norm it is larger than Adam's once the fraction is small, steps to
     the same loss grow several times, and where coordinates tie exactly all of them move.  Forgetting itself is not
     in these toys.
     """
@@ -241,7 +241,7 @@ def mofo(
         lr,
         {
             "block": checks.count("block", block, 0),
-            "alpha": checks.number("alpha", alpha, 0.0, 1.0, open_low=True),
+            "fraction": checks.number("fraction", fraction, 0.0, 1.0, open_low=True),
             "ranked": float(RANKINGS.index(ranked)),
             **of_beta(beta1=beta1, beta2=beta2),
             "eps": checks.number("eps", eps, 0.0),

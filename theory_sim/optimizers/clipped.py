@@ -41,6 +41,18 @@ def _normalized(g: float, lr: float, offset: float, norm_g: float, x: float) -> 
     return x - lr * (g / nonzero(norm_g + offset) + 0.0 * norm_g)
 
 
+def _started(g: float, t: int, momentum: float, m: float) -> float:
+    return g if t == 1 else momentum * m + (1.0 - momentum) * g
+
+
+def _normalized_momentum(
+    g: float, t: int, lr: float, momentum: float, length: float, x: float, m: float
+) -> tuple[float, float]:
+    """Cutkosky and Mehta 2020, Algorithm 1; m_1 = g_1."""
+    m = _started(g, t, momentum, m)
+    return x - lr * (m / nonzero(length) + 0.0 * length), m
+
+
 def _mixed(
     g: float,
     lr: float,
@@ -124,6 +136,33 @@ def normalized_gd(lr: float = 0.1, offset: float = 0.0, *, schedule: Schedule = 
 
 
 @family
+def normalized_sgdm(lr: float = 0.01, momentum: float = 0.9, *, schedule: Schedule = CONSTANT) -> Optimizer:
+    """Normalised SGD with momentum, x -= lr m/||m|| (Cutkosky and Mehta 2020, arXiv:2002.03305, Algorithm 1).
+
+    The length of a step does not tell how sure the gradient is.  Without momentum noise with a usual sign therefore
+    drives it away, however small the step; with momentum single gradients suffice.
+
+    Parameters
+    ----------
+    lr : float
+        > 0, the length of a step.
+    momentum : float
+        In [0, 1); m is a moving average from m_1 = g_1.
+    schedule : Schedule
+    """
+    return Optimizer(
+        "Normalized SGDM",
+        _normalized_momentum,
+        lr,
+        {"momentum": checks.beta("momentum", momentum)},
+        rows=("m",),
+        reductions={"length": norm(_started)},
+        schedule=schedule,
+        paper="cutkosky2020",
+    )
+
+
+@family
 def mixed_clipping(
     lr: float = 0.1,
     threshold: float = 1.0,
@@ -190,4 +229,4 @@ def adam_norm(
     )
 
 
-OPTIMIZERS = [clipped_gd, normalized_gd, mixed_clipping, adam_norm]
+OPTIMIZERS = [clipped_gd, normalized_gd, normalized_sgdm, mixed_clipping, adam_norm]

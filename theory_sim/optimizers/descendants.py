@@ -126,6 +126,19 @@ def _adabound(
     return x - clip(rate, low, high) * m, m, v, c1, c2
 
 
+def _bounded_adam(
+    g: float, t: int, lr: float, beta1: float, beta2: float, low: float, high: float, gamma: float,
+    x: float, m: float, v: float,
+) -> Moments:  # fmt: skip
+    """Luo et al. 2019, Algorithm 2, as printed; rates are in units of lr_t."""
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * g * g
+    limit, half = 0.5 * (low + high), 0.5 * (high - low) / (gamma * float(t) + 1.0)
+    root = math.sqrt(v)
+    rate = clip(1.0 / root, limit - half, limit + half) if root > 0.0 else limit + half
+    return x - lr * rate * m, m, v
+
+
 def _adan(
     g: float, t: int, lr: float, beta1: float, beta2: float, beta3: float, eps: float, weight_decay: float,
     x: float, m: float, v: float, n: float, before: float, c1: float, c2: float, c3: float,
@@ -379,6 +392,51 @@ def adabound(
 
 
 @family
+def bounded_adam(
+    lr: float = 0.001,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    low: float = 0.5,
+    high: float = 2.0,
+    gamma: float = 0.001,
+    *,
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """AdaBound as its paper prints it, with bounds that start anywhere (Luo et al. 2019, Algorithm 2).
+
+    x -= lr_t clip(1/sqrt(v), l_t, u_t) m, nothing corrected, with l_t and u_t = (low + high)/2 -+ (high -
+    low)/(2 (gamma t + 1)), which meet as t grows: the paper's eta_l, eta_u and alpha are lr times these.
+
+    For about 1/gamma steps it is Adam with clipped rates, with Adam's failures, and then SGD with momentum.
+
+    Parameters
+    ----------
+    lr, beta1, beta2 : float
+        As in `theory_sim.adam`.
+    low, high : float
+        0 < low <= high, between which a rate is at the start.
+    gamma : float
+        > 0, how fast they meet.
+    schedule : Schedule
+    """
+    low = checks.number("low", low, 0.0, open_low=True)
+    return Optimizer(
+        "Bounded Adam",
+        _bounded_adam,
+        lr,
+        {
+            **of_beta(beta1=beta1, beta2=beta2),
+            "low": low,
+            "high": checks.number("high", high, low),
+            "gamma": checks.number("gamma", gamma, 0.0, open_low=True),
+        },
+        rows=("m", "v"),
+        schedule=schedule,
+        paper="luo2019",
+    )
+
+
+@family
 def adan(
     lr: float = 0.001,
     beta1: float = 0.98,
@@ -453,4 +511,4 @@ def ademamix(
     )
 
 
-OPTIMIZERS = [adamw, nadam, radam, adamax, adabelief, yogi, adabound, adan, ademamix]
+OPTIMIZERS = [adamw, nadam, radam, adamax, adabelief, yogi, adabound, bounded_adam, adan, ademamix]

@@ -1,11 +1,11 @@
-"""SGD with compressed messages: error feedback, EF21, and plain distributed compressed gradient descent.
+"""SGD with compressed messages: error feedback, EF21, DIANA, and plain distributed compressed gradient descent.
 
 N workers send one message per round to a server, which averages them.
 """
 
 from __future__ import annotations
 
-from theory_sim.compressors import identity, top_k
+from theory_sim.compressors import identity, rand_k, top_k
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
@@ -59,6 +59,32 @@ def _descend(lr: float, estimates: float, workers: int, x: float) -> float:
     return x - lr * (estimates / workers)
 
 
+def _momentum_difference(g: float, t: int, momentum: float, m: float, h: float) -> tuple[float, float]:
+    """C(v_i^t - g_i^{t-1}) with v_i^t = momentum v_i^{t-1} + (1 - momentum) grad f_i(x^t, xi); v_i^1 = g."""
+    m = g if t == 1 else momentum * m + (1.0 - momentum) * g
+    return m - h, m
+
+
+def _shifted(sent: float, shift: float, h: float) -> float:
+    """h_i^{t+1} = h_i^t + shift C(grad f_i(x^t) - h_i^t)."""
+    return h + shift * sent
+
+
+def _descend_shifted(mean: float, lr: float, shift: float, x: float, H: float) -> tuple[float, float]:
+    """x^{t+1} = x^t - lr (h^t + mean_i C(...)), and h^{t+1}, the mean of h_i^{t+1}."""
+    return x - lr * (H + mean), H + shift * mean
+
+
+DIANA = Round(
+    send=Stage(_difference, ("p",)),
+    keep=Stage(_shifted, ("h",)),
+    apply=Stage(_descend_shifted, ("x", "H")),
+)
+EF21_SGDM = Round(
+    send=Stage(_momentum_difference, ("p", "m")),
+    keep=Stage(_public, ("h",)),
+    apply=Stage(_descend, ("x",)),
+)
 EF21 = Round(send=Stage(_difference, ("p",)), keep=Stage(_public, ("h",)), apply=Stage(_descend, ("x",)))
 
 
@@ -135,4 +161,79 @@ def ef21(
     )
 
 
-OPTIMIZERS = [ef_sgd, ef21]
+@family
+def ef21_sgdm(
+    lr: float = 0.01,
+    momentum: float = 0.9,
+    *,
+    up: Compressor | None = None,
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """EF21 of local momenta (Fatkhullin, Tyurin, Richtarik 2023, arXiv:2305.15155, Algorithm 1).
+
+    With momentum = 0 it is EF21 on stochastic gradients, EF21-SGD, which keeps a distance to the minimum at every step
+    size unless batches are large.  In the toy problem `quantized.three_kicks` momentum .9 removes it, and more adds little.
+
+    Parameters
+    ----------
+    lr : float
+        lr > 0.
+    momentum : float
+        1 - eta of the paper, in [0, 1); the momentum starts at the first gradient.
+    up : Compressor
+        A contraction; default top_k(k=1).
+    schedule : Schedule
+    """
+    return Optimizer(
+        "EF21-SGDM",
+        EF21_SGDM,
+        lr,
+        {"momentum": checks.beta("momentum", momentum)},
+        worker_rows=("m", "h"),
+        reductions={"estimates": total(_estimate, over="workers")},
+        schedule=schedule,
+        up=up or top_k(k=1),
+        down=identity(),
+        paper="fatkhullin2023",
+    )
+
+
+@family
+def diana(
+    lr: float = 0.01,
+    shift: float = 0.1,
+    *,
+    up: Compressor | None = None,
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """DIANA without regularizer (Mishchenko et al. 2019, arXiv:1901.09269, Algorithm 1): shifts learn gradients.
+
+    Workers send C(gradient - h_i), and h_i moves by `shift` times what was sent.  It repairs what compression adds where
+    workers differ, with exact gradients; noise of the gradients leaves it a floor, as it does SGD.
+
+    Parameters
+    ----------
+    lr : float
+        lr > 0.
+    shift : float
+        alpha of the paper, in [0, 1]; 0 is compressed gradient descent, and 1/(1 + omega) is the largest that its
+        theorem allows.
+    up : Compressor
+        An unbiased compressor; default rand_k(k=1, scaled=True).
+    schedule : Schedule
+    """
+    return Optimizer(
+        "DIANA",
+        DIANA,
+        lr,
+        {"shift": checks.number("shift", shift, 0.0, 1.0)},
+        rows=("H",),
+        worker_rows=("h",),
+        schedule=schedule,
+        up=up or rand_k(k=1, scaled=True),
+        down=identity(),
+        paper="mishchenko2019",
+    )
+
+
+OPTIMIZERS = [ef_sgd, ef21, ef21_sgdm, diana]

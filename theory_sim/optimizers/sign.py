@@ -28,6 +28,11 @@ def _majority(lr: float, at_zero: float, votes: float, x: float) -> float:
     return x - lr * sign(votes, at_zero)
 
 
+def _disturbed_vote(g: float, j: int, adversaries: float, at_zero: float) -> float:
+    """The vote of worker j; the first ones send the opposite of theirs."""
+    return -sign(g, at_zero) if float(j) < adversaries else sign(g, at_zero)
+
+
 def _size(g: float, lr: float, e: float) -> float:
     return abs(lr * g + e)
 
@@ -148,6 +153,39 @@ def majority_vote(lr: float = 0.01, *, at_zero: float = 0.0, schedule: Schedule 
         reductions={"votes": total(_vote, over="workers")},
         schedule=schedule,
         paper="bernstein2018",
+    )
+
+
+@family
+def disturbed_vote(
+    lr: float = 0.01, adversaries: int = 1, *, at_zero: float = 0.0, schedule: Schedule = CONSTANT
+) -> Optimizer:
+    """Majority vote of which some workers send the opposite sign (Bernstein et al. 2019, arXiv:1810.05291).
+
+    Fewer than half of them slow it down, more turn it round.  Workers with different data mislead a vote without any
+    adversary: it follows the median of their gradients.
+
+    Parameters
+    ----------
+    lr : float
+        > 0.
+    adversaries : int
+        How many of the workers, >= 0; workers=M sets the voters.
+    at_zero : {0, 1}
+        sign(0).
+    schedule : Schedule
+    """
+    return Optimizer(
+        "Disturbed vote",
+        _majority,
+        lr,
+        {
+            "at_zero": zero_or_one(at_zero),
+            "adversaries": float(checks.count("adversaries", adversaries, 0)),
+        },
+        reductions={"votes": total(_disturbed_vote, over="workers")},
+        schedule=schedule,
+        paper="bernstein2019",
     )
 
 
@@ -296,6 +334,7 @@ OPTIMIZERS = [
     signsgd,
     signum,
     majority_vote,
+    disturbed_vote,
     ef_signsgd,
     generalized_signsgd,
     extrapolated_signum,

@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
-from tests.paper_checks.theorems.golden import adam, clipping, compression, layers, momentum, sign
+from tests.paper_checks.theorems.golden import (
+    adam,
+    blocks,
+    clipping,
+    compression,
+    layers,
+    momentum,
+    results,
+    schedules,
+    sign,
+)
 from tests.paper_checks.theorems.golden.mutants import expressions, relations
 from tests.paper_checks.theorems.golden.rows import Golden, Point, Row
 from tests.paper_checks.theorems.golden.shared import SHARED
@@ -24,7 +34,15 @@ from theory_sim.nouns.theorem import Answer, Condition, Theorem
 from theory_sim.nouns.verdict import Verdict
 
 GOLDEN: Mapping[str, Golden] = (
-    adam.GOLDEN | momentum.GOLDEN | clipping.GOLDEN | sign.GOLDEN | compression.GOLDEN | layers.GOLDEN
+    adam.GOLDEN
+    | momentum.GOLDEN
+    | clipping.GOLDEN
+    | sign.GOLDEN
+    | compression.GOLDEN
+    | schedules.GOLDEN
+    | blocks.GOLDEN
+    | results.GOLDEN
+    | layers.GOLDEN
 )
 THEOREMS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items()]
 BOUNDS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items() if theorem.bound]

@@ -26,8 +26,8 @@ DRAWS = 200 if FULL else 8
 STEPS = 20_000 if FULL else 2_000
 NEEDED = {"C": (3.0, 5.0, 10.0), "eps": (0.1, 0.5), "N": (12,), "B": (2, 3), "ratio": (0.5,), "tail": (0.3,)}
 WEIGHTS = (0.0, 0.3, 0.5, 0.9, 0.99, 0.999, 1.0 - 1e-6)
-# False as printed, and its own run says so; zhang2026.d1 is the corrected one.
-FALSE = {"zhang2026.d1_printed"}
+# False as printed, and their own runs say so; zhang2026.d1 is a corrected one.
+FALSE = {"zhang2026.d1_printed", "kingma2015.thm41"}
 # With a constant that the paper hides, or a symbol of the path that no run states, no draw decides the conditions.
 OPEN = {"reddi2018.thm5", "zhang2022.thm31", "zhang2026.convergence"}
 RUNS = {

@@ -15,6 +15,7 @@ from theory_sim.app.cli.completion import EVERYTHING
 from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import main
 from theory_sim.compressors import COMPRESSORS
+from theory_sim.nouns.schedules import SCHEDULES
 from theory_sim.rules import checks
 
 
@@ -62,6 +63,7 @@ def _of_source(name: str, source: Any) -> list[str]:
 _SECTIONS: Mapping[str, _Section] = {
     "optimizers": _Section(("name", "what"), catalogue.optimizers, _words, _built_for),
     "compressors": _Section(("name", "what"), lambda: COMPRESSORS, _words, _built_for),
+    "schedules": _Section(("name", "what"), lambda: SCHEDULES, _words, lambda name, made: ()),
     "problems": _Section(("name", "what"), catalogue.problems, _words, _of_problem),
     "papers": _Section(
         ("key", "title", "source"),
@@ -104,8 +106,8 @@ _SECTIONS: Mapping[str, _Section] = {
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--paper", help="Only what belongs to this paper.", shell_complete=completing("papers"))
 def list_(what: str | None, words: tuple[str, ...], paper: str | None) -> None:
-    """List everything, or only WHAT: optimizers, compressors, problems, papers, theorems, sweeps, trainings,
-    figures or claims; with WORDs only the rows in which they all occur.
+    """List everything, or only WHAT: optimizers, compressors, schedules, problems, papers, theorems, sweeps,
+    trainings, figures or claims; with WORDs only the rows in which they all occur.
 
     \b
     theory-sim list claims --paper shi2021

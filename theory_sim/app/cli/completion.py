@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from theory_sim.app import catalogue
 from theory_sim.compressors import COMPRESSORS
+from theory_sim.nouns.schedules import SCHEDULES
 
 
 def _papers_of_claims() -> Mapping[str, Any]:
@@ -21,6 +22,7 @@ def _papers_of_claims() -> Mapping[str, Any]:
 _KINDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "optimizers": catalogue.optimizers,
     "compressors": lambda: COMPRESSORS,
+    "schedules": lambda: SCHEDULES,
     "problems": catalogue.problems,
     "papers": catalogue.papers,
     "papers with claims": _papers_of_claims,

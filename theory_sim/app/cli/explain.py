@@ -13,6 +13,7 @@ from theory_sim.app.cli.completion import names as completing
 from theory_sim.app.cli.group import describe, main
 from theory_sim.app.describe import rules, signature
 from theory_sim.compressors import COMPRESSORS
+from theory_sim.nouns.schedules import SCHEDULES
 from theory_sim.nouns.theorem import Theorem
 from theory_sim.nouns.training import Source
 from theory_sim.rules import checks, language
@@ -21,11 +22,11 @@ from theory_sim.rules import checks, language
 @main.command()
 @click.argument("name", shell_complete=completing(*EVERYTHING))
 def explain(name: str) -> None:
-    """Explain an optimizer, compressor, problem, paper, theorem, sweep, training, figure or claim."""
+    """Explain an optimizer, compressor, schedule, problem, paper, theorem, sweep, training, figure or claim."""
     sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
     claims, figures, papers = catalogue.claims(), catalogue.figures(), catalogue.papers()
     problems, theorems = catalogue.problems(), catalogue.theorems()
-    constructors = {**catalogue.optimizers(), **COMPRESSORS, **problems}
+    constructors = {**catalogue.optimizers(), **COMPRESSORS, **SCHEDULES, **problems}
     checks.known("name", name, (*constructors, *papers, *theorems, *sweeps, *figures, *claims))
     if name in constructors:
         constructor = constructors[name]
