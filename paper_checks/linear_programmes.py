@@ -58,7 +58,7 @@ def predicted(product: float) -> tuple[bool, float]:
     )
 
 
-@claim("applegate2021.D1", "sections 2 and 3", "tight", constants="derived")
+@claim("applegate2021.D1", "PDHG: averages, last iterates, steps", "tight", constants="derived")
 def averages_are_one_over_k_and_the_last_iterate_is_linear(tier: str) -> Evidence:
     """With tau sigma ||A||^2 = 1 the KKT error of PDHG's average, times k, is the same at k = 1000 and 4000, while the last
     iterate has reached 1e-9; near the solution the factor per step is the derived one, and steps are too long from tau
@@ -98,7 +98,7 @@ CLAIMS = [averages_are_one_over_k_and_the_last_iterate_is_linear]
 DEVIATIONS = ledger(
     "applegate2021",
     (
-        "sections 2 and 3",
+        "convergence",
         "PDHG averages converge like 1/k for tau sigma ||A||^2 <= 1; restarts make it linear.",
         "Plain PDHG, recalled; no restarts, preconditioning or presolving. Programmes of 8 rows and 16 columns with a unique, nondegenerate "
         "solution whose support has condition number 3, so that 4000 steps suffice. That k times the error of the average is constant follows "

@@ -77,7 +77,14 @@ def equilibrium(grid: xr.Dataset) -> Array:
     return np.asarray(late("length4_mean") * (2.0 * lam - eta * lam**2) / (eta * square))
 
 
-@claim("lyle2024.N1", "section 2", "tight", LENGTHENING, EQUILIBRIUM, constants="derived")
+@claim(
+    "lyle2024.N1",
+    "growth of the norm, effective learning rate",
+    "tight",
+    LENGTHENING,
+    EQUILIBRIUM,
+    constants="derived",
+)
 def lengths_grow_and_settle_where_decay_says(growing: xr.Dataset, settled: xr.Dataset) -> Evidence:
     """On a scale-invariant function gradients are orthogonal to w, |w|^2 grows by the squared steps exactly and stays below its
     bound; with weight decay E|w|^4 settles at eta E|g~|^2/(2 lam - eta lam^2), to within 1 %."""
@@ -102,7 +109,7 @@ def lengths_grow_and_settle_where_decay_says(growing: xr.Dataset, settled: xr.Da
     return all_of(parts)
 
 
-@claim("lyle2024.N3", "section 4, normalize and project", "exact", PROJECTED, FREE, constants="none")
+@claim("lyle2024.N3", "normalize and project", "exact", PROJECTED, FREE, constants="none")
 def projection_keeps_the_step_that_is_set(projected: xr.Dataset, free: xr.Dataset) -> Evidence:
     """With the projection |w| stays, and (w, lr) and (3 w, 9 lr) take the same directions; without it w grows and the effective
     step lr/|w|^2 shrinks."""
@@ -132,7 +139,7 @@ def variances(place: str, seeds: int) -> Array:
     )
 
 
-@claim("kim2025periln.N2", "section 3", "tight", constants="derived")
+@claim("kim2025periln.N2", "placement of layer norm", "tight", constants="derived")
 def peri_ln_does_not_feel_the_size_of_weights(tier: str) -> Evidence:
     """After 40 random residual blocks the variance is 1 + 40 gain^4 with layer norm before a branch and 41 with layer norm around it,
     to within 15 %, whatever the gain; without it grows as 2^40, and with it after the sum it is 1."""
@@ -169,7 +176,7 @@ DEVIATIONS = [
     *ledger(
         "lyle2024",
         (
-            "sections 2 and 4",
+            "normalize and project",
             "Normalised networks have an effective learning rate that falls as weights grow; NaP keeps it.",
             "A Rayleigh quotient in 10 dimensions stands for the network, with noise of size 1/|w| across w. NaP's projection only, with "
             "its normalisation layers taken for granted; no reinforcement learning. The equilibrium of |w|^4 is exact for "
@@ -180,7 +187,7 @@ DEVIATIONS = [
     *ledger(
         "kim2025periln",
         (
-            "section 3",
+            "placement of layer norm",
             "Peri-LN bounds the growth of activations.",
             "Random two-layer branches of width 256 without attention, 8 inputs; the laws 1 + k gain^4 and 1 + k are derived for independent branches. "
             "The band of 15 % is two standard deviations of the correlation between branch and sum for two draws.",

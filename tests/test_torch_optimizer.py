@@ -68,7 +68,7 @@ def lanes(method: ts.Optimizer) -> np.ndarray:
 
 def built(constructor: Callable[..., ts.Optimizer], **own: Any) -> ts.Optimizer:
     known = inspect.signature(constructor).parameters
-    given = {"lr": 0.03, "schedule": ts.power(0.5), "d0": 0.1, **own}
+    given = {"lr": 0.03, "schedule": ts.power(0.5), "d0": 10.0, **own}
     return constructor(**{name: value for name, value in given.items() if name in known})
 
 

@@ -89,7 +89,7 @@ from theory_sim.optimizers.descendants import (
 from theory_sim.optimizers.feedback import diana, ef21, ef21_sgdm, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
 from theory_sim.optimizers.layerwise import lamb, lars, lisa
-from theory_sim.optimizers.learning_rate_free import dadaptation, dog, mechanic, prodigy
+from theory_sim.optimizers.learning_rate_free import dadaptation, dog, mechanic, prodigy, prodigy_adam
 from theory_sim.optimizers.lowbit import eight_bit_adam
 from theory_sim.optimizers.matrix import muon
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
@@ -217,6 +217,7 @@ __all__ = [
     "power_crossover",
     "power_decay",
     "prodigy",
+    "prodigy_adam",
     "projected_sgd",
     "put_on_trial",
     "qadam",

@@ -23,7 +23,7 @@ _BELOW = Condition("d0 <= distance_1", "the first estimate is not above D")
 
 D_ADAPTATION = Theorem(
     id="defazio2023dadaptation.estimate",
-    where="Theorem 1 and its proof",
+    where="dual averaging, estimate of D",
     statement="On a convex function with exact subgradients no estimate of D-Adaptation exceeds D.",
     conditions=(CONVEX, EXACT_GRADIENTS, NOT_GROWING, _BELOW),
     bound="distance_1",
@@ -35,7 +35,7 @@ D_ADAPTATION = Theorem(
 
 PRODIGY = Theorem(
     id="mishchenko2023prodigy.estimate",
-    where="section 2",
+    where="dual averaging, estimate of D",
     statement="On a convex function with exact subgradients no estimate of Prodigy exceeds D.",
     conditions=(CONVEX, EXACT_GRADIENTS, _BELOW),
     bound="distance_1",

@@ -16,7 +16,7 @@ from theory_sim.optimizers.momentum import gd
 
 NEWTON = Theorem(
     id="fu2023.residual",
-    where="section 3, iterative Newton",
+    where="iterative Newton",
     statement="At an eigenvalue lam of S the residual 1 - lam m_k of iterative Newton squares in every step.",
     conditions=(
         Condition("alpha > 0", "positive start"),
@@ -44,7 +44,7 @@ PDHG = Theorem(
 
 INNER = Theorem(
     id="chen2024aid.inner",
-    where="section 4, D_z",
+    where="Theorem 1, constant D_z",
     statement="K steps on the linear system of implicit differentiation leave this share of the error, attained along the "
     "flattest direction.",
     conditions=(
@@ -62,7 +62,7 @@ INNER = Theorem(
 
 WINNERS = Theorem(
     id="liu2023wtacrs.variance",
-    where="section 3.2",
+    where="variance of WTA-CRS",
     statement="Keeping the C likeliest pairs lowers the variance of column-row sampling if their mass exceeds C/k.",
     conditions=(Condition("P > C/k", "the kept pairs have more than their share"),),
     bound="V*k*(1 - P)/(k - C)",
@@ -77,7 +77,7 @@ WINNERS = Theorem(
 
 GROWTH = Theorem(
     id="lyle2024.growth",
-    where="section 2",
+    where="growth of the parameters' norm",
     statement="Gradient descent on a scale-invariant function makes w longer in every step, by no more than this.",
     conditions=(POSITIVE, CONSTANT, EXACT_GRADIENTS, Condition("decay == 0", "no weight decay")),
     bound="sqrt(length_1^2 + lr^2*T*(1 - 1/condition)^2/(4*length_1^2))",

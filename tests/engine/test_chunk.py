@@ -143,7 +143,9 @@ def only(folder: Path) -> Path:
 @pytest.mark.parametrize("threads", [(1, 2), (2, 1)])
 def test_an_interrupted_chunk_goes_on(tmp_path: Path, threads: tuple[int, int]) -> None:
     """Nothing that was done is done again, also by another number of threads, which cuts the lanes otherwise."""
-    sweep = kills.wide(30_000)  # four tiles, of which the second is on its way, or done, after three tenths of the work
+    sweep = kills.wide(
+        30_000
+    )  # four tiles, of which the second is on its way, or done, after three tenths of the work
     stop_after(sweep, tmp_path, 0.3, threads[0])
     left = Draft(only(tmp_path), 0, sweep.size)
     kept = kills.lane_steps(sweep, tmp_path) / (sweep.size * sweep.steps)

@@ -13,7 +13,7 @@ from typing import Any
 from theory_sim.nouns.family import family
 from theory_sim.nouns.optimizer import Optimizer
 from theory_sim.nouns.schedule import CONSTANT, Schedule
-from theory_sim.optimizers.parts import largest, nonzero
+from theory_sim.optimizers.parts import largest, nonzero, of_beta, of_decay
 from theory_sim.rules import checks
 from theory_sim.rules.language import norm, total
 
@@ -33,7 +33,7 @@ def _begin(t: int, x: float, origin: float) -> float:
     return x if t == 1 else origin
 
 
-# D-Adaptation, the dual averaging of Defazio and Mishchenko 2023, Algorithm 1.
+# D-Adaptation, the dual averaging of Defazio and Mishchenko 2023.
 
 
 def _weighted(t: int, d0: float, estimate: float, g: float, s: float) -> float:
@@ -101,6 +101,41 @@ def _prodigy(
     s = s + share * g
     average = average + share / weight * (x - average)
     return origin - lr / nonzero(math.sqrt(estimate * estimate * G * G + squares)) * s, origin, s, average
+
+
+# Prodigy as an Adam, the released code.
+
+
+def _decayed(t: int, lr: float, d0: float, beta2: float, estimate: float, g: float, s: float) -> float:
+    """s = sqrt(beta2) s + (d^2/d0) lr g."""
+    d = d0 if t == 1 else estimate
+    return math.sqrt(beta2) * s + d / d0 * (d * lr) * g
+
+
+def _size(t: int, lr: float, d0: float, beta2: float, estimate: float, g: float, s: float) -> float:
+    return abs(_decayed(t, lr, d0, beta2, estimate, g, s))
+
+
+def _expedite_adam(
+    t: int, lr: float, d0: float, beta2: float, inner: float, length: float,
+    estimate: float, before: float, numerator: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    before = d0 if t == 1 else estimate
+    numerator = math.sqrt(beta2) * numerator + before / d0 * (before * lr) * inner
+    return largest(before, numerator / nonzero(length)), before, numerator
+
+
+def _prodigy_adam(
+    g: float, t: int, lr: float, d0: float, beta1: float, beta2: float, eps: float, weight_decay: float, x: float,
+    estimate: float, before: float, origin: float, m: float, v: float, s: float,
+) -> tuple[float, float, float, float, float]:  # fmt: skip
+    """m and v are those of d g; the step is d lr m/(sqrt(v) + d eps)."""
+    origin = _begin(t, x, origin)
+    s = _decayed(t, lr, d0, beta2, before, g, s)
+    m = beta1 * m + (1.0 - beta1) * (before * g)
+    v = beta2 * v + (1.0 - beta2) * (before * g) * (before * g)
+    step = before * lr
+    return x - step * weight_decay * x - step * m / nonzero(math.sqrt(v) + estimate * eps), origin, m, v, s
 
 
 # DoG, distance over gradients.
@@ -176,7 +211,7 @@ def _positive(**values: float) -> dict[str, float]:
 def dadaptation(
     lr: float = 1.0, d0: float = 1e-6, G: float = 0.0, *, schedule: Schedule = CONSTANT
 ) -> Optimizer:
-    """D-Adaptation by dual averaging (Defazio, Mishchenko 2023, arXiv:2301.07733, Algorithm 1).
+    """D-Adaptation by dual averaging (Defazio, Mishchenko 2023, arXiv:2301.07733).
 
     It needs a first guess d0 of the distance D from the start to a minimiser, however small, and lets it grow to
     what the gradients seen so far prove.  On a convex function with exact subgradients the estimate never exceeds D.
@@ -223,15 +258,20 @@ def prodigy(lr: float = 1.0, d0: float = 1e-6, G: float = 0.0, *, schedule: Sche
 
     Parameters
     ----------
-    lr, d0, G, schedule
-        As in `dadaptation`.
+    lr : float
+        > 0, a factor of the step sizes, 1 in the paper; the estimate stays below D for any.
+    d0 : float
+        First estimate, > 0 and <= D; it has the units of x.
+    G : float
+        A bound on the norm of the gradients, where one is known; 0: the gradients seen are enough.
+    schedule : Schedule
 
     Notes
     -----
     Read the state row "average", which weighs x_k by d_k^2; the measure "estimate" is d_k.  What the toys support
     (`paper_checks.learning_rate_free`): on convex functions with exact subgradients the estimate stays below D, near .6 D,
-    and the gap hardly depends on d0 between 1e-8 and 1e-2.  The released optimizer is an Adam with these ideas, for which the
-    proof does not hold; its d0 = 1e-6 is relative to nothing, so a problem in other units starts elsewhere.
+    and the gap hardly depends on d0 between 1e-8 and 1e-2.  The released optimizer is
+    `prodigy_adam`.
     """
     return Optimizer(
         "Prodigy",
@@ -246,6 +286,61 @@ def prodigy(lr: float = 1.0, d0: float = 1e-6, G: float = 0.0, *, schedule: Sche
         measures=("estimate",),
         schedule=schedule,
         boxless=True,
+        paper="mishchenko2023prodigy",
+    )
+
+
+@family
+def prodigy_adam(
+    lr: float = 1.0,
+    d0: float = 1e-6,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    *,
+    schedule: Schedule = CONSTANT,
+) -> Optimizer:
+    """Prodigy as the released code has it: an Adam whose step size is an estimate d (arXiv:2306.06101).
+
+    d is the largest r/||s||_1 so far, where r and s sum <g, x_0 - x> and g with the same weights, which forget at the rate
+    sqrt(beta2).
+
+    Parameters
+    ----------
+    lr : float
+        > 0, a factor of the step; 1 is meant, and a schedule may lower it.
+    d0 : float
+        First estimate, > 0.
+    beta1, beta2, eps : float
+        Of Adam, without bias correction; eps is multiplied by d.
+    weight_decay : float
+        >= 0, decoupled.
+    schedule : Schedule
+
+    Notes
+    -----
+    The measure "estimate" is d.  Since r and s have the same weights, convexity and exact gradients keep it below the
+    largest distance of a coordinate from its minimiser, max_i |x_0i - x*_i|, for any steps (`paper_checks.learning_rate_free`).
+    Mini-batches and networks are outside of this argument.
+    """
+    return Optimizer(
+        "Prodigy (Adam)",
+        _prodigy_adam,
+        lr,
+        {
+            **_positive(d0=d0),
+            **of_beta(beta1=beta1, beta2=beta2),
+            "eps": checks.number("eps", eps, 0.0),
+            **of_decay(weight_decay),
+        },
+        rows=("estimate", "before", "numerator", "origin", "m", "v", "s"),
+        reductions={"inner": total(_backwards), "length": total(_size)},
+        once=_expedite_adam,
+        shared=("estimate", "before", "numerator"),
+        measure=_estimate,
+        measures=("estimate",),
+        schedule=schedule,
         paper="mishchenko2023prodigy",
     )
 
@@ -348,4 +443,4 @@ def mechanic(
     )
 
 
-OPTIMIZERS = [dadaptation, prodigy, dog, mechanic]
+OPTIMIZERS = [dadaptation, prodigy, prodigy_adam, dog, mechanic]

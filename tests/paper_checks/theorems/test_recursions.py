@@ -15,7 +15,7 @@ from theory_sim.optimizers.learning_rate_free import dadaptation
 
 
 def test_bounds_by_hand() -> None:
-    assert NEWTON.assess({"alpha": 1, "lam": 0.5, "T": 2}).bound == 0.31640625  # (3/4)^4
+    assert NEWTON.assess({"alpha": 1, "lam": 0.5, "T": 3}).bound == 0.1001129150390625  # (3/4)^8
     assert INNER.assess({"mu": 0.5, "L": 2, "lr": 0.5, "K": 2}).bound == 0.5625
     # 8 (16) (1/4)/(16 - 8): the rest has a quarter of the mass, and half of the draws.
     assert WINNERS.assess({"P": 0.75, "C": 8, "k": 16, "V": 8}).bound == 4.0
