@@ -39,6 +39,7 @@ SILENT = {
     "choco2019.rate": _NO_RUN,
     "zhao2024galore.thm3": _NO_RUN,
     "jordan2024muon.descent": _NO_RUN,
+    "he2024golore.stall": _NO_RUN,
     "powersgd2019.contraction": _NO_RUN,
     "fu2023.residual": _NO_RUN,
     "applegate2021.local": _NO_RUN,
