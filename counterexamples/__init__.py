@@ -7,6 +7,7 @@ from counterexamples import (
     finetuning,
     generalized_smooth,
     gossip,
+    layers,
     linear,
     lipschitz,
     noisy_well,
@@ -22,6 +23,7 @@ from counterexamples import (
     sign,
     smooth,
     twopoint,
+    zeroth_order,
     zhang,
     zoo,
 )
@@ -51,6 +53,8 @@ _FAMILIES = (
     perceptron,
     quadratics,
     finetuning,
+    layers,
+    zeroth_order,
     lipschitz,
     normalization,
 )

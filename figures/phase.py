@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from counterexamples.drift import critical_beta2, diverging_area, drift
 from paper_checks.zhang2022.claims import PHASE, SIZES, bounded, cell_drift
@@ -26,9 +28,19 @@ def _panels() -> list[tuple[int, float, str]]:
     return top + [(n, 1.0 / (n - 1) ** 2, r"1/(n-1)^2") for n in SIZES]
 
 
-def _cell(grid: xr.Dataset, n: int, a: float) -> xr.Dataset:
-    """The map of one panel, from x_0 = 0."""
-    return grid.sel(n=n, a=a, x0=0.0)
+# The maps of the panels, from x_0 = 0: a grid of which a few per cent are run, beside the changes of verdict.
+_WEIGHTS = ("beta1", "beta2")
+MAPS = tuple(
+    replace(
+        PHASE,
+        axes={"n": [n], "a": [a], "x0": [0.0], **{name: PHASE.axes[name] for name in _WEIGHTS}},
+        checkpoints=0,
+        resolution=1024,
+        name=f"zhang2022.map_n{n}_{'a1' if written == '1' else 'asmall'}",
+        quick={"resolution": 64},
+    )
+    for n, a, written in _panels()
+)
 
 
 def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset]) -> None:
@@ -36,10 +48,9 @@ def draw(axes: np.ndarray[Any, np.dtype[np.object_]], grids: Sequence[xr.Dataset
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    grid = grids[0]
     beta1 = np.linspace(0.0, 0.9999, 400)
-    for panel, (ax, (n, a, written)) in enumerate(zip(axes, _panels(), strict=True)):
-        plot.phase(_cell(grid, n, a), partial(drift, n=n, C=n - 1 + 1 / a), ax)
+    for panel, (ax, grid, (n, a, written)) in enumerate(zip(axes, grids, _panels(), strict=True)):
+        plot.phase(grid, partial(drift, n=n, C=n - 1 + 1 / a), ax)
         ax.fill_between(beta1, 0.0, beta1**2, facecolor="none", edgecolor="0.25", hatch="////", linewidth=0.0)
         ax.plot(beta1, beta1**2, color="0.25", ls="--", lw=1.0)
         ax.set_title(rf"$n={n}$,  $a={written}$,  $C={n - 1 + 1 / a:.0f}$")
@@ -76,19 +87,22 @@ def _bracket(cell: xr.Dataset, n: int, C: float) -> tuple[float, float]:
 
 
 def features(grids: Sequence[xr.Dataset]) -> dict[str, float]:
-    """Agreement with sign D where beta1 < sqrt(beta2), the edges in -log10(1 - beta2), the exact area of D < 0."""
-    grid = grids[0]
-    safe = bounded(grid).T
-    field = cell_drift(grid)
+    """Agreement with sign D where beta1 < sqrt(beta2), the edges in -log10(1 - beta2), the exact area of D < 0, how
+    many cells beyond the next to the curve are decided against D, and the share of the cells that was run."""
     found: dict[str, float] = {}
-    for n, a, written in _panels():
+    for grid, (n, a, written) in zip(grids, _panels(), strict=True):
+        cell, field = grid.isel(n=0, a=0, x0=0), cell_drift(grid)[0, 0].T
         key = f"n{n}_a{'1' if written == '1' else 'small'}"
         C = n - 1 + 1 / a
-        verdict = _cell(grid, n, a).verdict.isel(seed=0).transpose("beta2", "beta1").values
-        wrong = field[grid.n.values.tolist().index(n), grid.a.values.tolist().index(a)].T < 0.0
-        expected = np.where(wrong, Verdict.DIVERGED.value, Verdict.CONVERGED.value)
+        verdict = cell.verdict.isel(seed=0).transpose("beta2", "beta1").values
+        expected = np.where(field < 0.0, Verdict.DIVERGED.value, Verdict.CONVERGED.value)
+        safe, undecided = bounded(grid).T, verdict == Verdict.UNDECIDED.value
         found[f"{key}_agreement"] = float(np.mean((verdict == expected)[safe]))
-        found[f"{key}_edge_outside"], found[f"{key}_edge_width"] = _bracket(_cell(grid, n, a), n, C)
+        # Decided against D, and more than one cell from its zeros.
+        crossed = minimum_filter(field, 3) * maximum_filter(field, 3) <= 0.0
+        found[f"{key}_opposite"] = float(np.sum((verdict != expected) & ~undecided & ~crossed & safe))
+        found[f"{key}_edge_outside"], found[f"{key}_edge_width"] = _bracket(cell, n, C)
+        found[f"{key}_simulated"] = grid.attrs["simulated_share"]
         found[f"{key}_edge"] = -math.log10(1.0 - critical_beta2(0.0, n, C)[-1])
         found[f"{key}_exact_area"] = diverging_area(n, C, safe=True)
     return found
@@ -99,13 +113,13 @@ FIGURES = [
         name="phase",
         caption=(
             "Adam on the piecewise function of Zhang et al.: verdict after 50,000 steps from x_0 = 0 (cyclic order, "
-            "step 0.1/sqrt(k), eps = 0, no bias correction), under the exact curve D = 0 of vanishing steps. The axis of "
+            "step 0.3/sqrt(k), eps = 0, no bias correction), run in the cells beside a change of verdict only, under the exact curve D = 0 of vanishing steps. The axis of "
             "beta2 is the distance from 1 on a logarithmic scale. Hatched: "
             "beta1 >= sqrt(beta2), where the step is not bounded and a final verdict means little."
         ),
         panels=(2, 3),
         size=(8.4, 6.0),
-        sweeps=(PHASE,),
+        sweeps=MAPS,
         draw=draw,
         features=features,
         claims=("zhang2022.Z1a", "zhang2022.Z2"),

@@ -108,7 +108,7 @@ def test_public_names_are_sorted_and_importable() -> None:
 def test_every_paper_can_be_found() -> None:
     # These are not on arXiv; everything else has an arXiv identifier.
     elsewhere = {"robbins1951", "polyak1964", "duchi2011", "tieleman2012", "shi2021", "seide2014"}
-    elsewhere |= {"sutskever2013", "dozat2016", "zaheer2018", "hunter"}
+    elsewhere |= {"sutskever2013", "dozat2016", "zaheer2018", "jordan2024muon", "hunter"}
     assert {key for key, one in PAPERS.items() if not one.arxiv} == elsewhere
     assert all(PAPERS[key].url.startswith("https://") for key in elsewhere - {"hunter"})
 

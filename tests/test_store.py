@@ -1,11 +1,12 @@
 """Chunks on disk: resume, damage, other executors, interruption."""
 
 import json
+import resource
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import metadata
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import theory_sim as ts
 from counterexamples import zhang
 from theory_sim.engine import run as execute
+from theory_sim.engine import store
 from theory_sim.engine.store import Store, _checksum
 
 
@@ -35,11 +37,11 @@ class Counter:
         self.lanes = 0
         original = execute.run_chunk
 
-        def counted(sweep: ts.Sweep, start: int, stop: int, threads: int, report: Any = None) -> Any:
+        def counted(sweep: ts.Sweep, start: int, stop: int, **options: Any) -> Any:
             if start >= fail_at:
                 raise KeyboardInterrupt
             self.lanes += stop - start
-            return original(sweep, start, stop, threads, report)
+            return original(sweep, start, stop, **options)
 
         monkeypatch.setattr(execute, "run_chunk", counted)
 
@@ -100,11 +102,6 @@ def test_the_store_opens_without_the_suite(sweep: ts.Sweep, tmp_path: Path) -> N
     assert np.array_equal(raw.x.values[:, -1, 0], grid.x_final.values.ravel())
 
 
-def test_another_process_gives_the_same_bits(sweep: ts.Sweep) -> None:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert sweep.run(executor=pool).identical(sweep.run())
-
-
 def test_progress_ends_at_one(sweep: ts.Sweep) -> None:
     shares: list[float] = []
     sweep.run(progress=shares.append)
@@ -159,7 +156,7 @@ def test_a_small_sweep_is_one_file(small: ts.Sweep, tmp_path: Path, monkeypatch:
     assert file.name == f"{small.job.digest}.npz"
     with np.load(file) as content:
         assert np.array_equal(content["x"][:, -1, 0], first.x_final.values.ravel())
-        spec = {**small.job.spec, "version": metadata.version("theory-sim")}
+        spec = {**small.job.spec, "version": metadata.version("theory-sim"), "format": 1}
         assert json.loads(str(content["spec"])) == json.loads(json.dumps(spec))
     counter = Counter(monkeypatch)
     assert small.run(tmp_path).identical(first)
@@ -222,8 +219,8 @@ def test_a_group_of_one_chunk_is_still_read(
     with np.load(file) as content:
         records = {name: content[name] for name in content.files if name not in ("checksum", "spec")}
     file.unlink()
-    store = Store(tmp_path, small.job.digest, small.job.spec, 40, execute.chunk_lanes(small))
-    arrays = store._created(records)
+    kept = Store(tmp_path, small.job.digest, small.job.spec, 40, execute.chunk_lanes(small))
+    arrays = kept._created(records)
     for name, values in records.items():
         if values.size:
             arrays[name][:] = values
@@ -251,3 +248,43 @@ def test_writers_that_race_all_succeed(
             for run in [pool.submit(one.run, folder) for _ in range(4)]:
                 assert run.result().identical(expected)
         assert one.run(folder).identical(expected)
+
+
+@pytest.mark.parametrize("kind", ["sweep", "small"])
+def test_a_newer_store_is_refused_and_left_alone(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Files of a later form are no damage: neither read nor replaced."""
+    one: ts.Sweep = request.getfixturevalue(kind)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "FORMAT", 2)
+        one.run(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(OSError, match="in a newer form; use that version or another folder"):
+        one.run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let the system refuse to write more to a file, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", ["sweep", "small"])
+def test_a_full_disk_is_a_sentence_and_nothing_is_lost(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    one: ts.Sweep = request.getfixturevalue(kind)
+    one.run()  # compiles
+    with (
+        files_of_at_most(2_000),
+        pytest.raises(OSError, match=r"store = .* cannot be written \(File too large\); choose"),
+    ):
+        one.run(tmp_path)
+    assert one.run(tmp_path).identical(one.run())

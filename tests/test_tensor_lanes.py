@@ -45,11 +45,11 @@ BY_HAND = {
 BY_HAND |= {f"quadratics.{name}" for name in ("quadratic", "diagonal", "blocks", "dense")}
 BY_HAND |= {"lipschitz.chebyshev", "finetuning.hyperplanes", "finetuning.regression", "finetuning.bowls"}
 BY_HAND |= {"gossip.heterogeneous", "quantized.different_workers", "quantized.three_quadratics"}
-BY_HAND |= {"nonsmooth.chain", "nonsmooth.pieces"}
+BY_HAND |= {"nonsmooth.chain", "nonsmooth.pieces", "layers.quadratic", "zeroth_order.spsa"}
 BY_HAND |= {f"perceptron.{name}" for name in ("imbalanced", "overshoot", "gaussian", "basis")}
 # Optimizers whose step or default compressor is no rule of arithmetic.
 SORTED = {"gossip_signum", "choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "eight_bit_adam"}
-SORTED |= {"mechanic", "adam_mini", "blockwise_gd", "mofo"}
+SORTED |= {"mechanic", "adam_mini", "blockwise_gd", "mofo", "lars", "lamb", "lisa", "muon"}
 
 
 def on_tensors(sweep: ts.Sweep, **given: Any) -> xr.Dataset:

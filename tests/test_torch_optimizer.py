@@ -39,6 +39,7 @@ REFUSED = {
     **dict.fromkeys(("choco", "ef_sgd", "ef21", "ef21_sgdm", "diana", "qadam", "efficient_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("comp_ams", "onebit_adam", "eight_bit_adam"), "sends or stores compressed messages"),
     **dict.fromkeys(("gossip_signum", "mechanic", "adam_mini", "blockwise_gd", "mofo"), "is a kernel over arrays, not a rule"),
+    **dict.fromkeys(("lars", "lamb", "lisa", "muon"), "is a kernel over arrays, not a rule"),
     **dict.fromkeys(("majority_vote", "disturbed_vote"), "needs the gradient of every worker"),
 }  # fmt: skip
 

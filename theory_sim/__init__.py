@@ -88,8 +88,10 @@ from theory_sim.optimizers.descendants import (
 )
 from theory_sim.optimizers.feedback import diana, ef21, ef21_sgdm, ef_sgd
 from theory_sim.optimizers.gossip import choco, gossip_signum
+from theory_sim.optimizers.layerwise import lamb, lars, lisa
 from theory_sim.optimizers.learning_rate_free import dadaptation, dog, mechanic, prodigy, prodigy_adam
 from theory_sim.optimizers.lowbit import eight_bit_adam
+from theory_sim.optimizers.matrix import muon
 from theory_sim.optimizers.momentum import dampened_sgdm, gd, nesterov, sgd, sgdm
 from theory_sim.optimizers.projected import projected_sgd
 from theory_sim.optimizers.quantized import efficient_adam, qadam
@@ -189,16 +191,20 @@ __all__ = [
     "hunt",
     "infinite",
     "inverse_sqrt",
+    "lamb",
     "largest",
+    "lars",
     "ledger",
     "linear",
     "linear_decay",
     "lion",
     "lion_k",
+    "lisa",
     "majority_vote",
     "mechanic",
     "mixed_clipping",
     "mofo",
+    "muon",
     "nadam",
     "nesterov",
     "norm",

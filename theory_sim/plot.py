@@ -24,6 +24,7 @@ __all__ = ["phase", "scale", "steps_to_eps", "trajectories"]
 
 Array = np.ndarray[Any, Any]
 _FINE = 400  # points a side on which a boundary is found
+_FINEST = 2048  # cells a side that are drawn, at most
 _FRAMED = 40  # cells a side up to which each has a white frame
 _LINES = 12  # trajectories that are told apart by their labels
 
@@ -168,7 +169,9 @@ def phase(
     name = "verdict"
     grid = _checked(grid, name)
     first, second = _swept(grid, name, 2)
-    rest = {d: 0 for d in grid[name].dims if d not in (first, second, "seed")}
+    rest: dict[Hashable, Any] = {d: 0 for d in grid[name].dims if d not in (first, second, "seed")}
+    # No picture shows more; of a grid that is read from a store nothing else is kept.
+    grid = grid.isel({d: slice(None, None, -(-grid.sizes[d] // _FINEST)) for d in (first, second)})
     seen = grid[name].isel(rest).transpose(second, first, "seed").values
     agreed = (seen == seen[..., :1]).all(axis=-1)
     verdict = np.where(agreed, seen[..., 0], Verdict.UNDECIDED.value)

@@ -56,3 +56,6 @@ def test_a_sweep_beyond_its_limit_is_refused_in_one_sentence(tmp_path: Path) -> 
     priced = CliRunner().invoke(main, [*arguments, "--dry-run", "--refine", "64"])
     assert "4096 lanes" in priced.output
     assert "if 0.62 of the cells are run" in priced.output
+    planned = CliRunner().invoke(main, [*arguments, "--dry-run", "--workers", "2"]).output
+    assert "MiB of store on this machine" in planned
+    assert "2 workers: " in planned

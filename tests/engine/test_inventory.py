@@ -117,3 +117,34 @@ def test_a_store_that_cannot_be_one_is_refused_before_the_work(tmp_path: Path) -
         sweep.run(tmp_path / "theirs")
     with pytest.raises(OSError, match="cannot be written"):
         sweep.run("/proc")
+
+
+def test_blocks_are_one_entry(tmp_path: Path) -> None:
+    axes = {"beta1": np.linspace(0.0, 0.9, 6), "beta2": np.linspace(0.0, 0.9, 10)}
+    sweep = ts.Sweep(zhang.piecewise(5), ts.adam(0.1), axes, steps=20, name="cut")
+    sweep.run(tmp_path, chunk=15)
+    (entry,) = inventory.entries(tmp_path)
+    # (6, 10) cells in boxes of at most 15: (3, 5)
+    assert (entry.spec["name"], entry.lanes, entry.chunks, entry.present) == ("cut", 60, 4, 4)
+    assert entry.state == "complete"
+    assert "1 stored, 4 chunks read, 0 damaged" in run("verify", tmp_path).output
+    (folder,) = tmp_path.iterdir()
+    block = min(folder.glob("*.npz"))
+    content = bytearray(block.read_bytes())
+    content[300] ^= 1
+    block.write_bytes(bytes(content))
+    assert f"damaged: {folder.name}/{block.name}\n" in run("verify", tmp_path, code=1).output
+    block.unlink()
+    assert inventory.entries(tmp_path)[0].state == "unfinished"
+    sweep.run(tmp_path, chunk=15)
+    (folder / f".{'0' * 32}.npz").write_bytes(b"")
+    assert run("prune", tmp_path).output.endswith("left over\n1 removed\n")
+    layout = folder / "layout.json"
+    newer = {**json.loads(layout.read_text()), "version": "99.0", "format": 99}
+    layout.write_text(json.dumps(newer))
+    assert "newer" in run("ls", tmp_path).output
+    refused = " ".join(run("prune", tmp_path, code=2).output.split())
+    assert "was written by theory-sim 99.0 in a newer form" in refused
+    layout.write_text("no JSON")
+    assert f"damaged: {folder.name}\n" in run("verify", tmp_path, code=1).output
+    assert run("prune", tmp_path).output == f"removed {folder.name}: damaged\n1 removed\n"

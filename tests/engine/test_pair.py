@@ -11,7 +11,7 @@ from numba import config
 
 import theory_sim as ts
 from counterexamples import averaged, quantized, reddi, shi, smooth, zhang
-from theory_sim.engine import run
+from theory_sim.engine import chunk
 from theory_sim.engine.tiles import pair_of, run_tile
 from theory_sim.nouns.noise import NORMAL_PAIRS, SIGN, STUDENT
 from theory_sim.optimizers import OPTIMIZERS
@@ -36,10 +36,10 @@ VARIANTS = {
 
 def both(sweep: ts.Sweep, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """Run a sweep with the pair kernel and without."""
-    monkeypatch.setattr(run, "WORTH", 0)
-    assert run.pair_for(sweep, threads=1) is not None
+    monkeypatch.setattr(chunk, "WORTH", 0)
+    assert chunk.pair_for(sweep, threads=1) is not None
     paired = sweep.run()
-    monkeypatch.setattr(run, "pair_for", lambda sweep, threads: None)
+    monkeypatch.setattr(chunk, "pair_for", lambda sweep, threads: None)
     return paired, sweep.run()
 
 
@@ -217,9 +217,9 @@ def test_other_runs_keep_the_general_loop(name: str) -> None:
 
 
 def test_few_lanes_are_not_worth_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WORTH", 0)
-    assert run.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=15), threads=1) is None
-    assert run.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=16), threads=1) is not None
+    monkeypatch.setattr(chunk, "WORTH", 0)
+    assert chunk.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=15), threads=1) is None
+    assert chunk.pair_for(ts.Sweep(reddi.periodic(3.0), ts.adam(), seeds=16), threads=1) is not None
 
 
 def test_the_first_lane_to_die_in_a_full_tile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

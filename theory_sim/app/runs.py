@@ -64,7 +64,13 @@ class Runs:
         if isinstance(actual, Training):  # on one thread, so that no sum depends on their number
             key, run = (actual.on(self.device).digest, actual.name), partial(actual.run, device=self.device)
         else:
-            key = (actual.job.digest, actual.judged, actual.name, bool(np.any(actual.checkpoints)))
+            key = (
+                actual.job.digest,
+                actual.judged,
+                actual.name,
+                bool(np.any(actual.checkpoints)),
+                actual.resolution,
+            )
             run = partial(actual.run, threads=self.threads)
         if key not in self._grids:
             report = self._progress

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory_sim import random
 from theory_sim.compressors.packing import floats, pack, unpack, words
-from theory_sim.rules import build, checks, inspection, tile
+from theory_sim.rules import build, checks, declared, inspection, tile
+from theory_sim.rules.compress import compress
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -187,7 +188,7 @@ class Compressor:
         if not self.is_rule:
             return
         self.source  # noqa: B018  names that do not bind are refused here
-        if "u" in tile.reached(self.rule, self.reductions):
+        if "u" in declared.reached(self.rule, self.reductions):
             object.__setattr__(self, "draws", _one_each)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -343,8 +344,8 @@ def _compress(
     once: Stage | None,
 ) -> Source:
     """Return the compress kernel of what a compressor declares, after checking every rule of it."""
-    tile.require_reductions(reductions, owner)
-    made = tile.compress(rule, owner, hyper, dict(reductions), once)
+    declared.require_reductions(reductions, owner)
+    made = compress(rule, owner, hyper, dict(reductions), once)
     if once is not None:
         require_results(once.rule, once.writes, owner)
     require_results(rule, ("the image",), owner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import time
 from collections.abc import Callable
@@ -12,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.engine import memory
-from theory_sim.engine.run import pair_among, width_of
+from theory_sim.engine import blocks, memory
+from theory_sim.engine.chunk import pair_among, width_of
 from theory_sim.engine.selection import Selection
 from theory_sim.engine.tiles import run_tile
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 _LANES = 8192  # of the pilot
 _STEPS = 500  # of its first run; they are doubled until it takes _LONG seconds
 _LONG = 0.1
-_GOLDEN = 0.6180339887498949  # multiples of it fall evenly on the circle
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class Cost:
         Work of all cores together, without compilation.
     seconds : float
         Until it is done, on all cores of this machine.
-    memory : int
-        Bytes.
+    memory, stored : int
+        Bytes of memory, and of its records in a store.
     """
 
     core_seconds: float
     seconds: float
     memory: int
+    stored: int
 
 
 def _clocks() -> np.ndarray[Any, Any]:
@@ -75,6 +77,16 @@ def _handled(sweep: Sweep) -> np.ndarray[Any, Any]:
     return taken
 
 
+def _kept() -> np.ndarray[Any, Any]:
+    """Return the time for keeping a byte of records in a store: its share of a checksum and of a file."""
+    records = np.zeros(1 << 20)
+    begin = _clocks()
+    hashlib.sha256(records.tobytes())
+    np.savez(io.BytesIO(), records)
+    taken: np.ndarray[Any, Any] = _clocks() - begin
+    return taken / records.nbytes
+
+
 def cost(sweep: Sweep) -> Cost:
     """Estimate the cost of a sweep; only the lanes of the pilot are allocated.
 
@@ -82,12 +94,7 @@ def cost(sweep: Sweep) -> Cost:
     workers, is timed in one tile.
     """
     seeds = min(sweep.seeds, _LANES)
-    cells = sweep.size // sweep.seeds
-    many = min(cells, max(_LANES // seeds, 1))
-    flat = (
-        np.unique((np.arange(many) * _GOLDEN % 1.0 * cells).astype(int)) if many < cells else np.arange(cells)
-    )
-    places = np.unravel_index(flat, sweep.shape[:-1]) if sweep.axes else ()
+    places = blocks.spread(sweep, max(_LANES // seeds, 1))
     threads = os.cpu_count() or 1
     pilot = Selection.of(sweep, places, seeds=seeds)
     one = Selection.of(sweep, [place[:1] for place in places], seeds=1)
@@ -112,5 +119,6 @@ def cost(sweep: Sweep) -> Cost:
             steps = min(sweep.steps, 2 * steps)
         share = len(members) / len(group)
         total += taken * sweep.steps / steps / len(tile) * share * sweep.size
-    work, clock = (total + handling).tolist()
-    return Cost(work, clock, memory.required(sweep))
+    stored = memory.stored(sweep)
+    work, clock = (total + handling + _kept() * stored).tolist()
+    return Cost(work, clock, memory.required(sweep), stored)

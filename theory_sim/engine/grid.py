@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory_sim.nouns.verdict import Status, Verdict, wilson
+from theory_sim.engine.decide import HORIZON, LEVEL, NONFINITE, REASONS, REPEATS, STAGE
+from theory_sim.nouns.verdict import Judgement, Rule, Status, Verdict, wilson
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from theory_sim.engine.target import Target
     from theory_sim.nouns.sweep import Sweep
 
+Array = np.ndarray[Any, Any]
+
 
 def assemble(
-    sweep: Sweep, records: Mapping[str, np.ndarray[Any, Any]], target: Target | None = None
+    sweep: Sweep,
+    records: Mapping[str, np.ndarray[Any, Any]],
+    target: Target | None = None,
+    decide: str = "horizon",
 ) -> xr.Dataset:
     """Label the records of a sweep.
 
@@ -30,6 +36,8 @@ def assemble(
         What `theory_sim.engine.tiles.run_tile` returns, for all N lanes.
     target : Target, optional
         The tensors that the lanes ran on, for the attributes.
+    decide : str
+        Key of `theory_sim.engine.decide.DECIDE`.
 
     Returns
     -------
@@ -46,6 +54,13 @@ def assemble(
           or -1; an overflow of the optimizer's state is noticed at the next checkpoint, window edge or end;
         - ``verdict`` (cells): CONVERGED, DIVERGED or UNDECIDED by the rule, UNJUDGED without one;
         - ``decides_at`` (cells): extrapolated steps that decide an UNDECIDED run that still moves, else NaN;
+        - ``decided_at`` (cells): updates after which the verdict was known: T for what the rule says at T,
+          ``nonfinite_step`` for a lane that is not finite, fewer for one that was decided before T; -1 for an
+          UNDECIDED lane that needed all T and for UNJUDGED ones;
+        - unless every lane runs to T, ``decided_by`` (cells): HORIZON, NONFINITE, LEVEL, REPEATS, STAGE, or NEVER,
+          the reasons of `theory_sim.engine.decide`, and ``steps_run`` (cells); the attribute ``lane_steps_saved``
+          is their sum that was not run.  What LEVEL and STAGE have stopped is as it was after ``decided_at``
+          updates, with NaN at later checkpoints, and STAGE was judged by the windows that end there;
         - ``<measure>_final`` (cells) and, with checkpoints, ``x`` and ``<measure>`` (cells, checkpoint);
         - if running, ``<measure>_mean``, ``_min``, ``_max`` (cells[, checkpoint]) over x_1 ... x_c;
         - with first_hit, ``first_hit`` and ``first_hit_mean`` (cells): updates made, -1 if never;
@@ -79,7 +94,8 @@ def assemble(
     if names:
         data["state_final"] = ((*cells, "row", *coordinate), folded(state))
     if sweep.optimizer.up is not None:
-        sent = np.stack([sweep.job.lanes.bits(c) for c in plan.checkpoints], axis=1)
+        ran = records.get("steps", np.array([sweep.steps]))
+        sent = np.stack([_bits(sweep, np.minimum(c, ran)) for c in plan.checkpoints], axis=1)
         for side, way in enumerate(("bits_up", "bits_down")):
             values = folded(sent[..., side])
             data[way] = ((*cells, "checkpoint"), values) if many else (cells, values[last])
@@ -104,12 +120,24 @@ def assemble(
     rule = sweep.judged
     if rule is None:
         data["verdict"] = (cells, np.full(shape, Verdict.UNJUDGED.value, dtype="<U9"))
+        data["decided_at"] = (cells, np.full(shape, -1))
         share = low = high = np.full(shape[:-1], np.nan)
     else:
         k, first, escaped = problem.measures.index(rule.measure), records["first"], records["escaped"] > 0
-        judged = rule.judge(records["windows"][..., k], sweep.steps, first[:, k], finite, escaped)
+        reason = records.get("reason", np.zeros(len(finite), int))
+        horizon = np.where(reason == STAGE, records.get("decided", 0), sweep.steps)
+        judged = _judged(rule, records["windows"][..., k], horizon, first[:, k], finite, escaped)
         data["verdict"] = (cells, folded(judged.verdict))
         data["decides_at"] = (cells, folded(judged.decides_at))
+        open_ = (judged.verdict == Verdict.UNDECIDED.value) & (reason == 0)
+        reason = np.where(finite, np.where(open_ | (reason > 0), reason, HORIZON), NONFINITE)
+        at = np.where(
+            np.isin(reason, (LEVEL, REPEATS)), records.get("decided", 0), np.where(open_, -1, horizon)
+        )
+        data["decided_at"] = (cells, folded(np.where(finite, at, records["stopped"])))
+        if "steps" in records:
+            data["decided_by"] = (cells, folded(np.array(REASONS)[reason]))
+            data["steps_run"] = (cells, folded(records["steps"]))
         data[f"{rule.measure}_window"] = ((*cells, "window_end"), folded(judged.means))
         diverged = (folded(judged.verdict) == Verdict.DIVERGED.value).sum(axis=-1)
         # Lanes without randomness are one observation, however many seeds repeat it.
@@ -124,7 +152,36 @@ def assemble(
         coords["checkpoint"] = list(plan.checkpoints)
     if rule is not None:
         coords["window_end"] = [sweep.steps // 4, sweep.steps // 2, sweep.steps]
-    return xr.Dataset(data, coords, attrs=provenance(sweep, target))
+    attrs: dict[str, Any] = provenance(sweep, target, decide)
+    if "steps" in records:
+        attrs["lane_steps_saved"] = float(sweep.size * sweep.steps - records["steps"].sum())
+    return xr.Dataset(data, coords, attrs=attrs)
+
+
+def _judged(
+    rule: Rule, parts: Array, horizon: Array, first: Array, finite: Array, escaped: Array
+) -> Judgement:
+    """Judge every lane at its own horizon."""
+    if len(found := np.unique(horizon)) == 1:
+        return rule.judge(parts, int(found[0]), first, finite, escaped)
+    home = np.argsort(horizon, kind="stable")
+    every = []
+    for end in found:
+        here = horizon == end
+        every.append(rule.judge(parts[here], int(end), first[here], finite[here], escaped[here]))
+    back = np.argsort(home, kind="stable")
+    return Judgement(
+        *(np.concatenate([getattr(one, name) for one in every])[back] for name in Judgement._fields)
+    )
+
+
+def _bits(sweep: Sweep, ran: Array) -> Array:
+    """Return (N, 2): the bits sent and received in as many rounds as each lane ran."""
+    bits = np.zeros((sweep.job.lanes.count, 2))
+    for steps in np.unique(ran):
+        here = np.broadcast_to(ran == steps, len(bits))
+        bits[here] = sweep.job.lanes.bits(int(steps))[here]
+    return bits
 
 
 @cache
@@ -134,7 +191,7 @@ def _versions(*more: str) -> dict[str, str]:
     return {name: metadata.version(name) for name in ("theory-sim", "numpy", "numba", *more)}
 
 
-def provenance(sweep: Sweep, target: Target | None = None) -> dict[str, str]:
+def provenance(sweep: Sweep, target: Target | None = None, decide: str = "horizon") -> dict[str, str]:
     """Return where a result comes from: versions, digest, objects, order, seeds and tensors, as strings."""
     versions = _versions() if target is None else _versions("torch")
     return {
@@ -143,7 +200,7 @@ def provenance(sweep: Sweep, target: Target | None = None) -> dict[str, str]:
         "python": platform.python_version(),
         "problem": str(sweep.problem),
         "optimizer": str(sweep.optimizer),
-        "digest": sweep.job.digest_of(target),
+        "digest": sweep.job.digest_of(target, decide),
         "order": sweep.order,
         "steps": str(sweep.steps),
         "entropy": str(sweep.entropy),
@@ -155,4 +212,5 @@ def provenance(sweep: Sweep, target: Target | None = None) -> dict[str, str]:
             dict.fromkeys(key for key in (sweep.problem.paper, sweep.optimizer.paper) if key)
         ),
         **({} if target is None else {"backend": target.key}),
+        **({} if decide == "horizon" else {"decide": decide}),
     }

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.engine.store import Store, locked
+from theory_sim.engine.place import LAYOUT, SUFFIX
+from theory_sim.engine.store import FORMAT, Store, locked
 
-_NAME = re.compile(r"[0-9a-f]{16}\.(npz|zarr)")
+_NAME = re.compile(r"[0-9a-f]{16}\.(npz|zarr|blocks)")
 _LEFT = re.compile(r"\.([0-9a-f]{32}\.npz|[0-9a-f]{16}\..+)")  # what a killed writer leaves
 
 
@@ -48,9 +49,11 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """Complete, unfinished, foreign (of another version) or damaged, as far as its metadata tell."""
+        """Complete, unfinished, newer in form, foreign (of another version) or damaged, as far as its metadata tell."""
         if not self.chunks:
             return "damaged"
+        if self.spec.get("format", 1) > FORMAT:
+            return "newer"
         if self.present < self.chunks:
             return "unfinished"
         return "complete" if self.version == metadata.version("theory-sim") else "foreign"
@@ -59,6 +62,9 @@ class Entry:
         """Return the names of the chunks whose bytes do not have their checksum, or of the whole if none is known."""
         if not self.chunks:
             return [self.path.name]
+        if self.path.suffix == SUFFIX:
+            parts = [_entry(one) for one in _named(self.path)]
+            return [f"{self.path.name}/{name}" for one in parts for name in one.damage()]
         if self.path.suffix == ".npz":
             store = Store(self.path.parent, self.path.stem, self.spec, self.lanes, self.lanes)
             return [] if store.read(0, 0, self.lanes) is not None else [self.path.name]
@@ -91,6 +97,11 @@ def _entry(path: Path) -> Entry:
             with path.open("rb") as file, np.load(file) as content:
                 spec = json.loads(str(content["spec"]))
                 return Entry(path, spec, int(spec.get("lanes", 1)), 1, 1, size)
+        if path.suffix == SUFFIX:  # blocks, each of which is stored like a sweep
+            spec = json.loads((path / LAYOUT).read_bytes())
+            parts = [_entry(one) for one in _named(path)]
+            present = sum(one.present == one.chunks > 0 for one in parts)
+            return Entry(path, spec, int(spec["lanes"]), int(spec["blocks"]), present, size)
         import zarr
 
         group: Any = zarr.open_group(str(path), mode="r")
@@ -110,7 +121,7 @@ def entries(folder: Path) -> list[Entry]:
     ValueError
         If there is none: then the folder is no store.
     """
-    paths = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    paths = _named(folder)
     if not paths and not leftovers(folder):
         raise ValueError(
             f"{folder} holds no stored sweep; name the folder that sweeps were given as their store, such as out/sweeps."
@@ -119,19 +130,36 @@ def entries(folder: Path) -> list[Entry]:
     return sorted(found, key=lambda one: (str(one.spec.get("name", "")), one.path.name))
 
 
+def _named(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Return the files and folders that killed writers left; a running one has some too."""
     return sorted(path for path in folder.iterdir() if _LEFT.fullmatch(path.name))
 
 
 def prunable(folder: Path) -> list[tuple[Path, str]]:
-    """Return what is damaged, of another version, unfinished or left over, with the reason."""
-    found = []
+    """Return what is damaged, of an older version, unfinished or left over, with the reason.
+
+    Raises
+    ------
+    ValueError
+        As `entries`, and if a newer theory-sim has written there in another form.
+    """
+    found, left = [], leftovers(folder)
     for one in entries(folder):
+        if one.state == "newer":
+            raise ValueError(
+                f"{one.path} was written by theory-sim {one.version} in a newer form, of which this one does not know what "
+                "can go; use that version."
+            )
         reason = "damaged" if one.damage() else one.state
         if reason != "complete":
             found.append((one.path, reason))
-    return found + [(path, "left over") for path in leftovers(folder)]
+        elif one.path.suffix == SUFFIX:
+            left += leftovers(one.path)
+    return found + [(path, "left over") for path in left]
 
 
 def remove(paths: Sequence[Path]) -> None:

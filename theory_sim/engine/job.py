@@ -73,7 +73,9 @@ class Job:
             "name": sweep.name,
             "problem": str(sweep.problem),
             "optimizer": str(optimizer),
-            "axes": {name: values.tolist() for name, values in sweep.coordinates.items()},
+            "axes": {name: values.tolist() for name, values in sweep.coordinates.items()}
+            if sweep.cells is None
+            else {name: values[[0, -1]].tolist() for name, (_, values) in sweep.labels.items()},
             "order": sweep.order,
             "lanes": sweep.size,
             "seeds": sweep.seeds,
@@ -95,8 +97,10 @@ class Job:
         messages = [source.digest for source in self._compressors]
         return digest(texts, messages, self._inputs)
 
-    def digest_of(self, target: Target | None) -> str:
-        """Return the digest of the result on tensors, which round otherwise, or of the compiled tiles."""
+    def digest_of(self, target: Target | None, decide: str = "horizon") -> str:
+        """Return the digest of the result on tensors, which round otherwise, or of lanes that may stop before T."""
+        if decide != "horizon":
+            return digest(self.digest, decide, self.sweep.judged)
         return self.digest if target is None else digest(self.digest, target.key)
 
     @cached_property
@@ -138,13 +142,28 @@ class Job:
         self,
         store: str | Path | None = None,
         *,
+        chunk: int | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
         target: Target | None = None,
+        decide: str = "horizon",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results; see `theory_sim.Sweep.run`."""
-        records = run.run(
-            self.sweep, store, threads=threads, executor=executor, progress=progress, target=target
-        )
-        return grid.assemble(self.sweep, records, target)
+        from theory_sim.engine import large
+
+        where = {"workers": workers, "scheduler": scheduler, "executor": executor}
+        elsewhere = any(one is not None for one in where.values())
+        if target is None and large.applies(self.sweep, store, chunk, elsewhere):
+            assert store is not None
+            return large.run(
+                self.sweep, store, chunk=chunk, threads=threads, progress=progress, decide=decide, **where
+            )
+        if target is not None and (elsewhere or chunk is not None):
+            raise ValueError(
+                "chunk, workers, scheduler and executor run compiled tiles; leave out the backend."
+            )
+        records = run.run(self.sweep, store, threads=threads, progress=progress, target=target, decide=decide)
+        return grid.assemble(self.sweep, records, target, decide)

@@ -193,7 +193,8 @@ def expand(
         if optimizer.up is not None and name != "lr":
             return False  # the length of a message may depend on it
         base = {"lr": optimizer.lr, **optimizer.hyper}
-        variants = [optimizer.replace(**{name: value}) for value in axes[name].tolist()]
+        values = axes[name] if cells is None else axes[name][np.unique(position[name])]
+        variants = [optimizer.replace(**{name: value}) for value in values.tolist()]
         return name in base and all(
             {**base, name: None} == {"lr": v.lr, **v.hyper, name: None} and v.variant == optimizer.variant
             for v in variants

@@ -1,4 +1,4 @@
-"""The lane loop: every run of the suite goes through `advance`, one compiled call for a tile."""
+"""The lane loop: every run of the suite goes through `advance`, one compiled call for a stretch of a tile's steps."""
 
 from __future__ import annotations
 
@@ -76,11 +76,17 @@ def advance(
     uniform: Any,
     up: Any,
     down: Any,
+    begin: int,
+    end: int,
     tile: Tile,
     limits: Limits,
     record: Record,
-) -> None:
-    """Run one tile from x_1 to the last stop, in place, and record on the way."""
+) -> int:
+    """Run steps begin ... end of one tile, in place, record on the way, and return how many steps are done.
+
+    They are fewer than `end` if the halt is set.  A pause between two calls is no stop: whatever the stretches are,
+    the bits are those of a single call, since all that lasts from one step to the next is in the arrays.
+    """
     lr0, lr, parameters, factor = tile.lr0, tile.lr, tile.parameters, tile.factor
     hyper, theta, size, key = tile.hyper, tile.theta, tile.size, tile.key
     u, table, idx, noise, own_noise = tile.u, tile.table, tile.idx, tile.noise, tile.own_noise
@@ -103,19 +109,22 @@ def advance(
     slot = workers + noise.shape[0]
     messages = slot + own_noise.shape[0]
     many = row.shape[0]
-    index = -1
+    index = (begin - 2) % size[0]  # before step 1 the last one, so that step 1 draws component 0
     done = 0
     dead = 0  # lanes that fill up a tile are dead from the start
     for lane in range(lanes):
         dead += stopped[lane] > 0
     saved = 0
+    halt[1] = begin - 1
 
-    rate(1, schedule, parameters, factor, limits.each, lr0, lr)
-    if limits.begins:
+    if begin > 1 and not limits.each:  # the block of factors in which it lies
+        schedule(begin - (begin - 1) % AHEAD, parameters, factor)
+    rate(begin, schedule, parameters, factor, limits.each, lr0, lr)
+    if begin == 1 and limits.begins:
         if down_noise.shape[0] > 0:
             uniform(0, messages + up_noise.shape[0], key, down_noise)
         step(g, 0, lr, hyper, own_noise, state, x, up, up_hyper, up_noise, down, down_hyper, down_noise, work)
-    if many > 0:
+    if begin == 1 and many > 0:
         measure(x, 1, idx, noise, theta, row[:own], work)
         watch(seen, 1, lr, hyper, state, x, row[own:], work)
         for k in range(many):
@@ -124,23 +133,30 @@ def advance(
 
     for s in range(record.stops.shape[0]):
         edge = record.stops[s]
+        if edge < begin:
+            saved += record.kept[s]
+            done = edge
+            continue
+        if done >= end:
+            return done
         accumulate = many > 0 and (limits.running > 0 or watched >= 0)
         for w in range(record.edges.shape[0]):
             accumulate |= many > 0 and record.edges[w, 0] <= done and edge <= record.edges[w, 1]
-        if accumulate:
+        if accumulate and begin <= done + 1:
             total[:, :] = 0.0
-        begin = done + 1
+        first = max(begin, done + 1)
+        last: int = min(edge, end)
         if limits.paired:
-            while begin <= edge and dead < lanes:
-                begin = pair(
-                    measure, schedule, sampler, uniform, tile, limits, record, begin, edge, dead, accumulate
+            while first <= last and dead < lanes:
+                first = pair(
+                    measure, schedule, sampler, uniform, tile, limits, record, first, last, dead, accumulate
                 )
-                if begin == 0:
+                if first == 0:
                     break
-                dead += halted(begin, x, stopped, tile.escaped)
-                begin += 1
-            begin = edge + 1
-        for t in range(begin, edge + 1):
+                dead += halted(first, x, stopped, tile.escaped)
+                first += 1
+            first = last + 1
+        for t in range(first, last + 1):
             if dead == lanes or halt[0] > 0:
                 break
             halt[1] = t
@@ -203,6 +219,10 @@ def advance(
                     x[i, lane] = math.nan if gone | (bad & boxed) else min(max(point, low), high)
             if fresh > 0:
                 dead += halted(t, x, stopped, tile.escaped)
+        if dead < lanes and halt[1] < last:
+            return int(halt[1])
+        if last < edge:
+            return last
 
         # A moment that overflowed freezes x at a finite value; that is no result either.
         for lane in range(lanes):
@@ -253,6 +273,7 @@ def advance(
                 hits[0, lane] = done
             if hits[1, lane] < 0 and path[lane] + value <= target * (done + 1):
                 hits[1, lane] = done
+    return done
 
 
 KERNELS = (
@@ -282,9 +303,9 @@ def _compiled_advance() -> Any:
     from numba import njit, types
 
     functions = (types.FunctionType(signature(kind)) for kind in KERNELS)
-    sig = types.void(*functions, *tile_types())
+    sig = types.int64(*functions, types.int64, types.int64, *tile_types())
     # Named, like every kernel, by the digest of all it consists of: numba's own stamp is that of one file.
     home = module(f"advance_{digest(advance)}", '"""The lane loop, compiled."""\n')
     made: Any = njit(sig, cache=True, **OPTIONS)(settled(advance, home))
-    # There is one signature, so the entry point itself: to find the types of 13 arguments costs more than some tiles.
+    # There is one signature, so the entry point itself: to find the types of 15 arguments costs more than some tiles.
     return made.overloads[sig.args].entry_point

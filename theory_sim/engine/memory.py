@@ -33,6 +33,16 @@ def required(sweep: Sweep) -> int:
     return 8 * (sweep.size * (inputs + 2 * records) + table)  # records are copied once, into the Dataset
 
 
+def stored(sweep: Sweep) -> int:
+    """Return the bytes of the records of a sweep, as they are stored, from its shape alone."""
+    optimizer, plan = sweep.optimizer, sweep.plan
+    workers = max([sweep.workers, *map(int, sweep.coordinates.get("workers", ()))])
+    d, k = sweep.problem.dim, len(sweep.problem.measures) + len(optimizer.measures)
+    rows = len(optimizer.rows) + workers * len(optimizer.worker_rows)
+    recorded = len(plan.checkpoints) * (d + k * (4 if plan.running else 1))
+    return 8 * sweep.size * (recorded + k * (1 + len(plan.windows)) + rows * d + 4)
+
+
 def available() -> int:
     """Return the bytes of memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -44,5 +54,6 @@ def require(sweep: Sweep) -> None:
     if need > have:
         raise ValueError(
             f"This sweep of {sweep.size:,} lanes and {len(sweep.plan.checkpoints)} checkpoints needs about {need / 2**30:.3g} "
-            f"GiB, and the machine has {have / 2**30:.3g}; take fewer cells, seeds or checkpoints."
+            f"GiB, and the machine has {have / 2**30:.3g}; take fewer cells, seeds or checkpoints, or give a store, whose "
+            "blocks are run and read one by one."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theory_sim import random
-from theory_sim.engine import memory
+from theory_sim.engine import cluster, memory
 from theory_sim.engine.outline import outline
 from theory_sim.engine.quadtree import Quadtree
 from theory_sim.engine.selection import Selection
@@ -112,7 +112,7 @@ def enlarged(sweep: Sweep, resolution: int) -> Sweep:
     if sweep.judged is None:
         raise ValueError(f"{sweep.problem.name} has no verdict to refine; give the sweep a rule.")
     axes = {name: spread(sweep.coordinates[name], resolution) for name in names}
-    return replace(sweep, axes={**sweep.coordinates, **axes}, quick={})
+    return replace(sweep, axes={**sweep.coordinates, **axes}, resolution=None, quick={})
 
 
 def miss_bound(misses: int, drawn: int, doubt: float) -> float:
@@ -128,8 +128,14 @@ def miss_bound(misses: int, drawn: int, doubt: float) -> float:
 class _Cells:
     """The cells that were run: their places, their outputs, and a number for each combination of verdicts."""
 
-    def __init__(self, sweep: Sweep, names: tuple[str, str], run: Callable[[Selection], xr.Dataset]) -> None:
-        self._sweep, self._names, self._run = sweep, names, run
+    def __init__(
+        self,
+        sweep: Sweep,
+        names: tuple[str, str],
+        run: Callable[[Selection], xr.Dataset],
+        outputs: Sequence[str] | None,
+    ) -> None:
+        self._sweep, self._names, self._run, self._outputs = sweep, names, run, outputs
         self.places: list[Array] = []
         self.parts: list[xr.Dataset] = []
         self.digests: list[str] = []
@@ -142,7 +148,8 @@ class _Cells:
         selection = Selection.of(self._sweep, [column.get(name, nowhere) for name in self._sweep.axes])
         part = self._run(selection)
         self.places.append(points)
-        self.parts.append(part)
+        kept = list(part.data_vars) if self._outputs is None else [*{"verdict", *self._outputs}]
+        self.parts.append(part[kept])
         self.digests.append(selection.job.digest)
         seen = part.verdict.transpose("cell", "seed").values
         return np.array([self.kinds.setdefault(tuple(row), len(self.kinds)) for row in seen.tolist()])
@@ -155,7 +162,10 @@ def refine(
     *,
     first: int | None = None,
     audit: int | None = None,
+    outputs: Sequence[str] | None = None,
     threads: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
     executor: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> xr.Dataset:
@@ -168,7 +178,7 @@ def refine(
 
     Parameters
     ----------
-    sweep, resolution, store, first, audit, threads, executor, progress
+    sweep, resolution, store, first, audit, outputs, threads, workers, scheduler, executor, progress
         See `theory_sim.Sweep.refine`.
 
     Returns
@@ -200,15 +210,24 @@ def refine(
 
     def run(selection: Selection) -> xr.Dataset:
         nonlocal done
-        part = selection.job.run(store, threads=threads, executor=executor)
+        part = selection.job.run(store, threads=threads, executor=elsewhere)
         done += 1
         if progress is not None:  # grids from the first to the last, two more, and the audit
             progress(min(done / (stride.bit_length() + 3), 0.99))
         return part
 
-    cells = _Cells(fine, names, run)
+    cells = _Cells(fine, names, run, outputs)
     tree = Quadtree(resolution, stride)
-    tree.refine(cells)
+    with cluster.connected(workers, scheduler, executor) as (elsewhere, _):
+        tree.refine(cells)
+        audited = _audited(fine, tree, cells, drawn)
+    if progress is not None:
+        progress(1.0)
+    return _assembled(fine, names, cells, tree, audited)
+
+
+def _audited(sweep: Sweep, tree: Quadtree, cells: _Cells, drawn: int) -> dict[str, float]:
+    """Run inferred cells drawn at random and refine around wrong ones, until none is; say what was found."""
     stream = int(random.key(sweep.entropy, sweep.seeds))  # the first that no lane draws from
     bound, misses, rounds = 0.0, 0, 0
     while rounds < _ROUNDS and len(unknown := np.argwhere(tree.known < 0)):
@@ -223,16 +242,13 @@ def refine(
         if not misses:
             break
         tree.refine(cells)
-    if progress is not None:
-        progress(1.0)
-    said = {
+    return {
         "simulated_share": float((tree.known >= 0).mean()),
         "audit_cells": drawn if rounds else 0,
         "audit_misses": misses,
         "audit_rounds": rounds,
         "audit_bound": bound,
     }
-    return _assembled(fine, names, cells, tree, said)
 
 
 def _assembled(

@@ -18,9 +18,23 @@ import numpy as np
 
 Records = Mapping[str, np.ndarray[Any, Any]]
 
+FORMAT = 1  # of the files; a later theory-sim that writes them otherwise has a higher one
+
 
 def _refused(folder: Path, error: OSError) -> OSError:
     return OSError(f"store = {folder} cannot be written ({error.strerror}); choose another folder.")
+
+
+class NewerError(OSError):
+    """A later theory-sim wrote these files, which are no damage to be repaired."""
+
+
+def _require_format(path: Path, text: str) -> None:
+    spec = json.loads(text)
+    if spec.get("format", 1) > FORMAT:
+        raise NewerError(
+            f"{path} was written by theory-sim {spec.get('version', '')} in a newer form; use that version or another folder."
+        )
 
 
 def _checksum(records: Records) -> int:
@@ -68,6 +82,10 @@ class Store:
         """Number of chunks."""
         return -(-self.lanes // self.size)
 
+    def draft(self, start: int) -> Path:
+        """Return the folder for how far the unfinished chunk is that begins with lane `start`."""
+        return self.path.with_name(f".{self.path.stem}.{start}.draft")
+
     def require_writable(self) -> None:
         """Raise OSError, before the work, if nothing can be written; what is there can still be read."""
         try:
@@ -76,16 +94,27 @@ class Store:
             raise _refused(self.path.parent, error) from error
 
     def write(self, i: int, start: int, stop: int, records: Records) -> None:
-        """Store the records of chunk i, lanes start ... stop-1."""
-        if self.chunks == 1:
-            self._write_file(records)
-            return
-        if self._arrays is None or not self._fits(records):
-            self._arrays = self._created(records)
-        for name, values in records.items():
-            if values.size:
-                self._arrays[name][start:stop] = values
-        self._arrays["done"][i] = _checksum(records)
+        """Store the records of chunk i, lanes start ... stop-1.
+
+        Raises
+        ------
+        OSError
+            If there is no place for them; what was stored before is still there.
+        """
+        try:
+            if self.chunks == 1:
+                self._write_file(records)
+                return
+            if self._arrays is None or not self._fits(records):
+                self._arrays = self._created(records)
+            for name, values in records.items():
+                if values.size:
+                    self._arrays[name][start:stop] = values
+            self._arrays["done"][i] = _checksum(records)
+        except OSError as error:
+            if error.strerror is None:  # a sentence already
+                raise
+            raise _refused(self.path.parent, error) from error
 
     def read(self, i: int, start: int, stop: int) -> dict[str, np.ndarray[Any, Any]] | None:
         """Return the records of chunk i, or None if it is missing or damaged."""
@@ -94,7 +123,7 @@ class Store:
                 with self.file.open("rb") as file, np.load(file) as content:
                     records = {name: content[name] for name in content.files}
                 expected = int(records.pop("checksum"))
-                del records["spec"]
+                _require_format(self.file, str(records.pop("spec")))
             elif self._arrays is not None:
                 expected = int(self._arrays["done"][i])
                 if expected == 0:
@@ -103,13 +132,15 @@ class Store:
                 records = {name: np.asarray(array[start:stop]) for name, array in kept if name != "done"}
             else:
                 return None
+        except NewerError:
+            raise
         except Exception:  # noqa: BLE001  a decoder may raise anything on damaged bytes
             return None
         return records if _checksum(records) == expected else None
 
     @property
     def _text(self) -> str:
-        spec = {**self.spec, "version": metadata.version("theory-sim")}
+        spec = {**self.spec, "version": metadata.version("theory-sim"), "format": FORMAT}
         return json.dumps(spec, sort_keys=True, default=str)
 
     def _write_file(self, records: Records) -> None:
@@ -130,6 +161,7 @@ class Store:
 
         try:
             group: Any = zarr.open_group(str(self.path), mode="r+")
+            _require_format(self.path, group.attrs["spec"])
             # A group may hold arrays that others added; older ones do not list their records.
             names = group.attrs.get("records", [name for name in group if name != "done"])
             arrays = {name: group[name] for name in (*names, "done")}
@@ -139,6 +171,8 @@ class Store:
                 if name != "done"
             )
             return arrays if whole and arrays["done"].shape == (self.chunks,) else None
+        except NewerError:
+            raise
         except Exception:  # noqa: BLE001  as in `read`
             return None
 
@@ -181,6 +215,7 @@ class Store:
                 shape=(self.lanes, *values.shape[1:]),
                 chunks=(self.size, *(max(n, 1) for n in values.shape[1:])),
                 dtype=values.dtype,
+                compressors=None,  # as in the file of a small sweep: what --dry-run announces is what is written
                 dimension_names=["lane", *(f"{name}_{j}" for j in range(1, values.ndim))],
             )
 

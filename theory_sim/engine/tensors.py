@@ -98,7 +98,7 @@ def run_chunk(
     threads: int | None = None,
     report: Callable[[int], None] | None = None,
 ) -> dict[str, Array]:
-    """Run lanes start ... stop-1 on tensors; `report` receives the number of lanes as tiles finish."""
+    """Run lanes start ... stop-1 on tensors; `report` receives numbers of lane-steps as tiles finish."""
     import torch
 
     lanes, plan = sweep.job.lanes, sweep.plan
@@ -131,7 +131,7 @@ def run_chunk(
                 homes.append(cut)
                 done += len(cut)
                 if report is not None:
-                    report(len(cut))
+                    report(len(cut) * sweep.steps)
     home = np.argsort(np.concatenate(homes))
     return {name: np.concatenate([part[name] for part in parts])[home] for name in parts[0]}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from theory_sim import random
 from theory_sim.compressors.compressor import Compressor
 from theory_sim.engine.lanes import Lanes
 from theory_sim.engine.loop import compiled_advance
+from theory_sim.engine.moment import Moment
 from theory_sim.nouns.order import order
 from theory_sim.nouns.sweep import WATCHED, Plan
 from theory_sim.rules import block, build, inspection, tile
@@ -99,166 +101,268 @@ def _kernel(side: Compressor | None) -> Source:
     return tile.empty("compress") if side is None else side.source
 
 
-def run_tile(
-    lanes: Lanes, plan: Plan, cut: Array, *, pair: Pair | None = None, halt: Array | None = None
-) -> Mapping[str, Array]:
-    """Run the lanes with the indices `cut`, all of one group, and return their records, lane axis first.
+_LASTS = {
+    "tile": ("x", "state", "idx", "table", "stopped", "escaped"),
+    "record": ("first", "x", "values", "mean", "least", "most", "window", "hits", "path", "total", "sums", "low", "high"),
+}  # fmt: skip
+
+
+class Course:
+    """Lanes on their way: the arrays of a tile, which may rest between two steps.
 
     Parameters
     ----------
     lanes : Lanes
     plan : Plan
-    cut : ndarray of int
+    start : ndarray of int, or Moment
+        Indices of lanes, all of one group, before their first step, or lanes on their way.
     pair : Pair, optional
         What `pair_of` gave.
     halt : ndarray of int64, shape (2,), optional
-        The run stops when the first entry is set; the second tells how many steps are done.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
-        ``windows`` (L, number of windows, k), ``first`` (L, k), ``hits`` (L, 2), ``state`` (L, r, d) at the
-        end, with the rows of as many workers as any lane of the sweep has, NaN for those that this one lacks,
-        ``stopped`` and ``escaped`` (L,).
+        The run rests after the present step when the first entry is set; the second tells how many steps are done.
     """
-    problem, optimizer = lanes.problem, lanes.optimizer
-    many, d, w = len(cut), problem.dim, int(lanes.workers[cut[0]])
-    # A pair has tiles of one width: the lanes beyond the cut are dead from the start.
-    width = many if pair is None else pair.width
-    drawn = order(lanes.order)
-    own, k = len(problem.measures), len(problem.measures) + len(optimizer.measures)
-    variant = lanes.variants[int(lanes.variant[cut[0]])]
-    (step, scratch), (watch, more) = optimizer.source, optimizer.watch
-    (gradient, of_gradient), (measure, of_measure) = problem.source
-    draws = variant.draws_of_messages(d, w)
-    rows = len(optimizer.rows) + w * len(optimizer.worker_rows)
-    work = max(scratch + 3 * d, more, of_gradient, of_measure)
 
-    def filled(out: Array, values: Array) -> Array:
-        out[..., :many] = values[..., cut]
-        out[..., many:] = out[..., :1]
-        return out
+    def __init__(
+        self,
+        lanes: Lanes,
+        plan: Plan,
+        start: Array | Moment,
+        *,
+        pair: Pair | None = None,
+        halt: Array | None = None,
+    ) -> None:
+        self.plan, self._lanes = plan, lanes
+        self.cut: Array = start.cut if isinstance(start, Moment) else start
+        self.done = 0
+        self.own: Mapping[str, Array] = {}  # what others remember of the lanes
+        problem, optimizer = lanes.problem, lanes.optimizer
+        many, d, w = len(self.cut), problem.dim, int(lanes.workers[self.cut[0]])
+        # A pair has tiles of one width: the lanes beyond the cut are dead from the start.
+        width = many if pair is None else pair.width
+        drawn = order(lanes.order)
+        own, k = len(problem.measures), len(problem.measures) + len(optimizer.measures)
+        variant = lanes.variants[int(lanes.variant[self.cut[0]])]
+        (step, scratch), (watch, more) = optimizer.source, optimizer.watch
+        (gradient, of_gradient), (measure, of_measure) = problem.source
+        draws = variant.draws_of_messages(d, w)
+        rows = len(optimizer.rows) + w * len(optimizer.worker_rows)
+        work = max(scratch + 3 * d, more, of_gradient, of_measure)
 
-    entries, constants = lanes.entries[int(lanes.matrices[cut[0]])], len(lanes.theta)
-    shared = constants - (-entries.size // width)  # rows of theta with those of the matrices
-    layout = block.Layout(len(lanes.hyper), shared, w * problem.draws, rows, d, width)
-    memory = _aligned((layout.height * width,))
-    parts, first = memory.reshape(layout.height, width), layout.first
-    per_lane = lanes.schedule.shape[-1] > 1
-    theta = parts[first["theta"] : first["noise"]]
-    filled(theta[:constants], lanes.theta)
-    theta[constants:].reshape(-1)[: entries.size] = entries
-    x = filled(parts[first["x"] : first["x"] + d], lanes.x0)
-    x[:, many:] = np.nan
-    state = parts[first["state"] :].reshape(rows, d, width)
-    filled(state[: len(optimizer.rows)], lanes.state)
-    stopped = _aligned((width,), np.int64)
-    stopped[many:] = 1
-    size = filled(_aligned((width,), np.int64), lanes.size)
-    parameters = (
-        filled(_aligned((len(lanes.schedule), width)), lanes.schedule) if per_lane else lanes.schedule.copy()
-    )
-    messages = [
-        np.array([] if side is None else [*side.hyper.values()], dtype=float)
-        for side in (variant.up, variant.down)
-    ]
-    arrays = Tile(
-        lr0=filled(parts[:1], lanes.lr[None])[0],
-        lr=parts[1],
-        parameters=parameters,
-        factor=_aligned((width if per_lane else build.AHEAD,)),
-        hyper=filled(parts[first["hyper"] : first["theta"]], lanes.hyper),
-        theta=theta,
-        size=size,
-        key=filled(_aligned((width,), np.uint64), lanes.key),
-        u=_aligned((w if drawn.draws else 0, width)),
-        table=_aligned((1 + int(size.max()) if drawn.permutes else 0, w, width), np.int64),
-        idx=_aligned((w, width), np.int64),
-        noise=parts[first["noise"] : first["x"]],
-        own_noise=_aligned((optimizer.draws, width)),
-        up_hyper=messages[0],
-        up_noise=_aligned((draws[0], width)),
-        down_hyper=messages[1],
-        down_noise=_aligned((draws[1], width)),
-        g=_aligned((w, d, width)),
-        mean=_aligned((0 if optimizer.sees_workers else 1, d, width)),
-        state=state,
-        x=x,
-        stopped=stopped,
-        escaped=_aligned((width,), np.int64),
-        block=memory,
-        work=_aligned((work, width)),
-        halt=np.zeros(2, np.int64) if halt is None else halt,
-    )
-    sampled = bool((lanes.size > 1).any())
-    low, high = problem.bounds()
-    limits = Limits(
-        low=low,
-        high=high,
-        target=math.nan if plan.first_hit is None else plan.first_hit,
-        watched=-1
-        if plan.first_hit is None
-        else next(k for k, name in enumerate(problem.measures) if name in WATCHED),
-        sampled=int(sampled),
-        lockstep=int(_lockstep(lanes)),
-        varying=int(optimizer.schedule.varies),
-        each=int(per_lane),
-        begins=int(optimizer.begins),
-        paired=int(pair is not None),
-        running=int(plan.running),
-        averaged=int(w > 1 and not optimizer.sees_workers),
-        measures=own,
-    )
-    kept = [stop in plan.checkpoints for stop in plan.stops]
-    c, running = len(plan.checkpoints), len(plan.checkpoints) if plan.running else 0
-    record = Record(
-        stops=np.array(plan.stops, np.int64),
-        kept=np.array(kept, np.int64),
-        edges=np.array(plan.windows, np.int64).reshape(-1, 2),
-        first=np.zeros((k, width)),
-        x=np.zeros((c, d, width)),
-        values=np.zeros((c, k, width)),
-        mean=np.zeros((running, k, width)),
-        least=np.zeros((running, k, width)),
-        most=np.zeros((running, k, width)),
-        window=np.zeros((len(plan.windows), k, width)),
-        hits=np.full((2, width), -1),
-        path=np.zeros(width),
-        row=_aligned((k, width)),
-        total=_aligned((k, width)),
-        sums=np.zeros((k, width)),
-        low=np.full((k, width), np.inf),
-        high=np.full((k, width), -np.inf),
-    )
-    sources = (
-        *(
-            tile.empty("pair") if pair is None else pair.source,
-            step,
-            gradient,
-            measure,
-            watch,
-            optimizer.schedule.source if per_lane else optimizer.schedule.ahead,
-        ),
-        *(tile.raw("sampler", drawn.kernel), tile.raw("uniform", random.uniform)),
-        *(_kernel(variant.up), _kernel(variant.down)),
-    )
-    # non-finite values are a status here, not a warning
-    with np.errstate(all="ignore"), inspection.bounded(f"{problem.name} or {optimizer.name}", arrays.halt):
-        compiled_advance()(*(build.compiled(source) for source in sources), arrays, limits, record)
-    stopped, windows = stopped[:many], record.window.transpose(2, 0, 1)[:many].copy()
-    for i, (a, b) in enumerate(plan.windows):
-        windows[(stopped > 0) & (stopped <= b) | (a == b), i] = np.nan
-    padding = (int(lanes.workers.max()) - w) * len(optimizer.worker_rows)
-    final = np.concatenate([state, np.full((padding, d, width), np.nan)])[..., :many]
-    statistics = {"mean": record.mean, "min": record.least, "max": record.most} if plan.running else {}
-    recorded = {"x": record.x, "measures": record.values, **statistics}
-    return {
-        **{name: values.transpose(2, 0, 1)[:many].copy() for name, values in recorded.items()},
-        "windows": windows,
-        "first": record.first.T[:many].copy(),
-        "state": np.where(stopped == 0, final, np.nan).transpose(2, 0, 1),
-        "hits": record.hits.T[:many].copy(),
-        "stopped": stopped.copy(),
-        "escaped": arrays.escaped[:many].copy(),
-    }
+        def filled(out: Array, values: Array) -> Array:
+            out[..., :many] = values[..., self.cut]
+            out[..., many:] = out[..., :1]
+            return out
+
+        entries, constants = lanes.entries[int(lanes.matrices[self.cut[0]])], len(lanes.theta)
+        shared = constants - (-entries.size // width)  # rows of theta with those of the matrices
+        layout = block.Layout(len(lanes.hyper), shared, w * problem.draws, rows, d, width)
+        memory = _aligned((layout.height * width,))
+        parts, first = memory.reshape(layout.height, width), layout.first
+        per_lane = lanes.schedule.shape[-1] > 1
+        theta = parts[first["theta"] : first["noise"]]
+        filled(theta[:constants], lanes.theta)
+        theta[constants:].reshape(-1)[: entries.size] = entries
+        x = filled(parts[first["x"] : first["x"] + d], lanes.x0)
+        x[:, many:] = np.nan
+        state = parts[first["state"] :].reshape(rows, d, width)
+        filled(state[: len(optimizer.rows)], lanes.state)
+        stopped = _aligned((width,), np.int64)
+        stopped[many:] = 1
+        size = filled(_aligned((width,), np.int64), lanes.size)
+        parameters = (
+            filled(_aligned((len(lanes.schedule), width)), lanes.schedule)
+            if per_lane
+            else lanes.schedule.copy()
+        )
+        messages = [
+            np.array([] if side is None else [*side.hyper.values()], dtype=float)
+            for side in (variant.up, variant.down)
+        ]
+        self._tile = Tile(
+            lr0=filled(parts[:1], lanes.lr[None])[0],
+            lr=parts[1],
+            parameters=parameters,
+            factor=_aligned((width if per_lane else build.AHEAD,)),
+            hyper=filled(parts[first["hyper"] : first["theta"]], lanes.hyper),
+            theta=theta,
+            size=size,
+            key=filled(_aligned((width,), np.uint64), lanes.key),
+            u=_aligned((w if drawn.draws else 0, width)),
+            table=_aligned((self._table(size, start) if drawn.permutes else 0, w, width), np.int64),
+            idx=_aligned((w, width), np.int64),
+            noise=parts[first["noise"] : first["x"]],
+            own_noise=_aligned((optimizer.draws, width)),
+            up_hyper=messages[0],
+            up_noise=_aligned((draws[0], width)),
+            down_hyper=messages[1],
+            down_noise=_aligned((draws[1], width)),
+            g=_aligned((w, d, width)),
+            mean=_aligned((0 if optimizer.sees_workers else 1, d, width)),
+            state=state,
+            x=x,
+            stopped=stopped,
+            escaped=_aligned((width,), np.int64),
+            block=memory,
+            work=_aligned((work, width)),
+            halt=np.zeros(2, np.int64) if halt is None else halt,
+        )
+        sampled = bool((lanes.size > 1).any())
+        low, high = problem.bounds()
+        self._limits = Limits(
+            low=low,
+            high=high,
+            target=math.nan if plan.first_hit is None else plan.first_hit,
+            watched=-1
+            if plan.first_hit is None
+            else next(k for k, name in enumerate(problem.measures) if name in WATCHED),
+            sampled=int(sampled),
+            lockstep=int(_lockstep(lanes)),
+            varying=int(optimizer.schedule.varies),
+            each=int(per_lane),
+            begins=int(optimizer.begins),
+            paired=int(pair is not None),
+            running=int(plan.running),
+            averaged=int(w > 1 and not optimizer.sees_workers),
+            measures=own,
+        )
+        kept = [stop in plan.checkpoints for stop in plan.stops]
+        c, running = len(plan.checkpoints), len(plan.checkpoints) if plan.running else 0
+        self._record = Record(
+            stops=np.array(plan.stops, np.int64),
+            kept=np.array(kept, np.int64),
+            edges=np.array(plan.windows, np.int64).reshape(-1, 2),
+            first=np.zeros((k, width)),
+            x=np.zeros((c, d, width)),
+            values=np.zeros((c, k, width)),
+            mean=np.zeros((running, k, width)),
+            least=np.zeros((running, k, width)),
+            most=np.zeros((running, k, width)),
+            window=np.zeros((len(plan.windows), k, width)),
+            hits=np.full((2, width), -1),
+            path=np.zeros(width),
+            row=_aligned((k, width)),
+            total=_aligned((k, width)),
+            sums=np.zeros((k, width)),
+            low=np.full((k, width), np.inf),
+            high=np.full((k, width), -np.inf),
+        )
+        self._sources = (
+            *(
+                tile.empty("pair") if pair is None else pair.source,
+                step,
+                gradient,
+                measure,
+                watch,
+                optimizer.schedule.source if per_lane else optimizer.schedule.ahead,
+            ),
+            *(tile.raw("sampler", drawn.kernel), tile.raw("uniform", random.uniform)),
+            *(_kernel(variant.up), _kernel(variant.down)),
+        )
+        if isinstance(start, Moment):
+            self._restore(start)
+
+    @property
+    def updates(self) -> int:
+        """Coordinates times lanes times workers: what a step works on."""
+        return int(self._tile.g.size)
+
+    def _table(self, size: Array, start: Array | Moment) -> int:
+        """Return the rows that an order's table needs, and at least those of a moment, whose lanes have left."""
+        given = len(start.arrays["tile.table"]) if isinstance(start, Moment) else 0
+        return max(1 + int(size.max()), given)
+
+    def _restore(self, moment: Moment) -> None:
+        kept, many = self._kept(), len(self.cut)
+        shapes = {name: (*values.shape[:-1], many) for name, values in kept.items()}
+        if shapes != {name: values.shape for name, values in moment.arrays.items() if name in kept}:
+            raise ValueError(f"A moment of {many} lanes has arrays of another run; start these lanes again.")
+        for name, values in kept.items():
+            values[..., :many] = moment.arrays[name]
+        self.own = {name: values for name, values in moment.arrays.items() if name not in kept}
+        self.done = moment.done
+
+    def _kept(self) -> dict[str, Array]:
+        """Return the arrays that last from one step to the next."""
+        owners = {"tile": self._tile, "record": self._record}
+        return {
+            f"{owner}.{name}": getattr(owners[owner], name)
+            for owner, names_ in _LASTS.items()
+            for name in names_
+        }
+
+    def moment(self) -> Moment:
+        """Return a copy of where the lanes are."""
+        many = len(self.cut)
+        arrays = {name: kept[..., :many].copy() for name, kept in self._kept().items()}
+        return Moment(self.cut, self.done, {**arrays, **self.own})
+
+    @cached_property
+    def _kernels(self) -> tuple[Any, ...]:
+        return tuple(build.compiled(source) for source in self._sources)
+
+    def advance(self, last: int) -> None:
+        """Run up to and with step `last`, or fewer if the halt is set."""
+        owners = f"{self._lanes.problem.name} or {self._lanes.optimizer.name}"
+        # non-finite values are a status here, not a warning
+        with np.errstate(all="ignore"), inspection.bounded(owners, self._tile.halt):
+            self.done = int(
+                compiled_advance()(
+                    *self._kernels, self.done + 1, last, self._tile, self._limits, self._record
+                )
+            )
+
+    @property
+    def following(self) -> int:
+        """The next number of updates at which something is recorded."""
+        return next(stop for stop in self.plan.stops if stop > self.done)
+
+    def skip(self, period: int) -> None:
+        """Leave out whole periods before the next stop, of lanes that repeat themselves after one, but none of a window."""
+        if any(a <= self.done < b for a, b in self.plan.windows):
+            return
+        steps = (self.following - 1 - self.done) // period * period
+        self.done += steps
+        self.own = {**self.own, "own.skipped": self.own["own.skipped"] + steps}
+
+    def records(self) -> Mapping[str, Array]:
+        """Return what is recorded of the lanes, lane axis first; NaN at checkpoints and windows that are not reached.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x`` (L, c, d), ``measures`` (L, c, k), ``mean``, ``min``, ``max`` (L, c, k) if running,
+            ``windows`` (L, number of windows, k), ``first`` (L, k), ``hits`` (L, 2), ``state`` (L, r, d) at the
+            end, with the rows of as many workers as any lane of the sweep has, NaN for those that this one lacks,
+            ``stopped`` and ``escaped`` (L,).
+        """
+        lanes, plan, record, tile = self._lanes, self.plan, self._record, self._tile
+        many, w = len(self.cut), int(lanes.workers[self.cut[0]])
+        _, d, width = tile.state.shape
+        stopped, windows = tile.stopped[:many], record.window.transpose(2, 0, 1)[:many].copy()
+        for i, (a, b) in enumerate(plan.windows):
+            windows[(stopped > 0) & (stopped <= b) | (a == b), i] = np.nan
+        windows[:, np.array([b > self.done for _, b in plan.windows], bool)] = np.nan
+        padding = (int(lanes.workers.max()) - w) * len(lanes.optimizer.worker_rows)
+        final = np.concatenate([tile.state, np.full((padding, d, width), np.nan)])[..., :many]
+        statistics = {"mean": record.mean, "min": record.least, "max": record.most} if plan.running else {}
+        recorded = {"x": record.x, "measures": record.values, **statistics}
+        reached = [c <= self.done for c in plan.checkpoints]
+        if not all(reached):
+            there = np.reshape(reached, (-1, 1, 1))
+            recorded = {name: np.where(there, kept, np.nan) for name, kept in recorded.items()}
+        return {
+            **{name: values.transpose(2, 0, 1)[:many].copy() for name, values in recorded.items()},
+            "windows": windows,
+            "first": record.first.T[:many].copy(),
+            "state": np.where(stopped == 0, final, np.nan).transpose(2, 0, 1),
+            "hits": record.hits.T[:many].copy(),
+            "stopped": stopped.copy(),
+            "escaped": tile.escaped[:many].copy(),
+        }
+
+
+def run_tile(lanes: Lanes, plan: Plan, cut: Array, *, pair: Pair | None = None) -> Mapping[str, Array]:
+    """Run lanes, all of one group, from their start to the end, and return the records of their `Course`."""
+    course = Course(lanes, plan, cut, pair=pair)
+    course.advance(plan.steps)
+    return course.records()

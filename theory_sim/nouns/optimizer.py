@@ -14,7 +14,7 @@ from theory_sim.nouns import html
 from theory_sim.nouns.family import by_hand, rebuilt
 from theory_sim.nouns.problem import OUTPUTS
 from theory_sim.nouns.schedule import Schedule, constant
-from theory_sim.rules import build, checks, inspection, tile
+from theory_sim.rules import build, checks, declared, inspection, tile
 from theory_sim.rules.language import (
     Reduction,
     Reductions,
@@ -243,7 +243,7 @@ class Optimizer:
         """Measures that depend on the gradient of the step."""
         if self.measure is None:
             return ()
-        return self.measures if "g" in tile.reached(self.measure, self.reductions) else ()
+        return self.measures if "g" in declared.reached(self.measure, self.reductions) else ()
 
     @property
     def begins(self) -> bool:
@@ -401,7 +401,7 @@ def _step(
     for kind in ("step", "exchange"):
         if not isinstance(step, Round) and build.is_raw(kind, step):
             return tile.raw(kind, step), 0
-    tile.require_reductions(known.reductions, known.owner)
+    declared.require_reductions(known.reductions, known.owner)
     _require_no_workers(known, () if isinstance(step, Round) else (step, once))
     first = None if once is None else Stage(once, known.shared)
     if once is not None:
@@ -424,7 +424,7 @@ def _step(
 def _watch(measure: Rule | None, measures: tuple[str, ...], known: tile.Names) -> tuple[Source, int]:
     if measure is None:
         return tile.empty("watch"), 0
-    tile.require_reductions(known.reductions, known.owner)
+    declared.require_reductions(known.reductions, known.owner)
     _require_no_workers(known, (measure,))
     made = tile.watch(known, measure, len(measures))
     require_results(measure, measures, known.owner)

@@ -270,6 +270,26 @@ _TABLE = [
     Paper("chen2024mofo", "Chen, Y. and Wang, S. and Zhang, Y. and Lin, Z. and Zhang, H. and Sun, W. and Ding, T. and "
           "Sun, R.", "MoFO: Momentum-Filtered Optimizer for Mitigating Forgetting in LLM Fine-Tuning",
           "Transactions on Machine Learning Research", 2025, "2407.20999"),
+    Paper("you2020lamb", "You, Y. and Li, J. and Reddi, S. and Hseu, J. and Kumar, S. and Bhojanapalli, S. and Song, X. "
+          "and Demmel, J. and Keutzer, K. and Hsieh, C.-J.",
+          "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", "ICLR", 2020, "1904.00962"),
+    Paper("pan2024lisa", "Pan, R. and Liu, X. and Diao, S. and Pi, R. and Zhang, J. and Han, C. and Zhang, T.",
+          "LISA: Layerwise Importance Sampling for Memory-Efficient Large Language Model Fine-Tuning", "NeurIPS", 2024,
+          "2403.17919"),
+    Paper("zhao2024galore", "Zhao, J. and Zhang, Z. and Chen, B. and Wang, Z. and Anandkumar, A. and Tian, Y.",
+          "GaLore: Memory-Efficient LLM Training by Gradient Low-Rank Projection", "ICML", 2024, "2403.03507"),
+    Paper("he2024golore", "He, Y. and Li, P. and Hu, Y. and Chen, C. and Yuan, K.",
+          "Subspace Optimization for Large Language Models with Convergence Guarantees", "ICML", 2025, "2410.11289"),
+    Paper("jordan2024muon", "Jordan, K. and Jin, Y. and Boza, V. and You, J. and Cesista, F. and Newhouse, L. and "
+          "Bernstein, J.", "Muon: An optimizer for hidden layers in neural networks", "unpublished", 2024,
+          url="https://kellerjordan.github.io/posts/muon/"),
+    Paper("vyas2024soap", "Vyas, N. and Morwani, D. and Zhao, R. and Kwun, M. and Shapira, I. and Brandfonbrener, D. and "
+          "Janson, L. and Kakade, S.", "SOAP: Improving and Stabilizing Shampoo using Adam", "ICLR", 2025, "2409.11321"),
+    Paper("liu2025cosmos", "Liu, L. and Xu, Z. and Zhang, Z. and Kang, H. and Li, Z. and Liang, C. and Chen, W. and "
+          "Zhao, T.", "COSMOS: A Hybrid Adaptive Optimizer for Memory-Efficient Training of LLMs", "arXiv", 2025,
+          "2502.17410"),
+    Paper("malladi2023", "Malladi, S. and Gao, T. and Nichani, E. and Damian, A. and Lee, J. D. and Chen, D. and Arora, S.",
+          "Fine-Tuning Language Models with Just Forward Passes", "NeurIPS", 2023, "2305.17333"),
     Paper("defazio2023dadaptation", "Defazio, A. and Mishchenko, K.", "Learning-Rate-Free Learning by D-Adaptation", "ICML",
           2023, "2301.07733"),
     Paper("mishchenko2023prodigy", "Mishchenko, K. and Defazio, A.",

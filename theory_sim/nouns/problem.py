@@ -14,7 +14,7 @@ from theory_sim.nouns import html
 from theory_sim.nouns.family import rebuilt
 from theory_sim.nouns.noise import Noise
 from theory_sim.nouns.verdict import Rule
-from theory_sim.rules import build, checks, inspection, tile
+from theory_sim.rules import build, checks, declared, inspection, tile
 from theory_sim.rules.language import Reduction, Reductions, Source, names, require_names
 from theory_sim.rules.language import Rule as Function
 from theory_sim.rules.product import packed
@@ -40,6 +40,7 @@ OUTPUTS = frozenset(
     }
     | {"nonfinite_step", "verdict", "decides_at", "first_hit", "first_hit_mean", "bits_up", "bits_down"}
     | {"diverged_fraction", "diverged_low", "diverged_high", "cell", "simulated", "vertex"}
+    | {"decided_at", "decided_by", "steps_run"}
 )
 
 
@@ -318,7 +319,7 @@ def _gradient(
     dim: int,
     shape: _Shape,
     reductions: _Reductions,
-    matrices: tile.Shapes,
+    matrices: declared.Shapes,
 ) -> tuple[Source, int]:
     """Return the gradient kernel of what a problem declares, after checking its rules."""
     if build.is_raw("gradient", gradient):
@@ -327,8 +328,8 @@ def _gradient(
                 f"{owner} has matrices, which only rules can name; write its gradient as a rule."
             )
         return tile.raw("gradient", gradient), 0
-    tile.require_lengths(gradient, dim, _constants(shape), dict(reductions), matrices, owner)
-    tile.require_reductions(reductions, owner)
+    declared.require_lengths(gradient, dim, _constants(shape), dict(reductions), matrices, owner)
+    declared.require_reductions(reductions, owner)
     rows = None if noise is None else tile.NoiseRows(noise.rule, noise.draws, noise.each)
     if noise is not None:
         require_results(noise.rule, ("the noise",), owner)
@@ -346,7 +347,7 @@ def _measure(
     dim: int,
     shape: _Shape,
     reductions: _Reductions,
-    matrices: tile.Shapes,
+    matrices: declared.Shapes,
 ) -> tuple[Source, int]:
     if measure is None:
         return tile.empty("measure"), 0

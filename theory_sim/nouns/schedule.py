@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from theory_sim.rules import build, checks, inspection, tile
+from theory_sim.rules import build, checks, inspection, rates, tile
 from theory_sim.rules.language import Rule, Source
 from theory_sim.rules.results import require_results
 
@@ -101,8 +101,8 @@ class Schedule:
 @cache
 def _source(rule: Rule, name: str, parameters: tuple[str, ...], ahead: bool) -> Source:
     if build.is_raw("schedule", rule):
-        return tile.raw_schedule_ahead(rule) if ahead else tile.raw("schedule", rule)
-    made = tile.schedule(rule, f"schedule {name}", parameters, ahead)
+        return rates.raw_schedule_ahead(rule) if ahead else tile.raw("schedule", rule)
+    made = rates.schedule(rule, f"schedule {name}", parameters, ahead)
     require_results(rule, ("the factor",), f"schedule {name}")
     return made
 

@@ -170,6 +170,9 @@ class Sweep:
         (``first_hit_mean``); -1 if never.
     entropy : int
         Root of all seeds.
+    resolution : int, optional
+        Values that each of its two axes gets in place of its own, between the same ends; of these cells only those
+        beside a change of verdict are run (`refine`), and the Dataset has their verdicts only.
     name : str
     quick : mapping
         Fields that the quick tier replaces, for instance ``{"steps": 10_000}``.
@@ -188,6 +191,7 @@ class Sweep:
     rule: Rule | None = None
     first_hit: float | None = None
     entropy: int = 0
+    resolution: int | None = None
     name: str = ""
     quick: Mapping[str, Any] = field(default_factory=dict)
 
@@ -281,7 +285,7 @@ class Sweep:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the fields only: an executor rebuilds the lanes."""
+        """Pickle the fields only: a worker rebuilds the lanes."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @property
@@ -369,23 +373,34 @@ class Sweep:
         self,
         store: str | Path | None = None,
         *,
+        chunk: int | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
         backend: str = "numba",
         device: str = "cpu",
         dtype: str = "float64",
+        decide: str = "horizon",
     ) -> xr.Dataset:
         """Run every lane and return the labelled results.
 
         Parameters
         ----------
         store : path, optional
-            Folder that keeps finished chunks; a second run computes only the missing ones.
+            Folder, or location of fsspec such as ``s3://bucket/sweeps``, that keeps finished chunks; a second run
+            computes only the missing ones.
+        chunk : int, optional
+            Lanes of a chunk; default: of about ten seconds, by a timed pilot, or what the store has.
         threads : int, optional
-            Threads per process; default: one per core, or 1 with an executor.  Results do not depend on it.
+            Threads in this process; default: one per core.  Results do not depend on it.
+        workers : int, optional
+            Processes on this machine that run the chunks, by Dask; together they have a thread per core.
+        scheduler : str, optional
+            Address of a running scheduler of Dask, such as ``tcp://node1:8786``, whose workers run the chunks.
         executor : concurrent.futures.Executor, optional
-            Runs the chunks elsewhere, for instance ``distributed.Client(address).get_executor()``.
+            Runs the chunks, in place of workers of Dask.
         progress : callable, optional
             Called with the finished share of the work.
         backend : {"numba", "torch"}
@@ -395,23 +410,58 @@ class Sweep:
             Of the tensors: "cpu", "cuda", "cuda:1", ...
         dtype : {"float64", "float32"}
             Of the arithmetic on tensors; the Dataset has 64 bits.
+        decide : {"horizon", "certain", "stage"}
+            When a lane stops: after all steps; as soon as its verdict after all steps is known for certain; or,
+            besides, when the rule gives the same verdict for two shorter runs, which is a guess about the whole
+            one.  The reasons are those of `theory_sim.engine.decide`.
 
         Returns
         -------
         xarray.Dataset
-            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.
+            Dimensions (axes ..., seed[, checkpoint][, coordinate]); see `theory_sim.engine.grid.assemble`.  With a
+            store, what would need more than 256 MiB is opened lazily: each access reads the chunks that it needs.
 
         Raises
         ------
+        OSError
+            If the store cannot be written or has not the room, or a scheduler does not answer within 10 seconds.
         ValueError
-            With tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
+            For a way to decide that needs a verdict rule, without one; if chunks are to run elsewhere and there is no store for them, or Dask is not installed; if the result
+            does not fit the memory and there is no store;
+            with tensors, for a kernel written by hand, a rule that is no arithmetic, or a device that is not there.
         ImportError
             With tensors, if torch is not installed.
         """
         from theory_sim.engine.target import target_of
 
         target = target_of(backend, device, dtype)
-        return self.job.run(store, threads=threads, executor=executor, progress=progress, target=target)
+        if self.resolution is not None:
+            if target is not None or chunk is not None or decide != "horizon":
+                raise ValueError(
+                    f"{self.name or 'A sweep'} with resolution = {self.resolution} runs compiled tiles to the end, in blocks of its own; "
+                    "leave out chunk, decide and backend."
+                )
+            return self.refine(
+                self.resolution,
+                store,
+                outputs=(),
+                threads=threads,
+                workers=workers,
+                scheduler=scheduler,
+                executor=executor,
+                progress=progress,
+            )
+        return self.job.run(
+            store,
+            chunk=chunk,
+            threads=threads,
+            workers=workers,
+            scheduler=scheduler,
+            executor=executor,
+            progress=progress,
+            target=target,
+            decide=decide,
+        )
 
     def refine(
         self,
@@ -420,7 +470,10 @@ class Sweep:
         *,
         first: int | None = None,
         audit: int | None = None,
+        outputs: Sequence[str] | None = None,
         threads: int | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
         executor: Any = None,
         progress: Callable[[float], None] | None = None,
     ) -> xr.Dataset:
@@ -440,7 +493,9 @@ class Sweep:
             a resolution below 256.
         audit : int, optional
             Inferred cells that are drawn at random and run; default: as many as `resolution`.
-        threads, executor, progress
+        outputs : sequence of str, optional
+            Which outputs of `run` the Dataset has beside the verdicts; default: all.
+        threads, workers, scheduler, executor, progress
             As of `run`.
 
         Returns
@@ -462,7 +517,10 @@ class Sweep:
             store,
             first=first,
             audit=audit,
+            outputs=outputs,
             threads=threads,
+            workers=workers,
+            scheduler=scheduler,
             executor=executor,
             progress=progress,
         )

@@ -133,10 +133,8 @@ class Rule:
         -------
         Judgement
         """
-        parts = np.reshape(parts, (-1, len(_SHARES), _PARTS))
-        lengths = np.diff(self.windows(steps)).reshape(len(_SHARES), _PARTS)
+        parts, means = self._means(parts, steps)
         with np.errstate(all="ignore"):
-            means = np.where(lengths > 0, parts * lengths, 0.0).sum(axis=-1) / lengths.sum(axis=-1)
             limit, growth, outward = _trend(parts, means)
         scale = start if self.relative else 1.0
         low, high = self.converged * scale, self.diverged * scale
@@ -151,6 +149,27 @@ class Rule:
         growth = np.where(open_, growth, np.nan)
         decides_at = _horizon(full, full - half, growth, low, high, steps)
         return Judgement(verdict, means, decides_at)
+
+    def between(self, parts: Any, steps: int, start: Any) -> Any:
+        """Return whether the mean at T/2 of each lane is neither below `converged` nor above `diverged`, bool (N,).
+
+        Such a lane is neither CONVERGED nor, if it stays finite, DIVERGED at T, whatever follows.
+
+        Parameters
+        ----------
+        parts, steps, start
+            See `judge`; the means at T are not read.
+        """
+        half = self._means(parts, steps)[1][:, 1]
+        scale = start if self.relative else 1.0
+        return ~((half < self.converged * scale) | (half > self.diverged * scale))
+
+    def _means(self, parts: Any, steps: int) -> tuple[Any, Any]:
+        """Return the parts (N, 3, 4) and the means (N, 3) of the windows."""
+        parts = np.reshape(parts, (-1, len(_SHARES), _PARTS))
+        lengths = np.diff(self.windows(steps)).reshape(len(_SHARES), _PARTS)
+        with np.errstate(all="ignore"):
+            return parts, np.where(lengths > 0, parts * lengths, 0.0).sum(axis=-1) / lengths.sum(axis=-1)
 
 
 def _trend(parts: Any, means: Any) -> tuple[Any, Any, Any]:

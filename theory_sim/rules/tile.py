@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from theory_sim.rules import checks
+from theory_sim.rules.declared import Shapes
 from theory_sim.rules.language import (
     FOLDS,
     Reduction,
@@ -26,10 +26,8 @@ from theory_sim.rules.language import (
     names,
 )
 from theory_sim.rules.product import multiply
-from theory_sim.rules.results import require_results
 
 Scope = dict[str, str]
-Shapes = tuple[tuple[str, tuple[int, int]], ...]
 
 LANE = "for lane in range(lanes):\n"
 HUGE = "1.7976931348623157e308"
@@ -262,63 +260,6 @@ class NoiseRows:
         return writer.call(self.rule, {**scope, **uniforms})
 
 
-def reached(rule: Rule, reductions: Reductions) -> set[str]:
-    """Return the names that a rule reads, directly or through reductions."""
-    seen = set(names(rule))
-    for key, one in reductions.items():
-        if seen & set((key,) if isinstance(key, str) else key):
-            seen |= reached(one.term, {name: other for name, other in reductions.items() if name != key})
-    return seen
-
-
-def require_reductions(reductions: Sequence[tuple[Any, Reduction]], owner: str) -> None:
-    """Raise ValueError unless every reduction has a term for each of its names, and needs itself nowhere."""
-    for key, one in reductions:
-        own = (key,) if isinstance(key, str) else key
-        require_results(one.term, own, owner)
-        if set(own) & reached(one.term, dict(reductions)):
-            raise ValueError(f"Reduction {key!r} of {owner} names itself; give its term another argument.")
-
-
-def require_lengths(
-    rule: Rule, dim: int, constants: Mapping[str, Any], reductions: Reductions, matrices: Shapes, owner: str
-) -> None:
-    """Raise ValueError unless what rules name at entry i has as many entries as they are asked for.
-
-    Parameters
-    ----------
-    rule : callable
-        At each coordinate; the terms of reductions are looked at besides.
-    dim, constants, reductions, matrices, owner
-        What a problem declares.
-    """
-    shapes, lengths = dict(matrices), dict.fromkeys(("x", "noise"), dim)
-    lengths |= {name: dim for name, value in constants.items() if isinstance(value, tuple)}
-    asked = [(rule, dim)]
-    for key, one in reductions.items():
-        if one.over != "columns":
-            asked.append((one.term, dim))
-            continue
-        if one.matrix not in shapes:
-            raise ValueError(
-                f"Product {key!r} of {owner} is of the matrix {one.matrix!r}; declare it: {checks.suggestion(one.matrix, shapes)}"
-            )
-        if not isinstance(key, str):
-            raise ValueError(
-                f"Product {key!r} of {owner} has several names; give each of them its own product."
-            )
-        m, n = shapes[one.matrix]
-        lengths[key] = n if one.transposed else m
-        asked.append((one.term, m if one.transposed else n))
-    for one_rule, many in asked:
-        for name in names(one_rule):
-            if lengths.get(name, many) != many:
-                raise ValueError(
-                    f"Rule {one_rule.__name__} of {owner} is asked for {many} entries and names {name!r}, which has "
-                    f"{lengths[name]}; a product with an m by n matrix takes n and gives m, transposed the reverse."
-                )
-
-
 def of_constants(constants: Mapping[str, Any]) -> Scope:
     """Return the places of constants; a tuple has one value for each coordinate i."""
     scope, first = {}, 0
@@ -549,63 +490,3 @@ def watch(known: Names, rule: Rule, count: int) -> tuple[Source, int]:
     targets = ", ".join(f"out[{k}, lane]" for k in range(count))
     body = f"{_SHAPES}{text}{LANE}    {targets} = {writer.call(rule, scope)}\n"
     return finished("watch", writer.functions, body), writer.rows
-
-
-def compress(
-    rule: Rule, owner: str, hyper: Sequence[str], reductions: Reductions, once: Stage | None
-) -> Source:
-    """Return the compress kernel of a rule.
-
-    Parameters
-    ----------
-    rule : callable
-        At each coordinate; sees its entry ``p`` and its uniform ``u``, and gives the image.
-    owner : str
-    hyper : sequence of str
-        One called ``block`` cuts the message into blocks of so many coordinates, 0 for one block: each is
-        compressed as a message of its own, with its own reductions, ``i`` and ``d``.
-    reductions : mapping
-        Over the coordinates.
-    once : Stage, optional
-        Before it, at each lane; writes numbers that the rule names.
-    """
-    writer = Writer(owner, reductions)
-    lane = {**{name: f"hyper_{h}" for h, name in enumerate(hyper)}, "d": "d"}
-    coordinate = {**lane, "p": "p[i, lane]", "u": "u[i, lane]", "i": "i"}
-    text = ""
-    if once is not None:
-        shared = {name: f"work[{r}, lane]" for r, name in enumerate(once.writes)}
-        writer.rows = len(shared)
-        text, scope = writer.at_lane(once.rule, coordinate, lane)
-        text += f"{LANE}    {writer.assigned(once, {**scope, **shared})}"
-        coordinate |= shared
-    text += writer.coordinates(rule, coordinate, lambda inner: f"out[i, lane] = {writer.call(rule, inner)}\n")
-    # Numbers of their own, which no store to out can change: so a choice by one of them leaves the loops.
-    body = "d, lanes = p.shape\n" + "".join(f"hyper_{h} = hyper[{h}]\n" for h in range(len(hyper)))
-    if writer.rows:
-        body += f"work = np.empty(({writer.rows}, lanes))\n"
-    if "block" in hyper:
-        block = f"hyper_{tuple(hyper).index('block')}"
-        part = "[first : first + size]"
-        text = f"p, u, out = whole_p{part}, whole_u{part}, whole_out{part}\nd = p.shape[0]\n{text}"
-        body += f"whole_p, whole_u, whole_out = p, u, out\nsize = d if {block} == 0.0 else int({block})\n"
-        text = f"for first in range(0, whole_p.shape[0], size):\n{indented(text)}"
-    return finished("compress", writer.functions, body + text)
-
-
-def schedule(rule: Rule, owner: str, parameters: Sequence[str], ahead: bool) -> Source:
-    """Return the schedule kernel of a rule ``(t, *parameters) -> factor``.
-
-    It gives the factors of all lanes at step t or, `ahead`, those that all lanes share at t, t + 1, ...
-    """
-    writer = Writer(owner)
-    lane, t = ("0", "t + lane") if ahead else ("lane", "t")
-    scope = {"t": t, **{name: f"parameters[{r}, {lane}]" for r, name in enumerate(parameters)}}
-    body = f"for lane in range(factor.shape[0]):\n    factor[lane] = {writer.call(rule, scope)}\n"
-    return finished("schedule", writer.functions, body)
-
-
-def raw_schedule_ahead(kernel: Rule) -> Source:
-    """Return the kernel that asks a schedule kernel written by hand for the factors at t, t + 1, ..."""
-    body = "for k in range(factor.shape[0]):\n    raw(t + k, parameters, factor[k : k + 1])\n"
-    return finished("schedule", {"raw": kernel}, body)

@@ -19,6 +19,7 @@ from tests.paper_checks.theorems.golden import (
     blocks,
     clipping,
     compression,
+    layers,
     momentum,
     results,
     schedules,
@@ -41,6 +42,7 @@ GOLDEN: Mapping[str, Golden] = (
     | schedules.GOLDEN
     | blocks.GOLDEN
     | results.GOLDEN
+    | layers.GOLDEN
 )
 THEOREMS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items()]
 BOUNDS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items() if theorem.bound]

@@ -37,6 +37,8 @@ SILENT = {
     "qadam2021.D1_measured": _SEEN,
     "efficientadam2023.D2_measured": _SEEN,
     "choco2019.rate": _NO_RUN,
+    "zhao2024galore.thm3": _NO_RUN,
+    "jordan2024muon.descent": _NO_RUN,
     "powersgd2019.contraction": _NO_RUN,
     "fu2023.residual": _NO_RUN,
     "applegate2021.local": _NO_RUN,
@@ -46,6 +48,8 @@ SILENT = {
 # Bounds that the run meets, so that it is on the right side of the opposite, too.
 ATTAINED = {
     "zhang2026.d1": "it is an equality",
+    "malladi2023.thm1": "the run has H = L I and the largest step, where it is an equality",
+    "malladi2023.isotropic": "it is an equality",
     "abbaszadehpeivasti2021.gd": "the run is its worst case",
     "drori2014.thm3.1": "the run is its worst case",
     "zhang2024transformers.prop1": "the run has the best step, which attains it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 import numpy as np
 
 from theory_sim.app import catalogue
+from theory_sim.nouns.dataset import pieces
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.nouns.training import Source, Training
 from theory_sim.rules import checks
@@ -33,6 +35,7 @@ def _open(context: click.Context, parameter: click.Parameter, named: tuple[str, 
 
 
 _OPENED = "theory_sim.modules"
+_MEDIAN = 1 << 20  # values, evenly among all, of which a median is taken
 
 
 def _module_option() -> click.Option:
@@ -181,12 +184,17 @@ def judged(sweep: Sweep, grid: xr.Dataset) -> str:
     if sweep.judged is None:
         reason = sweep.problem.unjudged or f"{sweep.problem.name} has no verdict rule."
         return f"UNJUDGED: {reason}  Say what would be a failure with --rule, among {_choices(sweep)}."
-    found, counts = np.unique(grid.verdict.values, return_counts=True)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in zip(found, counts, strict=True))
-    needed = grid.decides_at.values[np.isfinite(grid.decides_at.values)]
-    if needed.size:
-        said += f"; {needed.size} of the undecided still move, "
-        said += f"half of them would be decided by {np.median(needed):.2g} steps"
+    found: Counter[str] = Counter()
+    needed: list[np.ndarray[Any, Any]] = []
+    for piece in pieces(grid):
+        found.update(piece.verdict.values.ravel().tolist())
+        open_ = piece.decides_at.values
+        needed.append(open_[np.isfinite(open_)])
+    said = ", ".join(f"{found[verdict]} {verdict}" for verdict in sorted(found))
+    if many := sum(map(len, needed)):
+        kept = np.concatenate([one[:: -(-many // _MEDIAN)] for one in needed])
+        said += f"; {many} of the undecided still move, "
+        said += f"half of them would be decided by {np.median(kept):.2g} steps"
     return said
 
 

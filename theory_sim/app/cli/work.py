@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +28,10 @@ from theory_sim.app.cli.group import (
     tier_option,
 )
 from theory_sim.app.runs import Runs
+from theory_sim.engine.decide import DECIDE
 from theory_sim.engine.target import BACKENDS, DTYPES, target_of
 from theory_sim.nouns.claim import Outcome, Result, plain
-from theory_sim.nouns.dataset import save
+from theory_sim.nouns.dataset import pieces, save
 from theory_sim.nouns.figure import Figure
 from theory_sim.nouns.sweep import TIERS, Sweep
 from theory_sim.rules import checks
@@ -123,6 +125,7 @@ def simulate(
     empty: dict[str, Callable[[Any], Any]] = {
         "nonfinite_step": lambda values: values < 0,
         "decides_at": np.isnan,
+        "decided_at": np.isfinite,  # where all steps are run, status and verdict tell it
     }
     names = [name for name in names if name not in empty or not empty[str(name)](grid[name].values).all()]
     rows = [[seed, *(_cell(grid[name].values[seed]) for name in names)] for seed in range(seeds)]
@@ -152,6 +155,13 @@ def _cell(value: Any) -> str:
 @click.option("--device", default="cpu", show_default=True, help="Of torch, such as cuda.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True, help="Of torch.")
 @click.option(
+    "--decide",
+    type=click.Choice(DECIDE),
+    default="horizon",
+    show_default=True,
+    help="When lanes stop: at the end, when their verdict is certain, or also when two shorter runs agree on it.",
+)
+@click.option(
     "--refine",
     type=click.IntRange(1),
     metavar="R",
@@ -163,6 +173,18 @@ def _cell(value: Any) -> str:
     metavar="CORE-SECONDS",
     help="Refuse a sweep that would take more, stored chunks or not, by the estimate of --dry-run.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Run it on N processes of a cluster of Dask on this machine.",
+)
+@click.option("--scheduler", metavar="URL", help="Run it on a scheduler of Dask, such as tcp://node1:8786.")
+@click.option(
+    "--store",
+    metavar="PLACE",
+    help="Folder, or location such as s3://bucket/sweeps, of finished chunks; default: OUT/sweeps.",
+)
 @rule_option
 @tier_option
 @out_option
@@ -172,15 +194,21 @@ def sweep(
     backend: str,
     device: str,
     dtype: str,
+    decide: str,
     refine: int | None,
     max_cost: float | None,
+    workers: int | None,
+    scheduler: str | None,
+    store: str | None,
     rule: str | None,
     tier: str,
     out: Path,
 ) -> None:
     """Run the sweep NAME and keep its grid as NAME.TIER.nc; resumes where an earlier run stopped.
 
-    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc.
+    The grid of another backend is NAME.TIER.BACKEND-DEVICE-DTYPE.nc, a refined one NAME.TIER.refinedR.nc, and one
+    whose lanes may stop before the end NAME.TIER.certain.nc or NAME.TIER.stage.nc.  A grid beyond 256 MiB stays in
+    the store, where Sweep.run(store=...) opens it.
     """
     from theory_sim.engine import refinement
 
@@ -196,37 +224,51 @@ def sweep(
         raise ValueError(
             f"--dry-run, as --max-cost, times compiled tiles, and --refine runs them, not tensors; leave out --backend {backend}."
         )
+    refine = chosen.resolution if refine is None else refine
     if refine is not None:
         refinement.first_stride(refine)
+        if decide != "horizon":
+            raise ValueError(f"--refine runs its lanes to the end; leave out --decide {decide}.")
     if dry_run or max_cost is not None:
-        _afford(chosen, refine, max_cost, dry_run)
+        _afford(chosen, refine, max_cost, dry_run, workers)
     if dry_run:
         return
+    place = store or out / "sweeps"
+    where: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
     with terminal.Progress() as progress:
+        where["progress"] = lambda share: progress(chosen.name, share)
         if refine is not None:
-            grid = chosen.refine(refine, out / "sweeps", progress=lambda share: progress(chosen.name, share))
-        elif target is None:
-            grid = Runs(tier, out / "sweeps", progress).grid(chosen)
+            grid = chosen.refine(refine, place, **where)
         else:
-            grid = chosen.run(
-                out / "sweeps",
-                progress=lambda share: progress(chosen.name, share),
-                backend=backend,
-                device=device,
-                dtype=dtype,
-            )
+            grid = chosen.run(place, backend=backend, device=device, dtype=dtype, decide=decide, **where)
     own = f".refined{refine}" if refine else "" if target is None else f".{target.key.replace(' ', '-')}"
+    own = own if decide == "horizon" else f".{decide}"
     path = out / "sweeps" / f"{name}.{tier}{own}.nc"
-    save(grid, path)
+    left = grid.attrs.get("store")
+    if left is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(grid, path)
     click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
     if refine is not None:
         click.echo(f"  refined    {_refined(grid, refine)}")
-    click.echo(f"  written    {path}")
+    if decide != "horizon":
+        click.echo(f"  stopped    {_stopped(chosen, grid)}")
+    click.echo(f"  written    {left or path}")
 
 
-def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -> None:
+def _stopped(sweep: Sweep, grid: xr.Dataset) -> str:
+    """Return in words how many lane-steps were saved, and why lanes stopped."""
+    work, done, reasons = sweep.size * sweep.steps, 0, Counter[str]()
+    for piece in pieces(grid):
+        done += int(piece.steps_run.values.sum())
+        reasons.update(piece.decided_by.values.ravel().tolist())
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"{1.0 - done / work:.1%} of {work:.3g} lane-steps saved; lanes by reason: {counts}"
+
+
+def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool, workers: int | None) -> None:
     """Say what a sweep would cost, and refuse one beyond the limit in core-seconds."""
-    from theory_sim.engine import refinement
+    from theory_sim.engine import plan, refinement
     from theory_sim.engine.cost import cost
 
     share = 1.0 if refine is None else min(1.0, refinement.BOUNDARY / refine)
@@ -236,12 +278,16 @@ def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool) -
     if said:
         click.echo(
             f"{describe(whole)}\n  cost       {work:.3g} lane-steps, about {share * found.seconds:.2g} s "
-            f"({core_seconds:.2g} core-seconds) and {found.memory / 2**20:.3g} MiB of memory on this machine"
+            f"({core_seconds:.2g} core-seconds), {found.memory / 2**20:.3g} MiB of memory and "
+            f"{share * found.stored / 2**20:.3g} MiB of store on this machine"
         )
         if refine is not None:
             click.echo(
                 f"             if {share:.2g} of the cells are run, as for a boundary or two across the grid"
             )
+        else:
+            for sentence in plan.sentences(whole, found, workers):
+                click.echo(f"             {sentence}")
     if limit is not None and core_seconds > limit:
         raise ValueError(
             f"{sweep.name} takes about {core_seconds:.3g} core-seconds, more than --max-cost {limit:g}; raise the limit, "

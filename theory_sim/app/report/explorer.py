@@ -41,7 +41,7 @@ def chosen(sources: Mapping[str, Source], tier: str) -> list[Sweep]:
     """Return the sweeps at a tier that are maps: two long axes, one seed, one coordinate, a verdict."""
     found = []
     for sweep in sources.values():
-        if isinstance(sweep, Training):
+        if isinstance(sweep, Training) or sweep.resolution is not None:
             continue
         at = sweeps_at(sweep, tier)
         lengths = [len(values) for values in at["axes"].values()]
