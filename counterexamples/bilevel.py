@@ -123,9 +123,10 @@ def twins(
         Numbers of steps after which the distance is returned.
     rate : callable
         Step of x, m and y by t = 1, 2, ...
-    d, K, seed : int
+    d : int
     outlier : float
         What the target of datum 0 of the second twin is moved by.
+    K, seed : int
 
     Returns
     -------

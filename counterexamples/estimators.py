@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How X Y = sum_i X_:i Y_i: is estimated from k column-row pairs.
+    """How X Y, the sum over i of column i of X times row i of Y, is estimated from k such pairs.
 
     Parameters
     ----------

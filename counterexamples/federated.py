@@ -62,10 +62,12 @@ def distances(
     some : Clients
     lr : float
         Local step.
-    rounds, local : int
+    rounds : int
     adapted : bool
         False: FedAvg, alpha = 1.  True: FedHyper-G, alpha_t = alpha_{t-1} + <Delta_t, Delta_{t-1}>, clipped to
         [1/clip, clip] (Wang, Wang, Li 2024, arXiv:2310.03156).
+    local : int
+        Local steps of a round.
     clip : float
     """
     w, alpha, before = np.zeros(some.c.shape[1]), 1.0, None

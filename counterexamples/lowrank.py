@@ -109,8 +109,10 @@ def descend(
         or the uniform distribution (GoLore).
     noise : {"block", "isotropic", "none"}
         In the last r rows and columns; in all entries, normal and of the same E ||noise||_F^2; none.
-    steps, gap : int
+    steps : int
     lr : float
+    gap : int
+        Steps between choices of P.
     batch : int
         Gradients that are averaged for the choice of P; steps see one.
     moments : bool

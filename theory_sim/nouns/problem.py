@@ -70,9 +70,6 @@ class Problem:
         ... of ``noise``.
     reductions : mapping of str, or tuple of str, to Reduction
         Numbers from all coordinates, all workers, or the columns of a matrix, that the rules name.
-    matrices : mapping of str to array_like, shape (m, n)
-        Full matrices, for products (`theory_sim.rules.language.product`).  All lanes of a tile share them: a
-        sweep over an argument on which they depend has tiles of their own for each value.
     measure : callable, optional
         Rule that returns the measures, from reductions, scalar constants and, in one
         dimension, x.  Or a kernel.
@@ -93,6 +90,9 @@ class Problem:
         Why there is no rule, as a sentence.
     facts : mapping of str to float
         Constants that theorems read: L, D0, D1, G, ...
+    matrices : mapping of str to array_like, shape (m, n)
+        Full matrices, for products (`theory_sim.rules.language.product`).  All lanes of a tile share them: a
+        sweep over an argument on which they depend has tiles of their own for each value.
     paper : str
         Key of `theory_sim.nouns.papers`, empty if none.
     family : callable, optional

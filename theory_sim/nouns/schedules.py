@@ -156,11 +156,13 @@ def polynomial_decay(T: int, p: float = 2.0, warmup: float = 0) -> Schedule:
 
     Parameters
     ----------
-    T, warmup
+    T : int
         As in `linear_decay`.
     p : float
         >= 0.  With a peak rho times too large the worst case grows like rho^(1/(2 p + 1)): a larger p
         forgives more, and is a little worse at the best peak.
+    warmup : float
+        As in `linear_decay`.
     """
     given = _planned(T, warmup)
     found = {"T": given["T"], "p": checks.number("p", p, 0.0), "warmup": given["warmup"]}

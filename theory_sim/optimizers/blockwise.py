@@ -216,11 +216,12 @@ def mofo(
 
     Parameters
     ----------
-    lr, beta1, beta2, eps, weight_decay : float
-        As in `adam_mini`; the decay acts on every coordinate.
+    lr : float
     fraction : float
-        In (0, 1], the alpha of the paper: the share of a block that moves: max(1, floor(fraction n)) of n coordinates, and whoever ties with the
-        last of them.  Published runs have .05 to .2; 1 is AdamW.
+        In (0, 1], the alpha of the paper: the share of a block that moves: max(1, floor(fraction n)) of n
+        coordinates, and whoever ties with the last of them.  Published runs have .05 to .2; 1 is AdamW.
+    beta1, beta2, eps, weight_decay : float
+        As in `adam_mini`; the decay acts on every coordinate.
     block : int
         Coordinates of a block, 0: all are one block.  In the published code every tensor is a block.
     ranked : {"momentum", "gradient", "scaled"}

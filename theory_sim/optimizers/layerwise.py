@@ -230,12 +230,13 @@ def lisa(
 
     Parameters
     ----------
-    lr, beta1, beta2, eps, weight_decay : float
-        Of AdamW in the drawn layers.  The moments of the others rest and are taken up again.
+    lr : float
     active : int
         Layers that are drawn, uniformly and without replacement.
     period : int
         Steps between draws.
+    beta1, beta2, eps, weight_decay : float
+        Of AdamW in the drawn layers.  The moments of the others rest and are taken up again.
     layers : int
         Layers of d/layers coordinates each, rounded up.
     direction : {"moments", "gradient"}
