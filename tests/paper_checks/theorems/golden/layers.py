@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, prod, sqrt
 from typing import Any
 
 from tests.paper_checks.theorems.golden.rows import Golden, Row, above, at_least, equal
@@ -24,6 +24,16 @@ def _contraction(mu: float, lr: float, T: float, gap_1: float, **_: Any) -> floa
 
 def _isotropic(L: float, lr: float, T: float, d: float, gap_1: float, **_: Any) -> float:
     return gap_1 * ((1 - lr * L) ** 2 + (lr * L) ** 2 * (d + 1)) ** T
+
+
+def _width(a: float, d: float) -> float:
+    """log E X^2/(E X)^2 of X = 1 - b (2 a Q - a^2 Q^2), Q chi-squared with E Q^k = d (d + 2) ... and b the squared
+    cosine of z with x, independent of Q, with E b = 1/d and E b^2 = 3/(d (d + 2)).
+    """
+    Q = [prod(d + 2 * i for i in range(k)) for k in range(5)]
+    mean = 2 * a * Q[1] - a**2 * Q[2]
+    square = 4 * a**2 * Q[2] - 4 * a**3 * Q[3] + a**4 * Q[4]
+    return log((1 - 2 * mean / d + 3 * square / d / (d + 2)) / (1 - mean / d) ** 2)
 
 
 def _projected(lr: float, kappa_min: float, T: float, norm_1: float, **_: Any) -> float:
@@ -106,7 +116,7 @@ GOLDEN = {
         ({**_RUN, "L": 1.3, "beta": 0},), _orthogonal, {"no momentum": equal("beta", 0)}
     ),
     "malladi2023.isotropic": Golden(
-        ({**_RUN, "workers": 1, "L": 1.3, "d": 4, "effective_rank": 4, "sphere": 0},),
+        ({**_RUN, "lr": 0.1, "T": 3, "workers": 1, "L": 1.3, "d": 4, "effective_rank": 4, "sphere": 0},),
         _isotropic,
         {
             "H = L I": Row(
@@ -116,6 +126,13 @@ GOLDEN = {
             ),
             "one draw": equal("workers", 1),
             "z is normal": equal("sphere", 0),
+            # at lr L = 0.1 and d = 2: 0.7424/0.84^2 = 1.0522, of which the logarithm is 0.0508
+            "seeds see the mean": Row(
+                ({"T": 3, "lr": 0.1, "L": 1, "d": 2}, {"T": 3, "lr": 0.05, "L": 2, "d": 2}),
+                ({"T": 4, "lr": 0.1, "L": 1, "d": 2}, {"T": 4, "lr": 0.05, "L": 2, "d": 2}),
+                lambda T, lr, L, d, **_: 0.2 - T * _width(lr * L, d),
+                strict=False,
+            ),
         },
     ),
 }
