@@ -8,7 +8,6 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -39,10 +38,11 @@ def place_of(store: Any, digest: str) -> Place:
         If fsspec, or what it needs for this protocol, is not there.
     """
     if is_url(store):
-        parts = urlsplit(store)
-        if parts.scheme != "file":
+        if not store.startswith("file://"):
             return Remote(f"{store.rstrip('/')}/{digest}{SUFFIX}")
-        store = parts.path
+        store = store.removeprefix(
+            "file://"
+        )  # a folder like any other, also a relative one, as fsspec has it
     return Folder(str(Path(store).absolute() / f"{digest}{SUFFIX}"))
 
 
@@ -70,7 +70,7 @@ class Place:
             found = json.loads(self._read(LAYOUT))
         except (OSError, ValueError):
             return None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not isinstance(found.get("format", 1), int):
             return None
         if found.get("format", 1) > FORMAT:
             raise NewerError(
