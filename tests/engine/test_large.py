@@ -1,11 +1,14 @@
 """Sweeps run block by block: the same bits wherever they run, what is stored, what is read, what is refused."""
 
+import copy
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -250,6 +253,41 @@ def test_a_worker_without_the_clients_store_is_refused(tmp_path: Path) -> None:
     ):
         SWEEP.run(tmp_path / "a", chunk=10**6, executor=Elsewhere())
     assert not stored(tmp_path / "a")
+
+
+def test_a_location_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protocols raise exceptions of their own, such as botocore's for missing credentials."""
+    fsspec = pytest.importorskip("fsspec")
+
+    class NoCredentials(Exception):
+        pass
+
+    class Locked(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
+        protocol = "locked"
+
+        def cat_file(self, *arguments: Any, **named: Any) -> bytes:
+            raise NoCredentials("no key")
+
+        makedirs = cat_file
+
+    fsspec.register_implementation("locked", Locked, clobber=True)
+    monkeypatch.setattr(execute, "run_chunk", None)
+    with pytest.raises(
+        OSError, match=r"locked://x/.* cannot be written \(NoCredentials: no key\); look at its"
+    ):
+        SWEEP.run("locked://x", chunk=400)
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        archive.writestr("a", "b")
+    with pytest.raises(ValueError, match=r"cannot be opened \(.*Not a directory.*; give a folder\.$"):
+        SWEEP.run(f"zip://x::file://{tmp_path}/old.zip", chunk=400)
+
+
+def test_a_copy_of_a_large_result_reads_for_itself(tmp_path: Path, lazily: None) -> None:
+    plain = SWEEP.run()
+    for copied in (lambda grid: pickle.loads(pickle.dumps(grid)), copy.deepcopy):
+        assert copied(SWEEP.run(tmp_path, chunk=400)).load().drop_attrs().identical(plain.drop_attrs())
 
 
 def test_a_file_url_is_the_folder_that_fsspec_takes_it_for(

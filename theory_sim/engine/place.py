@@ -68,7 +68,7 @@ class Place:
         """
         try:
             found = json.loads(self._read(LAYOUT))
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001  each protocol has its own, and what cannot be written is refused there
             return None
         if not isinstance(found, dict) or not isinstance(found.get("format", 1), int):
             return None
@@ -147,7 +147,7 @@ class Remote(Place):
             ) from error
         try:
             self._system, self._path = fsspec.core.url_to_fs(name)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, OSError) as error:
             raise ValueError(f"store = {name} cannot be opened ({error}); give a folder.") from error
 
     def run(self, selection: Selection, threads: int, decide: str) -> Records:
@@ -177,7 +177,13 @@ class Remote(Place):
         return content
 
     def _write(self, name: str, content: bytes) -> None:
-        self._system.makedirs(self._path, exist_ok=True)
-        with self._system.open(f"{self._path}/{name}", "wb", autocommit=False) as file:
-            file.write(content)
-        file.commit()  # not before: a reader sees the whole file or none
+        try:
+            self._system.makedirs(self._path, exist_ok=True)
+            with self._system.open(f"{self._path}/{name}", "wb", autocommit=False) as file:
+                file.write(content)
+            file.commit()  # not before: a reader sees the whole file or none
+        except Exception as error:  # each protocol has its own, such as one for missing credentials
+            raise OSError(
+                f"store = {self.name} cannot be written ({type(error).__name__}: {error}); look at its address and your rights, "
+                "or give a folder."
+            ) from error
