@@ -72,7 +72,7 @@ def hyperplanes(a: Sequence[float] = (1.0, 1.2), b: Sequence[float] = (1.0, 1.0)
     The form is recalled, not read: whatever it is in the paper, its point is that moving one coordinate reaches
     the nearest minimiser and moving all of them a farther one.
     """
-    if len(a) != len(b) or len(a) == 0:
+    if np.ndim(a) != 1 or np.shape(a) != np.shape(b) or len(a) == 0:
         raise ValueError(f"a = {a!r} and b = {b!r} must be lists of the same length >= 1.")
     rows = {"a": tuple(map(float, a)), "b": tuple(map(float, b))}
     if not all(rows["a"]) or not all(rows["b"]):

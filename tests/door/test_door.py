@@ -309,7 +309,7 @@ def completions(arguments: list[str], incomplete: str) -> list[str]:
         (["audit"], "zo", ["zoo"]),
         (["explain"], "top", ["top_k"]),
         (["list"], "cl", ["claims"]),
-        (["list", "--paper"], "bern", ["bernstein2018"]),
+        (["list", "--paper"], "bern", ["bernstein2018", "bernstein2019"]),
         (["-m", "heavy2026", "figure"], "heav", ["heavy-tails", "heavy2026-stability", "heavy_ball_cycles"]),
         (["check", "-m", "heavy2026"], "heavy2026.C", ["heavy2026.C1", "heavy2026.C2"]),
         (["-m", "absent", "figure"], "phase", []),
