@@ -72,6 +72,10 @@ def test_two_workers_give_the_same_bits_and_share_the_cores(client, tmp_path: Pa
     threads = [one["nthreads"] for one in client.scheduler_info()["workers"].values()]
     assert len(threads) == 2
     assert sum(threads) == max(os.cpu_count() or 1, 2)
+    # Ctrl-C in a terminal reaches all processes of it, and workers would each print a traceback.
+    mask = client.run(lambda: signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    assert [*mask.values()] == [True, True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     some = replace(SWEEP, seeds=1).refine(16, tmp_path, scheduler=address)
     assert some.drop_attrs().identical(replace(SWEEP, seeds=1).refine(16).drop_attrs())
 

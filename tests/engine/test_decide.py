@@ -19,6 +19,7 @@ from theory_sim.app.cli import main
 from theory_sim.engine import decide
 from theory_sim.engine import run as execute
 from theory_sim.engine.decide import Stages
+from theory_sim.engine.moment import Moment
 from theory_sim.engine.target import Target
 
 NEW = {"decided_at", "decided_by", "steps_run"}
@@ -97,6 +98,7 @@ def test_what_only_seems_to_stand_still_is_run() -> None:
         {"optimizer": ts.adam(0.01, schedule=ts.power(0.5))},
         {"optimizer": ts.amsgrad(0.01)},
         {"problem": reddi.stochastic(3.0, delta=0.1)},
+        {"axes": {"n": [5, 7]}},
     ],
     ids=str,
 )
@@ -107,6 +109,13 @@ def test_no_period_is_known(changes: dict[str, Any]) -> None:
     )
     assert decide.period(replace(ADAM, steps=10_000)) == 12 * 3
     assert decide.period(sweep) == 0
+
+
+def test_zeros_of_two_signs_are_not_the_same_bits() -> None:
+    """A rule may divide by x, so -0 and 0 part again; one NaN is the same as itself."""
+    now, before = (np.array([[[0.0, -0.0, np.nan, 1.0]]]), np.array([[[0.0, 0.0, np.nan, 2.0]]]))
+    moment = Moment(np.arange(4), 64, {"tile.x": now, "own.x": before})
+    assert decide._same(moment, "x").tolist() == [True, False, True, False]
 
 
 def still(g: float, t: int, x: float) -> float:

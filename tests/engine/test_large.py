@@ -23,6 +23,7 @@ from counterexamples import zhang
 from theory_sim.engine import blocks, cost, large, memory, plan
 from theory_sim.engine import run as execute
 from theory_sim.engine.place import place_of
+from theory_sim.engine.selection import Selection
 from theory_sim.nouns.dataset import pieces
 
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
@@ -107,6 +108,8 @@ def test_lanes_of_blocks_may_stop_when_they_are_decided(
     assert grid.drop_attrs().identical(plain.drop_attrs())
     assert sweep.run(tmp_path, chunk=5).load().drop_attrs().identical(sweep.run().drop_attrs())
     assert len(list(tmp_path.glob("*.blocks"))) == 2
+    # Of one block it would be wrong of the whole, and of all it is not known before they are read.
+    assert ("lane_steps_saved" in grid.attrs) == (not large_result)
 
 
 def test_a_damaged_block_is_run_again_and_no_other(tmp_path: Path) -> None:
@@ -117,6 +120,34 @@ def test_a_damaged_block_is_run_again_and_no_other(tmp_path: Path) -> None:
     assert SWEEP.run(tmp_path, chunk=400).identical(plain)
     again = stored(tmp_path)
     assert {path for path, time in again.items() if time != kept[path]} == {broken}
+
+
+def test_the_witnesses_of_a_sweep_are_spread_over_all_axes() -> None:
+    """64 of 300 cells, of which the first 100 have the first n."""
+    n, beta1, beta2 = blocks.spread(SWEEP, 64)
+    assert [len(np.unique(one)) for one in (n, beta1, beta2)] == [3, 5, 20]
+
+
+def test_selections_that_differ_in_a_cell_that_is_no_witness_have_other_names() -> None:
+    cells = np.unravel_index(np.arange(200), SWEEP.shape[:-1])
+    one = Selection.of(SWEEP, cells)
+    seen = {*zip(*(axis.tolist() for axis in blocks.spread(one, 64)), strict=True)}
+    k = next(
+        k for k, cell in enumerate(zip(*(axis.tolist() for axis in cells), strict=True)) if cell not in seen
+    )
+    moved = [axis.copy() for axis in cells]
+    for axis, end in zip(moved, (2, 4, 19), strict=True):
+        axis[k] = end
+    assert blocks.identity(one, "horizon") != blocks.identity(Selection.of(SWEEP, moved), "horizon")
+
+
+def test_a_block_takes_64_mebibytes_at_most() -> None:
+    """Fifty checkpoints of x and two numbers take some kilobytes a lane, so 65536 lanes would take more."""
+    wide = replace(SWEEP, checkpoints=range(1, 51), seeds=1)
+    each = memory.required(wide) / wide.size
+    assert each * 65536 > 1 << 26
+    assert 1 << 25 < blocks.largest(wide) * each <= 1 << 26
+    assert blocks.largest(replace(SWEEP, checkpoints=0, order="cyclic")) == 65536 // 4
 
 
 def test_another_sweep_is_never_taken_for_this_one(tmp_path: Path) -> None:
@@ -130,7 +161,7 @@ def test_a_large_result_is_read_when_it_is_asked_for(tmp_path: Path, lazily: Non
     plain, grid = SWEEP.run(), SWEEP.run(tmp_path, chunk=400)
     assert not any(one.variable._in_memory for one in grid.data_vars.values())
     assert grid.attrs["store"] == str(folder(tmp_path))
-    some = {"n": 1, "beta1": slice(3, None, -2), "beta2": [19, 3, 4], "seed": slice(1, 3)}
+    some = {"n": 1, "beta1": slice(3, None, -2), "beta2": [19, 4, 3], "seed": slice(1, 3)}
     for name, one in plain.data_vars.items():
         part = one.isel(some, missing_dims="ignore")
         assert grid[name].isel(some, missing_dims="ignore").equals(part), name

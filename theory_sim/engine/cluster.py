@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from importlib import import_module
 from logging import CRITICAL
+from multiprocessing import resource_tracker
 from typing import Any
 
 from theory_sim.rules import checks
@@ -71,6 +73,9 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     count = checks.count("workers", 0 if workers is None else workers)
+    # Threads and processes inherit the mask: Ctrl-C in a terminal reaches this process, which ends its workers.
+    resource_tracker.ensure_running()  # which would lift it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         # Chunks are one call of compiled code, of which a profile would tell nothing.
         with import_module("dask").config.set({"distributed.worker.profile.enabled": False}):
@@ -85,6 +90,8 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             f"workers = {count} could not be started ({error}); in a script, run the sweep below `if __name__ == "
             "'__main__':`, since each worker imports it."
         ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with local, distributed.Client(local, set_as_default=False) as client:
         yield client
 
