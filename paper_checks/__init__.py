@@ -112,7 +112,7 @@ _THEOREMS = (
     *(momentum, clipping, sign, compression),
     *(of_defazio2023, of_tyurin2024),
     *(of_learning_rate_free, recursions),
-    *(you2020lamb, malladi2023, zhao2024galore, jordan2024muon),
+    *(you2020lamb, malladi2023, zhao2024galore, he2024golore, jordan2024muon),
     *(zhang2024transformers,),
     *_RESULTS,
 )

@@ -16,8 +16,31 @@ import numpy as np
 
 from counterexamples.lowrank import Stall, descend, random_projections, stiefel
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
+from theory_sim.nouns.theorem import Answer, Condition, Theorem
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+
+STALL = Theorem(
+    id="he2024golore.stall",
+    where="2410.11289, non-convergence of GaLore; theorem ours",
+    statement="Where grad f and noise of size sigma live in rows and columns of their own, every singular value of grad f is below sigma, and "
+    "the noise has at least the rank of the projection, GaLore by the singular vectors of the stochastic gradient never moves: "
+    "||grad f||_F^2 stays what it is, whatever lr, gap and optimizer in the subspace.",
+    conditions=(
+        Condition("top < sigma", "every singular value of the gradient is below the noise"),
+        Condition("rank <= noise_rank", "the noise fills the projection"),
+    ),
+    bound="gradient_square_1",
+    side="lower",
+    quantity="squared norm of the gradient",
+    meaning={
+        "top": "||grad f(X_1)||_2",
+        "sigma": "size of every singular value of the noise",
+        "rank": "rank of the projection",
+        "noise_rank": "rank of the noise",
+        "gradient_square_1": "||grad f(X_1)||_F^2",
+    },
+)
 
 SIZES = (0.5, 1.0, 2.0, 4.0, 8.0)
 LR, GAP = 0.01, 100
@@ -52,6 +75,12 @@ def galore_stalls_where_the_noise_is_larger(tier: str) -> Evidence:
                 within(found[-1, k] / found[-2, k], 1.0, 1e-12, f"it stays there, sigma = {sigma:g}")
             )
             low = np.where(values > sigma, (1.0 - LR) ** GAP * sigma, values)
+            given = {"top": float(values[0]), "sigma": sigma, "rank": problem.r, "noise_rank": problem.r}
+            still = STALL.assess({**given, "gradient_square_1": float(found[0, k])})
+            if still.applies is Answer.HOLDS:
+                parts.append(
+                    within(found[-1, k] / still.bound, 1.0, 1e-12, f"nothing moves, sigma = {sigma:g}")
+                )
             high = np.minimum(values, sigma)
             # nothing moves where sigma is above all: equal up to the rounding of squares
             parts.append(at_least(stalled / (low**2).sum(), 1.0 - 1e-12, "over its lower end"))
@@ -118,6 +147,7 @@ CLAIMS = [
     other_projections_do_not_stall,
     random_projections_have_an_exact_rate,
 ]
+THEOREMS = [STALL]
 DEVIATIONS = ledger(
     "he2024golore",
     (

@@ -1,15 +1,7 @@
 """Learning-rate-free methods: D-Adaptation (arXiv:2301.07733), Prodigy (2306.06101), DoG (2302.12022), Mechanic (2306.00144).
 
-Checked: what the estimates of D can be (`paper_checks.theorems.learning_rate_free` has the proof), a bound on the gap of
-the averaged iterate that every run computes for itself, and how much the first guess d0 matters.  The bounds follow
-from (1) there, with the weights w_k of the average:
-
-    D-Adaptation:  gap <= (D |s| + sum gamma_k d_k^2 |g_k|^2/2 - gamma |s|^2/2)/sum d_k,
-    Prodigy:       gap <= (D |s| - sum d_k^2 <g_k, x_0 - x_k>)/sum d_k^2,
-    DoG, r_k the distance walked and R the largest distance from x*:  gap <= r (2 R + r) sqrt(sum |g_k|^2)/sum r_k.
-
-The third: r_k <g_k, x_k - x*> = sqrt(G_k) (R_k^2 - R_{k+1}^2)/2 + r_k^2 |g_k|^2/(2 sqrt(G_k)), G_k = sum_{i<=k} |g_i|^2.  Sum
-by parts: at most sqrt(G) (max R_k^2 - R_n^2)/2 <= 2 sqrt(G) r R, since all x_k are within r of x_0, and r^2 sqrt(G).
+Checked: what the estimates of D can be, a bound on the gap of the averaged iterate that every run computes for itself,
+and how much the first guess d0 matters.  `paper_checks.theorems.learning_rate_free` has the proofs.
 """
 
 from __future__ import annotations
@@ -22,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterexamples import lipschitz
-from paper_checks.theorems.learning_rate_free import D_ADAPTATION, PRODIGY
+from paper_checks.theorems.learning_rate_free import (
+    D_ADAPTATION,
+    D_ADAPTATION_GAP,
+    DOG_GAP,
+    PRODIGY,
+    PRODIGY_GAP,
+)
 from theory_sim.engine.evaluate import measures
 from theory_sim.nouns.claim import Evidence, all_of, at_least, at_most, claim, ledger, within
 from theory_sim.nouns.optimizer import Optimizer
@@ -108,6 +106,27 @@ PATHS = tuple(
 SEARCHED = tuple(map(_search, (dadaptation(), prodigy())))
 ASTRAY = tuple(map(_astray, (dadaptation(), prodigy())))
 
+
+def _noisy(name: str, d: int, optimizer: Optimizer, sigma: tuple[float, ...]) -> Sweep:
+    return Sweep(
+        lipschitz.absolute(d, sigma=1.0),
+        optimizer,
+        {"sigma": sigma},
+        steps=2000,
+        seeds=512,
+        running=True,
+        entropy=2306,
+        name=f"mishchenko2023prodigy.{name}",
+        quick={"seeds": 64},
+    )
+
+
+NOISY = (
+    _noisy("noisy", 1, prodigy_adam(), (0.5, 4.0)),
+    _noisy("noisy_20", 20, prodigy_adam(), (0.5, 4.0)),
+    _noisy("noisy_averaging", 1, prodigy(d0=0.9 * CENTRE), (8.0,)),
+)
+
 RATES = (1e-3, 0.1, 10.0)
 TUNED = tuple(
     Sweep(PROBLEMS[name], mechanic(), {"lr": RATES}, steps=STEPS, name=f"cutkosky2023mechanic.{name}")
@@ -143,24 +162,19 @@ def gaps(grid: xr.Dataset, problem: Problem) -> Array:
     return np.array([measures(one, row(runs, "average"))["gap"] for one, runs in cells(grid, problem)])
 
 
-def certificates(grid: xr.Dataset, problem: Problem) -> Array:
-    """Return the bound on that gap which the module derives, shape (instance, d0)."""
+def certificates(grid: xr.Dataset, problem: Problem, theorem: Theorem) -> Array:
+    """Return the theorem's bound on that gap from the sums of each run, shape (instance, d0)."""
     found = []
     for one, runs in cells(grid, problem):
-        D = distance(one)
-        shared = {str(name): row(runs, str(name))[:, 0] for name in runs.row.values}
-        if "reach" in shared:
-            reach = shared["reach"]
-            R = D + reach  # every x_k is within reach of the start
-            bound = reach * (2.0 * R + reach) * np.sqrt(shared["squares"])
+        values = {str(name): row(runs, str(name))[:, 0] for name in runs.row.values}
+        last = runs.x_final.transpose("d0", "coordinate").values - row(runs, "origin")
+        if theorem is DOG_GAP:
+            values["reach"] = np.maximum(values["reach"], np.linalg.norm(last, axis=1))
         else:
-            length = np.linalg.norm(row(runs, "s"), axis=1)
-            bound = D * length
-            if "numerator" in shared:
-                bound = bound - shared["numerator"]
-            else:
-                bound = bound + 0.5 * shared["penalty"] - 0.5 * length**2 / np.sqrt(shared["squares"])
-        found.append(bound / shared["weight"])
+            values["length"] = np.linalg.norm(row(runs, "s"), axis=1)
+        found.append(
+            theorem.evaluate({**values, "distance_1": distance(one), "lr": 1.0, "G": 0.0, "eps": 0.0})
+        )
     return np.array(found)
 
 
@@ -273,8 +287,8 @@ def prodigy_forgets_its_first_guess(*grids: xr.Dataset) -> Evidence:
     return all_of(parts)
 
 
-def _certified(grid: xr.Dataset, problem: Problem, tight: float) -> list[Evidence]:
-    ratio = gaps(grid, problem) / certificates(grid, problem)
+def _certified(grid: xr.Dataset, problem: Problem, theorem: Theorem, tight: float) -> list[Evidence]:
+    ratio = gaps(grid, problem) / certificates(grid, problem, theorem)
     return [
         at_most(np.max(ratio), 1.0, f"{problem.name}: gap over its certificate in {ratio.size} runs"),
         at_least(np.max(ratio), tight, "the tightest of them"),
@@ -292,7 +306,9 @@ def the_gap_of_d_adaptation_is_certified(*grids: xr.Dataset) -> Evidence:
     """The gap of D-Adaptation's average is below the bound that its own sums give, and at least a third of it on the
     nonsmooth problems."""
     pairs = [*zip(grids, PROBLEMS.values(), strict=False)]
-    return all_of([part for grid, problem in pairs for part in _certified(grid, problem, 1 / 3)])
+    return all_of(
+        [part for grid, problem in pairs for part in _certified(grid, problem, D_ADAPTATION_GAP, 1 / 3)]
+    )
 
 
 @claim(
@@ -305,7 +321,7 @@ def the_gap_of_d_adaptation_is_certified(*grids: xr.Dataset) -> Evidence:
 def the_gap_of_prodigy_is_certified(*grids: xr.Dataset) -> Evidence:
     """The gap of Prodigy's average is below the bound that its own sums give, and at least a tenth of it."""
     pairs = [*zip(grids, PROBLEMS.values(), strict=False)]
-    return all_of([part for grid, problem in pairs for part in _certified(grid, problem, 0.1)])
+    return all_of([part for grid, problem in pairs for part in _certified(grid, problem, PRODIGY_GAP, 0.1)])
 
 
 @claim("mishchenko2023prodigy.F5", "released code", "upper", *RELEASED, constants="derived")
@@ -322,6 +338,30 @@ def the_released_prodigy_estimates_the_largest_coordinate(*grids: xr.Dataset) ->
             at_most(np.max(seen), 1.0 + 1e-9, "largest estimate over max_i |x_0i - x*_i|, proven"),
             at_most(np.max(seen), 0.2, "the same, seen"),
             at_least(np.min(seen), 0.03, "smallest estimate at the end"),
+        ]
+    )
+
+
+@claim("mishchenko2023prodigy.F6", "no statement of the paper", "order", *NOISY, constants="none")
+def with_noise_the_estimate_can_exceed_the_distance(*grids: xr.Dataset) -> Evidence:
+    """On |x - c| with noise of standard deviation 4 the estimate of the released Prodigy exceeds D in more than a fifth of the
+    runs and a hundredfold in some, with .5 in none; neither does it in 20 dimensions; that of the dual averaging exceeds D in some."""
+    noisy, wide, averaging = grids
+    single = noisy.estimate_max.transpose("sigma", "seed", ...).values.reshape(2, -1) / CENTRE
+    reach = np.abs(np.asarray(lipschitz.absolute(20).constants["centre"])).max()
+    many = wide.estimate_max.values / reach
+    summed = averaging.estimate_max.values / CENTRE
+    return all_of(
+        [
+            at_least(np.mean(single[1] > 1.0), 0.2, "share of runs beyond D in one dimension, noise 4"),
+            at_least(np.max(single[1]), 100.0, "largest estimate over D there"),
+            at_most(np.max(single[0]), 1.0, "the same with noise .5"),
+            at_most(np.max(many), 1.0, "the same in 20 dimensions, over the largest coordinate's distance"),
+            at_least(
+                np.mean(summed > 1.0),
+                0.02,
+                "share of runs of the dual averaging beyond D, noise 8, d0 = .9 D",
+            ),
         ]
     )
 
@@ -345,8 +385,8 @@ def dog_forgets_its_first_step(*grids: xr.Dataset) -> Evidence:
 
 @claim("ivgi2023dog.F4", "weighted regret", "upper", WEIGHED, constants="derived")
 def the_gap_of_dog_is_certified(grid: xr.Dataset) -> Evidence:
-    """The gap of DoG's average with the distances as weights is below r (2 R + r) sqrt(G)/sum r_k, at least a fiftieth of it."""
-    return all_of(_certified(grid, PROBLEMS["absolute"], 0.02))
+    """The gap of DoG's average with the distances as weights is below r (2 D + 3 r) sqrt(G)/sum r_k, at least a fiftieth of it."""
+    return all_of(_certified(grid, PROBLEMS["absolute"], DOG_GAP, 0.02))
 
 
 @claim("cutkosky2023mechanic.F3", "tuning of a base optimizer", "order", *TUNED, *UNTUNED, constants="none")
@@ -373,6 +413,7 @@ CLAIMS = [
     prodigy_forgets_its_first_guess,
     the_gap_of_prodigy_is_certified,
     the_released_prodigy_estimates_the_largest_coordinate,
+    with_noise_the_estimate_can_exceed_the_distance,
     dog_forgets_its_first_step,
     the_gap_of_dog_is_certified,
     mechanic_undoes_the_base_step,
@@ -402,8 +443,8 @@ DEVIATIONS = [
         (
             "search",
             "No statement of how near the estimate comes to D.",
-            "192 runs on |x - c| over d0/D and the slope beyond c: .508 D for D-Adaptation, .77 D for Prodigy. With noise in the gradient, for which nothing is "
-            "proven, no run exceeded D in searches of our own either.",
+            "192 runs on |x - c| over d0/D and the slope beyond c: .508 D for D-Adaptation, .77 D for Prodigy. With noise in the gradient nothing is "
+            "proven: see mishchenko2023prodigy.F6.",
             "F1",
         ),
     ),
@@ -426,6 +467,15 @@ DEVIATIONS = [
             "the class of the package pytorch_optimizer to 3e-7, in which some sums are in single precision.",
             "F5",
         ),
+        (
+            "noise",
+            "Analysed with exact subgradients; used with mini-batches.",
+            "Found by a search over noise, d0 and dimension: with noise that exceeds the slope s may come near 0 in all coordinates, and r/||s||_1 is "
+            "then large; the released code forgets, so that this happens again and again, and grows. In pytorch_optimizer 1 of 6 runs at "
+            "noise 2 ended at 88 D. In 20 dimensions ||s||_1 does not come near 0 and nothing of this was seen up to noise 8, "
+            "so that it says nothing of networks. The limits .2, 100 and .02 were chosen after first runs.",
+            "F6",
+        ),
     ),
     *ledger(
         "ivgi2023dog",
@@ -433,7 +483,7 @@ DEVIATIONS = [
             "settings",
             "r_eps = 1e-6 (1 + |x_0|), 1e-8 under the root, and a polynomial-decay average with exponent 8 in the released code.",
             "r_eps is an argument here. The theory's average, with the distances as weights, is decay = 0; its bound is "
-            "derived in paper_checks.learning_rate_free and is 16 times the gap and more. Single runs vary more with r_eps than the "
+            "derived in paper_checks.theorems.learning_rate_free and is 16 times the gap and more. Single runs vary more with r_eps than the "
             "median of three: a last average can be near the minimiser by luck.",
             *("F2", "F4"),
         ),

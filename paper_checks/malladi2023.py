@@ -181,9 +181,9 @@ def steps_follow_the_effective_rank(*grids: xr.Dataset) -> Evidence:
 
 LIMITS = (1.9, 2.1)  # of lr (d + 2)
 FIRST = tuple(
-    Sweep(spsa(d), sgd(), {"lr": [c / (d + 2) for c in LIMITS]}, steps=1, seeds=40_000, name=f"malladi2023.limit_{d}",
-          quick={"seeds": 20_000})
-    for d in (10, 100)
+    Sweep(spsa(d), sgd(), {"lr": [c / (d + 2) for c in LIMITS]}, steps=1, seeds=seeds, name=f"malladi2023.limit_{d}",
+          quick={"seeds": seeds // 2})
+    for d, seeds in ((10, 40_000), (100, 20_000))
 )  # fmt: skip
 AFTER = tuple(
     Sweep(spsa(d), sgd(), {"lr": [c / (d + 2) for c in LIMITS]}, steps=400, seeds=64, name=f"malladi2023.typical_{d}",

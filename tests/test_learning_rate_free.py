@@ -218,6 +218,11 @@ def test_absolute_and_ridge_by_hand() -> None:
     points = [[0.0], [c - 0.5 * c], [c + c]]
     assert measures(problem, points)["gap"] == pytest.approx([abs(c), abs(c) / 2, abs(c) / 4], rel=1e-15)
     assert gradients(problem, points)[:, 0].tolist() == [-np.sign(c), -np.sign(c), 0.25 * np.sign(c)]
+    # Uniform noise of standard deviation 2 at u = 0 is -sqrt(12).
+    noisy = gradients(lipschitz.absolute(1, sigma=2.0, far=0.25), points, uniforms=[[0.0, 0.0, 0.5]])
+    assert noisy[:, 0] == pytest.approx(
+        gradients(problem, points)[:, 0] - np.array([math.sqrt(12.0), math.sqrt(12.0), 0.0])
+    )
     # |x| and 1/x: values .5, 2, .5 and .25, slopes 1, -1, -1/4 and -1/16
     points = [[0.5], [-2.0], [2.0], [4.0]]
     assert measures(lipschitz.ridge(), points)["gap"].tolist() == [0.5, 2.0, 0.5, 0.25]

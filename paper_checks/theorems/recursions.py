@@ -32,7 +32,8 @@ PDHG = Theorem(
     where="no statement of the paper",
     statement="Near a nondegenerate vertex of a linear programme the distance shrinks by this factor per step, on average.",
     conditions=(Condition("step^2*s_max^2 < 4/3", "step below sqrt(4/3)/s_max"),),
-    bound="Max(sqrt(Max(1 - step^2*s_min^2, 0)), sqrt(Max(1 - q, 0)), q - 1 + sqrt(Max(q*(q - 1), 0)))",
+    # the modulus falls up to a squared step of 1 and rises beyond, so an end decides
+    bound="Max(sqrt(Max(1 - step^2*s_min^2, 0)), q - 1 + sqrt(Max(q*(q - 1), 0)))",
     quantity="factor",
     where_symbols={"q": "step^2*s_max^2"},
     meaning={

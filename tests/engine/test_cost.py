@@ -48,14 +48,21 @@ def test_a_sweep_beyond_its_limit_is_refused_in_one_sentence(tmp_path: Path) -> 
     assert "certified.n10 takes about" in said
     assert "more than --max-cost 0.001; raise the limit" in said
     assert not list(tmp_path.iterdir())
+    unknown = CliRunner().invoke(main, [*arguments, "--max-cost", "nan"])
+    assert unknown.exit_code == 2
+    assert "--max-cost = nan must be a finite number" in " ".join(unknown.output.split())
     run = CliRunner().invoke(main, [*arguments, "--max-cost", "1000", "--refine", "16"])
     assert run.exit_code == 0, run.output
     assert "of 16 x 16 cells were run" in run.output
+    assert "beta1[16], beta2[16]" in run.output
     assert "0 of 16 inferred cells drawn at random wrong in round 1" in run.output
     assert (tmp_path / "sweeps" / "certified.n10.quick.refined16.nc").exists()
     priced = CliRunner().invoke(main, [*arguments, "--dry-run", "--refine", "64"])
     assert "4096 lanes" in priced.output
     assert "if 0.62 of the cells are run" in priced.output
-    planned = CliRunner().invoke(main, [*arguments, "--dry-run", "--workers", "2"]).output
+    planned = (
+        CliRunner().invoke(main, [*arguments, "--dry-run", "--workers", "2", "--decide", "stage"]).output
+    )
+    assert "if every lane takes all steps; --decide stage can only make it less" in planned
     assert "MiB of store on this machine" in planned
     assert "2 workers: " in planned

@@ -82,6 +82,24 @@ def test_damaged_metadata_are_named_and_removed(folder: Path, inside: str, conte
     assert [one.spec["name"] for one in inventory.entries(folder)] == ["small"]
 
 
+@pytest.mark.parametrize("spec", ['{"format": "x"}', "[1]", '{"name": 3}', '{"format": null}'])
+def test_a_file_that_says_nonsense_of_itself_is_damaged(folder: Path, spec: str) -> None:
+    file = next(folder.glob("*.npz"))
+    with np.load(file) as content:
+        kept = {**content}
+    np.savez(file, **{**kept, "spec": spec})
+    assert "damaged" in run("ls", folder).output
+    assert f"damaged: {file.name}\n" in run("verify", folder, code=1).output
+    assert f"would remove {file.name}: damaged" in run("prune", "--dry-run", folder).output
+    assert "did you mean large" in run("info", folder, "larg", code=2).output
+
+
+def test_a_store_is_named_by_a_folder(folder: Path) -> None:
+    assert run("ls", f"file://{folder}").output == run("ls", folder).output
+    said = " ".join(run("ls", "s3://bucket/sweeps", code=2).output.split())
+    assert "s3://bucket/sweeps is a location of fsspec, and only folders can be looked into; copy" in said
+
+
 def test_prune_removes_what_is_unfinished_foreign_or_left_over(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

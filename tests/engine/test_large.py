@@ -1,11 +1,14 @@
 """Sweeps run block by block: the same bits wherever they run, what is stored, what is read, what is refused."""
 
+import copy
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -19,6 +22,7 @@ import theory_sim as ts
 from counterexamples import zhang
 from theory_sim.engine import blocks, cost, large, memory, plan
 from theory_sim.engine import run as execute
+from theory_sim.engine.place import place_of
 from theory_sim.nouns.dataset import pieces
 
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"
@@ -227,6 +231,83 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(
     monkeypatch.chdir(tmp_path)
     with pytest.raises((ValueError, TypeError), match=message):
         SWEEP.run(**arguments)
+
+
+def test_what_is_refused_leaves_nothing_in_the_store(tmp_path: Path) -> None:
+    for wrong in ({"chunk": 0}, {"chunk": 10, "decide": "soon"}, {"chunk": 10, "threads": 0}):
+        with pytest.raises(ValueError, match=r"= 0 must be|way to decide 'soon'"):
+            SWEEP.run(tmp_path, **wrong)  # type: ignore[arg-type]
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_worker_without_the_clients_store_is_refused(tmp_path: Path) -> None:
+    """It would store blocks where the client does not look for them, which would run all of them again."""
+
+    class Elsewhere(Here):
+        def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+            folder(tmp_path / "a").joinpath("layout.json").rename(tmp_path / "moved")
+            return super().submit(function, *arguments, **named)
+
+    with pytest.raises(
+        OSError, match=r"A worker does not see the store .*/a; give a folder or location that"
+    ):
+        SWEEP.run(tmp_path / "a", chunk=10**6, executor=Elsewhere())
+    assert not stored(tmp_path / "a")
+
+
+def test_a_location_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protocols raise exceptions of their own, such as botocore's for missing credentials."""
+    fsspec = pytest.importorskip("fsspec")
+
+    class NoCredentials(Exception):
+        pass
+
+    class Locked(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
+        protocol = "locked"
+
+        def cat_file(self, *arguments: Any, **named: Any) -> bytes:
+            raise NoCredentials("no key")
+
+        makedirs = cat_file
+
+    fsspec.register_implementation("locked", Locked, clobber=True)
+    monkeypatch.setattr(execute, "run_chunk", None)
+    with pytest.raises(
+        OSError, match=r"locked://x/.* cannot be written \(NoCredentials: no key\); look at its"
+    ):
+        SWEEP.run("locked://x", chunk=400)
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        archive.writestr("a", "b")
+    with pytest.raises(ValueError, match=r"cannot be opened \(.*Not a directory.*; give a folder\.$"):
+        SWEEP.run(f"zip://x::file://{tmp_path}/old.zip", chunk=400)
+
+
+def test_a_copy_of_a_large_result_reads_for_itself(tmp_path: Path, lazily: None) -> None:
+    plain = SWEEP.run()
+    for copied in (lambda grid: pickle.loads(pickle.dumps(grid)), copy.deepcopy):
+        assert copied(SWEEP.run(tmp_path, chunk=400)).load().drop_attrs().identical(plain.drop_attrs())
+
+
+def test_a_file_url_is_the_folder_that_fsspec_takes_it_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative ones too, and with characters that mean something in other addresses."""
+    local = pytest.importorskip("fsspec.implementations.local").LocalFileSystem
+    monkeypatch.chdir(tmp_path)
+    for url in ("file://out/sweeps", f"file://{tmp_path}/a#b?c"):
+        found = place_of(url, "0" * 16).name
+        assert found == f"{local._strip_protocol(url)}/{'0' * 16}.blocks"
+
+
+def test_a_layout_of_another_type_counts_as_missing(tmp_path: Path) -> None:
+    plain = SWEEP.run(tmp_path, chunk=400)
+    kept = stored(tmp_path)
+    for text in ('{"format": "x"}', "[1]", '{"sides": [0, 1, 1]}', "\x00"):
+        (folder(tmp_path) / "layout.json").write_text(text)
+        assert SWEEP.run(tmp_path, chunk=400).identical(plain)
+    assert stored(tmp_path) == kept
 
 
 def test_a_full_disk_and_a_newer_store_are_refused_before_the_work(

@@ -232,6 +232,11 @@ def test_what_cannot_be_refined_is_refused(axes: dict[str, list[float]], message
         replace(SWEEP, axes=axes).refine(64)
 
 
+def test_an_output_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="Unknown output 'x_finale': did you mean x_final"):
+        SWEEP.refine(16, outputs=["x_finale"])
+
+
 def test_other_axes_may_have_one_value_and_memory_is_asked_for_first(monkeypatch: pytest.MonkeyPatch) -> None:
     from theory_sim.engine import memory
 

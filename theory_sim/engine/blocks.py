@@ -103,6 +103,13 @@ class Blocks:
         self._last: dict[int, xr.Dataset] = {}
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle or copy all but the blocks that were read: a copy of a result reads them again."""
+        return {name: value for name, value in vars(self).items() if name not in ("_last", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _last={}, _lock=Lock())
+
     @property
     def count(self) -> int:
         """Number of blocks."""

@@ -88,6 +88,14 @@ def _missing(done: Any, i: int) -> bool:
         return False
 
 
+def _spec(text: str | bytes) -> dict[str, Any]:
+    """Return what a store says of itself; raise if that cannot be of theory-sim."""
+    spec = json.loads(text)
+    if not isinstance(spec.get("format", 1), int) or not isinstance(spec.get("name", ""), str):
+        raise ValueError("format or name is of another type")
+    return {**spec}
+
+
 def _entry(path: Path) -> Entry:
     """Read what a store says of itself."""
     files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
@@ -95,17 +103,17 @@ def _entry(path: Path) -> Entry:
     try:
         if path.suffix == ".npz":
             with path.open("rb") as file, np.load(file) as content:
-                spec = json.loads(str(content["spec"]))
+                spec = _spec(str(content["spec"]))
                 return Entry(path, spec, int(spec.get("lanes", 1)), 1, 1, size)
         if path.suffix == SUFFIX:  # blocks, each of which is stored like a sweep
-            spec = json.loads((path / LAYOUT).read_bytes())
+            spec = _spec((path / LAYOUT).read_bytes())
             parts = [_entry(one) for one in _named(path)]
             present = sum(one.present == one.chunks > 0 for one in parts)
             return Entry(path, spec, int(spec["lanes"]), int(spec["blocks"]), present, size)
         import zarr
 
         group: Any = zarr.open_group(str(path), mode="r")
-        spec, chunks = json.loads(group.attrs["spec"]), group["done"].shape[0]
+        spec, chunks = _spec(group.attrs["spec"]), group["done"].shape[0]
         lanes = group[group.attrs["records"][0]].shape[0]
         present = sum(not _missing(group["done"], i) for i in range(chunks))
         return Entry(path, spec, lanes, chunks, present, size)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from theory_sim.engine import blocks, cluster, memory
 from theory_sim.engine.blocks import Blocks
 from theory_sim.engine.cost import cost
+from theory_sim.engine.decide import require
 from theory_sim.engine.place import Place, is_url, place_of
 from theory_sim.rules import checks
 
@@ -65,7 +66,9 @@ def run(
     """Run the blocks of a sweep that the store lacks; see `theory_sim.Sweep.run`."""
     if progress is not None and not callable(progress):
         raise TypeError(f"progress = {progress!r} must be a function of the finished share.")
+    require(sweep, decide)
     threads = checks.count("threads", (os.cpu_count() or 1) if threads is None else threads)
+    chunk = None if chunk is None else checks.count("chunk", chunk)
     with ExitStack() as stack:
         chosen, slots = stack.enter_context(cluster.connected(workers, scheduler, executor))
         own = blocks_of(sweep, store, chunk, slots, decide)
@@ -89,7 +92,7 @@ def blocks_of(
     place.require(sweep)
     shape = sweep.shape[:-1]
     if chunk is not None:
-        sides = blocks.sides(shape, max(checks.count("chunk", chunk) // sweep.seeds, 1))
+        sides = blocks.sides(shape, max(chunk // sweep.seeds, 1))
     else:
         sides = _known(place, shape) or blocks.sides(shape, cells_of(sweep, cost(sweep).core_seconds, slots))
     own = Blocks(sweep, sides, place, digest, decide)
@@ -213,8 +216,19 @@ def unpacked(payload: bytes, digest: str, decide: str = "horizon") -> Sweep:
 def run_block(
     payload: bytes, digest: str, sides: tuple[int, ...], place: str, i: int, decide: str = "horizon"
 ) -> int:
-    """Run block i on one thread, unless it is stored, and return its number: only that goes back."""
+    """Run block i on one thread, unless it is stored, and return its number: only that goes back.
+
+    Raises
+    ------
+    OSError
+        If this process does not see what the client has written: it would store blocks where nobody reads them.
+    """
     store, _, _ = place.rpartition("/")
-    sweep = unpacked(payload, digest, decide)
-    Blocks(sweep, sides, place_of(store, digest), digest, decide).run(i, 1)
+    sweep, shared = unpacked(payload, digest, decide), place_of(store, digest)
+    if shared.layout() is None:
+        raise OSError(
+            f"A worker does not see the store {store}; give a folder or location that this machine and all workers share "
+            "under this name."
+        )
+    Blocks(sweep, sides, shared, digest, decide).run(i, 1)
     return i

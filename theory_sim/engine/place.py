@@ -8,7 +8,6 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -39,10 +38,11 @@ def place_of(store: Any, digest: str) -> Place:
         If fsspec, or what it needs for this protocol, is not there.
     """
     if is_url(store):
-        parts = urlsplit(store)
-        if parts.scheme != "file":
+        if not store.startswith("file://"):
             return Remote(f"{store.rstrip('/')}/{digest}{SUFFIX}")
-        store = parts.path
+        store = store.removeprefix(
+            "file://"
+        )  # a folder like any other, also a relative one, as fsspec has it
     return Folder(str(Path(store).absolute() / f"{digest}{SUFFIX}"))
 
 
@@ -68,9 +68,9 @@ class Place:
         """
         try:
             found = json.loads(self._read(LAYOUT))
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001  each protocol has its own, and what cannot be written is refused there
             return None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not isinstance(found.get("format", 1), int):
             return None
         if found.get("format", 1) > FORMAT:
             raise NewerError(
@@ -147,7 +147,7 @@ class Remote(Place):
             ) from error
         try:
             self._system, self._path = fsspec.core.url_to_fs(name)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, OSError) as error:
             raise ValueError(f"store = {name} cannot be opened ({error}); give a folder.") from error
 
     def run(self, selection: Selection, threads: int, decide: str) -> Records:
@@ -177,7 +177,13 @@ class Remote(Place):
         return content
 
     def _write(self, name: str, content: bytes) -> None:
-        self._system.makedirs(self._path, exist_ok=True)
-        with self._system.open(f"{self._path}/{name}", "wb", autocommit=False) as file:
-            file.write(content)
-        file.commit()  # not before: a reader sees the whole file or none
+        try:
+            self._system.makedirs(self._path, exist_ok=True)
+            with self._system.open(f"{self._path}/{name}", "wb", autocommit=False) as file:
+                file.write(content)
+            file.commit()  # not before: a reader sees the whole file or none
+        except Exception as error:  # each protocol has its own, such as one for missing credentials
+            raise OSError(
+                f"store = {self.name} cannot be written ({type(error).__name__}: {error}); look at its address and your rights, "
+                "or give a folder."
+            ) from error

@@ -147,6 +147,8 @@ class _Cells:
         nowhere = np.zeros(len(points), int)
         selection = Selection.of(self._sweep, [column.get(name, nowhere) for name in self._sweep.axes])
         part = self._run(selection)
+        for name in self._outputs or ():
+            checks.known("output", name, {str(one) for one in part.data_vars})
         self.places.append(points)
         kept = list(part.data_vars) if self._outputs is None else [*{"verdict", *self._outputs}]
         self.parts.append(part[kept])

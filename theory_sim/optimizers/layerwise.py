@@ -224,7 +224,7 @@ def lisa(
     direction: str = "moments",
     schedule: Schedule = CONSTANT,
 ) -> Optimizer:
-    """LISA (Pan et al. 2024, arXiv:2403.17919): every `period` steps a few layers are drawn, only they are trained.
+    """LISA (Pan et al. 2024, arXiv:2403.17919): a few layers are drawn, trained for `period` steps, and drawn anew.
 
     Made for fine-tuning: the gradients and moments of frozen layers need no memory.
 

@@ -322,7 +322,8 @@ def prodigy_adam(
     -----
     The measure "estimate" is d.  Since r and s have the same weights, convexity and exact gradients keep it below the
     largest distance of a coordinate from its minimiser, max_i |x_0i - x*_i|, for any steps (`paper_checks.learning_rate_free`).
-    Mini-batches and networks are outside of this argument.
+    With noise the argument fails, and in one dimension the estimate can exceed that distance by orders of magnitude; in 20
+    dimensions this was not seen.
     """
     return Optimizer(
         "Prodigy (Adam)",

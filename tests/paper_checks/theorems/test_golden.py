@@ -21,6 +21,7 @@ from tests.paper_checks.theorems.golden import (
     compression,
     layers,
     momentum,
+    recursions,
     results,
     schedules,
     sign,
@@ -43,6 +44,7 @@ GOLDEN: Mapping[str, Golden] = (
     | blocks.GOLDEN
     | results.GOLDEN
     | layers.GOLDEN
+    | recursions.GOLDEN
 )
 THEOREMS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items()]
 BOUNDS = [pytest.param(theorem, id=id) for id, theorem in catalogue.theorems().items() if theorem.bound]

@@ -7,7 +7,13 @@ import math
 import pytest
 
 from counterexamples import lipschitz
-from paper_checks.theorems.learning_rate_free import D_ADAPTATION, PRODIGY
+from paper_checks.theorems.learning_rate_free import (
+    D_ADAPTATION,
+    D_ADAPTATION_GAP,
+    DOG_GAP,
+    PRODIGY,
+    PRODIGY_GAP,
+)
 from paper_checks.theorems.recursions import GROWTH, INNER, NEWTON, PDHG, WINNERS
 from theory_sim.evidence.trial import put_on_trial
 from theory_sim.nouns.theorem import Answer
@@ -29,6 +35,18 @@ def test_bounds_by_hand() -> None:
     # At 1.25 the steepest direction decides: 1/4 + sqrt(5/16).
     values |= {"step": math.sqrt(1.25)}
     assert PDHG.assess(values | {"s_min": 1}).bound == pytest.approx(0.25 + math.sqrt(5.0 / 16.0), rel=1e-12)
+
+
+def test_bounds_on_gaps_by_hand() -> None:
+    run = {"mu": 0, "stochastic": 0, "s": 0, "distance_1": 2, "lr": 1, "weight": 4}
+    # (2 * 3 + 1/2 - 9/(2 * 4))/4, (6 - 2)/4, and 1 (4 + 3) 5/4
+    found = D_ADAPTATION_GAP.assess(run | {"length": 3, "penalty": 1, "squares": 16, "G": 0})
+    assert found.bound == 5.375 / 4.0
+    assert PRODIGY_GAP.assess(run | {"length": 3, "numerator": 2}).bound == 1.0
+    walked = {"reach": 1, "squares": 24, "eps": 1, "decay": 0}
+    assert DOG_GAP.assess(run | walked).bound == 8.75
+    for change in ({"lr": 2}, {"decay": 8}, {"mu": -1}):
+        assert DOG_GAP.assess(run | walked | change).applies is Answer.FAILS
 
 
 def test_where_they_do_not_apply() -> None:

@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from theory_sim.app import terminal
 from theory_sim.app.cli.group import main
 from theory_sim.engine import inventory
+from theory_sim.engine.place import is_url
 from theory_sim.rules import checks
 
-_PATH = click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+
+class _Folder(click.Path):
+    """A folder that is there, and no location of fsspec."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_url(value) and not value.startswith("file://"):
+            self.fail(
+                f"{value} is a location of fsspec, and only folders can be looked into; copy it to one."
+            )
+        return super().convert(value.removeprefix("file://"), param, ctx)
+
+
+_PATH = click.argument("path", type=_Folder(exists=True, file_okay=False, path_type=Path))
 
 
 @main.group()

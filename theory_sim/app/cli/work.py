@@ -229,8 +229,10 @@ def sweep(
         refinement.first_stride(refine)
         if decide != "horizon":
             raise ValueError(f"--refine runs its lanes to the end; leave out --decide {decide}.")
+    if max_cost is not None:
+        checks.number("--max-cost", max_cost, 0.0)
     if dry_run or max_cost is not None:
-        _afford(chosen, refine, max_cost, dry_run, workers)
+        _afford(chosen, refine, max_cost, dry_run, workers, decide)
     if dry_run:
         return
     place = store or out / "sweeps"
@@ -248,7 +250,8 @@ def sweep(
     if left is None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(grid, path)
-    click.echo(f"{describe(chosen)}\n  verdicts   {judged(chosen, grid)}")
+    whole = chosen if refine is None else refinement.enlarged(chosen, refine)
+    click.echo(f"{describe(whole)}\n  verdicts   {judged(whole, grid)}")
     if refine is not None:
         click.echo(f"  refined    {_refined(grid, refine)}")
     if decide != "horizon":
@@ -266,7 +269,9 @@ def _stopped(sweep: Sweep, grid: xr.Dataset) -> str:
     return f"{1.0 - done / work:.1%} of {work:.3g} lane-steps saved; lanes by reason: {counts}"
 
 
-def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool, workers: int | None) -> None:
+def _afford(
+    sweep: Sweep, refine: int | None, limit: float | None, said: bool, workers: int | None, decide: str
+) -> None:
     """Say what a sweep would cost, and refuse one beyond the limit in core-seconds."""
     from theory_sim.engine import plan, refinement
     from theory_sim.engine.cost import cost
@@ -288,6 +293,8 @@ def _afford(sweep: Sweep, refine: int | None, limit: float | None, said: bool, w
         else:
             for sentence in plan.sentences(whole, found, workers):
                 click.echo(f"             {sentence}")
+        if decide != "horizon":
+            click.echo(f"             if every lane takes all steps; --decide {decide} can only make it less")
     if limit is not None and core_seconds > limit:
         raise ValueError(
             f"{sweep.name} takes about {core_seconds:.3g} core-seconds, more than --max-cost {limit:g}; raise the limit, "

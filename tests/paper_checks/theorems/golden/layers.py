@@ -86,6 +86,22 @@ GOLDEN = {
             "B and C are positive semidefinite": at_least("kappa_min", 0),
         },
     ),
+    "he2024golore.stall": Golden(
+        ({"top": 1.5, "sigma": 1.7, "rank": 4, "noise_rank": 5, "gradient_square_1": 2.3},),
+        lambda gradient_square_1, **_: gradient_square_1,
+        {
+            "every singular value of the gradient is below the noise": Row(
+                ({"top": 1.999999, "sigma": 2},),
+                ({"top": 2, "sigma": 2}, {"top": 2.5, "sigma": 2}),
+                lambda top, sigma, **_: sigma - top,
+            ),
+            "the noise fills the projection": Row(
+                ({"rank": 4, "noise_rank": 4}, {"rank": 3, "noise_rank": 4}),
+                ({"rank": 5, "noise_rank": 4},),
+                lambda rank, noise_rank, **_: noise_rank - rank,
+            ),
+        },
+    ),
     "jordan2024muon.descent": Golden(
         ({**_RUN, "L": 1.3, "beta": 0},), _orthogonal, {"no momentum": equal("beta", 0)}
     ),
