@@ -45,8 +45,12 @@ def steps(kappa: float, accuracy: float = 1e-6) -> int:
     [11, 18, 31, 44]
     """
     kappa, accuracy = _arguments(kappa, accuracy)
-    rate = -math.log1p(-(kappa**-2.0)) if kappa > 1.0 else math.inf
-    return max(0, math.ceil(math.log2(-math.log(accuracy) / rate))) if rate < math.inf else 0
+    if kappa == 1.0:
+        return 0
+    if kappa > 1e100:  # kappa^-2 may underflow; -log(1 - kappa^-2) is kappa^-2 to the last bit
+        return max(0, math.ceil(math.log2(-math.log(accuracy)) + 2.0 * math.log2(kappa)))
+    rate = -math.log1p(-(kappa**-2.0))
+    return max(0, math.ceil(math.log2(-math.log(accuracy) / rate)))
 
 
 def gradient_steps(kappa: float, accuracy: float = 1e-6) -> int:

@@ -295,7 +295,12 @@ def updates(method: str, n: int, gamma: float | None = None) -> int:
     n : int
         Samples.
     gamma : float, optional
-        Step of the methods of logistic regression; the perceptrons have none.
+        Step > 0 of the methods of logistic regression; the perceptrons have none.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range, or 10^9 updates do not suffice.
 
     Examples
     --------
@@ -309,7 +314,8 @@ def updates(method: str, n: int, gamma: float | None = None) -> int:
             f"gamma = {gamma} {'has no meaning for' if perceptron else 'is needed by'} {method}; "
             f"{'leave it out' if perceptron else 'give the step size'}."
         )
-    return solved_after(imbalanced(n, METHODS[method]), 1.0 if gamma is None else gamma)
+    step = 1.0 if gamma is None else checks.number("gamma", gamma, 0.0, open_low=True)
+    return solved_after(imbalanced(n, METHODS[method]), step)
 
 
 PROBLEMS = [imbalanced, overshoot, gaussian, basis]

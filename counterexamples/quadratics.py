@@ -155,7 +155,7 @@ def blocks(
     -------
     Problem
         Measures: gap, gradient_norm.  Facts: L, mu, kappa; kappa_block, the largest condition number of a block;
-        least and spread, the step and the r of the theorem; kappa_pre, the condition number that Adam's
+        least and spread_block, the step and the r of the theorem; kappa_pre, the condition number that Adam's
         preconditioner leaves.
     """
     checks.count("size", size, 3)
@@ -176,7 +176,7 @@ def blocks(
         "mu": float(values.min()),
         "kappa": float(values.max() / values.min()),
         "kappa_block": float((top / values.min(axis=1)).max()),
-        "spread": float(spread(gradient, top)),
+        "spread_block": float(spread(gradient, top)),
         "least": float(least(gradient, top)),
         "kappa_pre": float(preconditioned(parts, gradient)),
     }

@@ -167,8 +167,8 @@ def fewer_weights_move_at_the_same_loss(grid: xr.Dataset) -> Evidence:
             at_least(np.min(found["touched"][:, -1]), 50.0, "weights moved at fraction .05: as many as data"),
             at_most(np.max(distance[:, 1] / distance[:, 0]), 1.0, "2-norm distance at .5 over Adam's"),
             at_least(np.min(distance[:, -1] / distance[:, 0]), 1.0, "2-norm distance at .05 over Adam's"),
-            at_least(np.min(steps), 4.0, "steps at .05 over Adam's"),
-            at_most(np.max(steps), 12.0, "steps at .05 over Adam's"),
+            at_least(np.min(steps), 6.5, "steps at .05 over Adam's"),
+            at_most(np.max(steps), 9.0, "steps at .05 over Adam's"),
         ]
     )
 

@@ -117,7 +117,7 @@ def estimates(grid: xr.Dataset) -> Array:
 def moments_of_the_estimate(*grids: xr.Dataset) -> Evidence:
     """SPSA is unbiased on a quadratic, with E||ghat||^2/||g||^2 = (d + n - 1)/n for z on the sphere and (d + n + 1)/n for
     normal z; E ghat^T H ghat = tr(H)||g||^2 + 2 g^T H g, on the sphere d/(d + 2) of it; a third derivative c of f along
-    every axis biases ghat by c eps^2/2."""
+    every axis biases ghat by c eps^2/2 for normal z."""
     parts = []
     for (case, ratio), grid in zip(RATIOS.items(), grids, strict=False):
         d, n, law = case

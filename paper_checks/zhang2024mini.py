@@ -242,6 +242,11 @@ def one_step_size_beats_adam_on_a_dense_block(*grids: xr.Dataset) -> Evidence:
         parts += [
             at_least(plain, 20.0, f"Wishart, d = {d}: descent below Adam without momentum"),
             at_least(heavy, -0.5, f"Wishart, d = {d}: with momentum on both sides"),
+            at_least(
+                ends[f"wishart_{d}_adam"] - ends[f"wishart_{d}_gd"],
+                2.0,
+                f"Wishart, d = {d}: unequal momentum",
+            ),
         ]
     dense, diagonal = "log_uniform_20", "diagonal_20"
     parts += [
@@ -250,7 +255,10 @@ def one_step_size_beats_adam_on_a_dense_block(*grids: xr.Dataset) -> Evidence:
         ),
         at_least(ends[f"{dense}_adam"] - ends[f"{dense}_sgdm"], 2.0, "kappa = 500, dense: with momentum"),
         at_most(ends[f"{diagonal}_adam0"] - ends[f"{diagonal}_gd"], -5.0, "kappa = 500, diagonal: Adam wins"),
-        at_least(ends[f"{dense}_gd"] - ends[f"{dense}_adam"], 20.0, "kappa = 500, dense: unequal momentum"),
+        *(
+            at_least(ends[f"{one}_gd"] - ends[f"{one}_adam"], 20.0, f"kappa = 500, {one}: unequal momentum")
+            for one in (dense, diagonal)
+        ),
     ]
     return all_of(parts)
 

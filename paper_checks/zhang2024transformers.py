@@ -63,15 +63,15 @@ GD_BOUND = Theorem(
 ADAM_BOUND = Theorem(
     id="zhang2024transformers.thm1",
     where="Theorem 1 (Adam with beta1 = 0, beta2 = 1), with constants derived here",
-    statement="Adam with the first gradient as its denominator forever contracts the gap by (1 - lr/(least spread "
-    "kappa_block))^2 a step, whatever the condition number of the whole Hessian. The bound is attained.",
+    statement="Adam with the first gradient as its denominator forever contracts the gap by (1 - lr/(least "
+    "spread_block kappa_block))^2 a step, whatever the condition number of the whole Hessian. The bound is attained.",
     conditions=(
         POSITIVE,
         CONSTANT,
         EXACT_GRADIENTS,
         Condition("lr <= least", "step of at most the least |g_i| over the largest eigenvalue of its block"),
     ),
-    bound="gap_1*(1 - lr/(least*spread*kappa_block))^(2*T)",
+    bound="gap_1*(1 - lr/(least*spread_block*kappa_block))^(2*T)",
     quantity="gap_final",
     problem=lambda: quadratics.blocks(scaled=True),
     optimizer=lambda: ts.frozen_adam(1.0),
@@ -204,7 +204,7 @@ def trials(arrangement: str, size: int, count: int) -> dict[str, Array]:
     return preconditioning.trials(arrangement, size, count)
 
 
-@claim("zhang2024transformers.H3", "section 3.3, over 1000 trials", "region", constants="read")
+@claim("zhang2024transformers.H3", "section 3.3, over 1000 trials", "region", constants="recalled")
 def the_constant_is_below_a_thousand_two_times_in_three(tier: str) -> Evidence:
     """On three unlike blocks of three coordinates, with a normal start, the r of the paper is at most 1000 in more than
     two of three instances; in blocks of thirty coordinates in fewer than one of fifty, so that there it explains

@@ -121,6 +121,7 @@ def test_no_direction_has_a_larger_margin() -> None:
     [
         (lambda: perceptron.updates("lr_gd", 10), "gamma = None is needed by lr_gd"),
         (lambda: perceptron.updates("batch_perceptron", 10, 1.0), "has no meaning for batch_perceptron"),
+        (lambda: perceptron.updates("lr_gd", 10, -1.0), "gamma = -1.0 must be a finite number in"),
         (lambda: perceptron.updates("adam", 10), "Unknown method"),
         (lambda: perceptron.imbalanced(1), "n = 1"),
         (lambda: perceptron.imbalanced(10, "hinge"), "Unknown loss"),

@@ -43,7 +43,7 @@ def test_facts_of_blocks_by_other_means() -> None:
     size = np.abs(H @ np.array(problem.start))
     scaled = size / np.repeat([3.0, 101.0, 5000.0], 3)
     assert facts["least"] == pytest.approx(scaled.min(), rel=1e-12)
-    assert facts["spread"] == pytest.approx(scaled.max() / scaled.min(), rel=1e-12)
+    assert facts["spread_block"] == pytest.approx(scaled.max() / scaled.min(), rel=1e-12)
     # The spectrum of D H is real, although the matrix is not symmetric.
     values = np.linalg.eigvals(H / size[:, None]).real
     assert facts["kappa_pre"] == pytest.approx(values.max() / values.min(), rel=1e-9)
@@ -52,7 +52,7 @@ def test_facts_of_blocks_by_other_means() -> None:
     one = quadratics.blocks("heterogeneous", 3, 7, scaled=True)
     assert one.facts["least"] == pytest.approx(1.0, rel=1e-11)
     assert one.facts["least"] >= 1.0
-    assert one.facts["spread"] == pytest.approx(facts["spread"], rel=1e-12)
+    assert one.facts["spread_block"] == pytest.approx(facts["spread_block"], rel=1e-12)
 
 
 PROBLEMS = [

@@ -19,6 +19,8 @@ def test_newton_steps_by_hand() -> None:
     # kappa = 2: the residuals are (3/4)^1, ^2, ^4, ^8 = .1001, ^16
     assert (newton.steps(2.0, 0.11), newton.steps(2.0, 0.1), newton.steps(2.0, 0.74)) == (3, 4, 1)
     assert [newton.steps(kappa) for kappa in (1, 10, 1e2, 1e4, 1e6)] == [0, 11, 18, 31, 44]
+    # 2 log2(1e200) + log2(ln(1e6)) = 1328.771 + 3.788, where 1e-400 is no double
+    assert newton.steps(1e200) == 1333
     assert counterexamples.newton.steps is newton.steps
     # (1/3)^k at kappa = 2
     assert (newton.gradient_steps(2.0, 0.1), newton.gradient_steps(1.0)) == (3, 1)

@@ -66,10 +66,14 @@ def factors(schedule: Schedule, T: int) -> Array:
 
     Raises
     ------
+    TypeError
+        If `schedule` is not a Schedule.
     ValueError
-        If one is negative or not finite, or the last one is 0.
+        If T is not an integer >= 1, a factor is negative or not finite, or the last one is 0.
     """
-    found = schedule.factors(T)
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"{schedule!r} is not a Schedule; give one, such as theory_sim.cosine({T}).")
+    found = schedule.factors(checks.count("T", T))
     if not np.isfinite(found).all() or (found < 0.0).any():
         raise ValueError(
             f"{schedule} has a factor that is negative or not finite in {T} steps; the bound needs >= 0."
@@ -97,6 +101,13 @@ def schedule_score(schedule: Schedule, T: int) -> float:
         Any, with factors >= 0 and a positive one at T.
     T : int
         Number of steps.
+
+    Raises
+    ------
+    TypeError
+        If `schedule` is not a Schedule.
+    ValueError
+        If T is not an integer >= 1, a factor is negative or not finite, or the last one is 0.
 
     References
     ----------

@@ -16,9 +16,9 @@ GOLDEN = {
         },
     ),
     "zhang2024transformers.thm1": Golden(
-        ({**_RUN, "least": 0.9, "spread": 2.3, "kappa_block": 1.7},),
-        lambda gap_1, lr, T, least, spread, kappa_block, **_: (
-            gap_1 * ((1 - (lr / least) / (spread * kappa_block)) ** 2) ** T
+        ({**_RUN, "least": 0.9, "spread_block": 2.3, "kappa_block": 1.7},),
+        lambda gap_1, lr, T, least, spread_block, kappa_block, **_: (
+            gap_1 * ((1 - (lr / least) / (spread_block * kappa_block)) ** 2) ** T
         ),
         {
             "step of at most the least |g_i| over the largest eigenvalue of its block": Row(
