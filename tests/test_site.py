@@ -220,7 +220,8 @@ def test_pages_are_light(folder: Path) -> None:
     }
     # Beside the pictures, which take as much again: 1.5 MB for the explorer's plots, the rest grows with the claims.
     assert sum(sizes.values()) < 2e6 + 20_000 * len(catalogue.claims())
-    assert sizes[folder / "index.html"] < 150_000  # what a phone loads first
+    # What a phone loads first has a line for every claim.
+    assert sizes[folder / "index.html"] < 600 * len(catalogue.claims())
 
 
 @pytest.mark.parametrize(
