@@ -165,7 +165,9 @@ def residual_stack(
         first = random.standard_normal((d, d)) / math.sqrt(d)
         second = random.standard_normal((d, d)) * math.sqrt(2.0 / d)
         for g, gain in enumerate(gains):
-            branch = gain * second @ np.maximum(gain * first @ before(states[g]), 0.0)
+            branch = (
+                gain * gain * (second @ np.maximum(first @ before(states[g]), 0.0))
+            )  # gain max(z, 0) = max(gain z, 0)
             states[g] = around(states[g] + after(branch))
             found[g, k] = float(np.mean(np.var(states[g], axis=0)))
     return found
