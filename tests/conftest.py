@@ -1,5 +1,6 @@
 """Hypothesis profile, the grids and figures of a session, and shared problems."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="a store of finished sweeps to read from and add to, such as the out.sweeps of reproduce; default: a new one",
     )
+    parser.addoption(
+        "--checked", type=Path, help="a claims.json of reproduce, whose claims need not be checked once more"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +38,13 @@ def runs(session_folder: Path, request: pytest.FixtureRequest) -> SharedRuns:
     """The grids of the quick tier, each sweep run once per session."""
     store = request.config.getoption("--sweeps") or session_folder / "grids"
     return SharedRuns(store, session_folder / "locks")
+
+
+@pytest.fixture(scope="session")
+def checked(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What reproduce has found of claims a moment ago, by id."""
+    file = request.config.getoption("--checked")
+    return {one["id"]: one["status"] for one in json.loads(file.read_text())["claims"]} if file else {}
 
 
 @pytest.fixture(scope="session")

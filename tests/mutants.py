@@ -12,7 +12,7 @@ OLD occurs exactly once in the file (``\\n`` is a new line) and becomes NEW.  TE
 not notice.  What is not noticed needs the last field; the others may be left out.
 
 Each mutant lives alone in a copy of the repository.  Sweeps are read from a store of the unharmed suite by their digest,
-so that only those are run that the mutant changes; kernels are compiled if their digest is new.  Results are kept too:
+that of `theory-sim reproduce`, so that only those are run that the mutant changes; kernels are compiled if their digest is new.  Results are kept too:
 what has not changed since, the packages, the bug and the tests that are asked, is not run again.
 """
 
@@ -393,7 +393,8 @@ def main() -> int:
     for one in chosen:
         one.planted  # noqa: B018  a line that fits no place is refused before anything runs
     numbered = {one.name: i for i, one in enumerate(mutants())}
-    folder, base = options.out.resolve() / "mutants", options.out.resolve() / "sweeps"
+    out = options.out.resolve()
+    folder, base = out / "mutants", out.with_name(f"{out.name}.sweeps")
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "tests"]
     _preload()

@@ -62,14 +62,16 @@ def needs_installed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_claim(name: str, runs: Runs) -> None:
+def test_claim(name: str, runs: Runs, checked: dict[str, str]) -> None:
     needs_installed(name)
-    result = runs.check(CLAIMS[name])
-    assert result.evidence.status is (Outcome.UNDECIDED if name in UNDECIDED else Outcome.PASS), (
-        result.record()
-    )
+    if name in checked:
+        found, told = Outcome(checked[name]), ""
+    else:
+        result = runs.check(CLAIMS[name])
+        found, told = result.evidence.status, str(result.record())
+    assert found is (Outcome.UNDECIDED if name in UNDECIDED else Outcome.PASS), told
     for erratum in ERRATA:  # what the list of errata says of the claim is what was seen
-        assert erratum.claims.get(name, result.evidence.status) == result.evidence.status, erratum.id
+        assert erratum.claims.get(name, found) == found, erratum.id
 
 
 @pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.sweeps])

@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import BrokenExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,20 @@ def test_explain_prints_text_without_markup_and_the_rule() -> None:
 def test_explain_and_cite(name: str) -> None:
     assert len(run("explain", name).output) > 100
     assert "@inproceedings{" in run("cite", name).output
+
+
+@pytest.mark.parametrize("name", catalogue.methods())
+def test_methods_that_are_no_rule_are_explained(name: str) -> None:
+    method = catalogue.methods()[name]
+    module, _, code = method.code.rpartition(".")
+    assert callable(getattr(import_module(module), code))
+    assert set(method.claims) <= set(catalogue.claims())
+    assert any(catalogue.claims()[id].paper == method.paper for id in method.claims)
+    shown = " ".join(run("explain", name).output.split())
+    assert f"theory-sim check {method.claims[0]}" in shown
+    assert "What the toys support: " in shown
+    assert name in run("list", "methods").output
+    assert method.paper in run("cite", name).output
 
 
 def test_cite_what_has_no_paper() -> None:
@@ -390,9 +405,10 @@ def test_distributed_compares_processes_with_the_simulation() -> None:
     pytest.importorskip("torch", reason='needs torch: pip install "theory-sim[torch]"')
     arguments = ["--workers", "2", "--compressor", "top_k:k=2", "--down", "l1_sign", "--steps", "20"]
     output = run("distributed", *arguments, "--problem", "quantized.bowl:d=16").output
+    rows = [[cell.strip() for cell in row.split("│")] for row in output.splitlines()]
     # A message up is 2 (32 + 4) bits = 9 bytes, one down 16 + 32 bits = 6 bytes.
-    assert output.count("180") == 4
-    assert output.count("120") == 4
+    assert [row[3:7] for row in rows if row[1:2] == ["0"]] == [["120", "120", "180", "180"]]
+    assert [row[3:7] for row in rows if row[1:2] == ["1"]] == [["180", "180", "120", "120"]]
     assert output.count("PASS") == 3
 
 

@@ -25,6 +25,7 @@ from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
 
 if TYPE_CHECKING:
+    from counterexamples.methods import Method
     from theory_sim.compressors import Compressor
     from theory_sim.nouns.claim import Claim, Deviation
     from theory_sim.nouns.figure import Figure
@@ -101,6 +102,13 @@ def optimizers() -> Mapping[str, Callable[..., Optimizer]]:
 def problems() -> Mapping[str, Callable[..., Problem]]:
     """Return the constructors of the counterexamples, as ``module.name``."""
     return _joined("PROBLEMS", import_module("counterexamples").PROBLEMS)
+
+
+@cache
+def methods() -> Mapping[str, Method]:
+    """Return the methods that are no rule of an optimizer, by the names of their papers."""
+    found: Mapping[str, Method] = import_module("counterexamples.methods").METHODS
+    return found
 
 
 @cache

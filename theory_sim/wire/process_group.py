@@ -14,6 +14,7 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -153,7 +154,9 @@ def _collect(
 
 def _launch(job: Job, store: str, started: Callable[[Sequence[int]], None]) -> list[Replica]:
     """Start the processes, watch them to the end, and leave none behind."""
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":  # torch is imported once, not by every rank
+        context.set_forkserver_preload(["theory_sim.wire.replica", "torch.distributed"])
     ends = [context.Pipe(duplex=False) for _ in range(job.workers)]
     processes = [
         context.Process(

@@ -65,6 +65,9 @@ _SECTIONS: Mapping[str, _Section] = {
     "compressors": _Section(("name", "what"), lambda: COMPRESSORS, _words, _built_for),
     "schedules": _Section(("name", "what"), lambda: SCHEDULES, _words, lambda name, made: ()),
     "problems": _Section(("name", "what"), catalogue.problems, _words, _of_problem),
+    "methods": _Section(
+        ("name", "paper", "what"), catalogue.methods, lambda name, one: (name, one.paper, one.does), _own
+    ),
     "papers": _Section(
         ("key", "title", "source"),
         catalogue.papers,
@@ -106,8 +109,8 @@ _SECTIONS: Mapping[str, _Section] = {
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--paper", help="Only what belongs to this paper.", shell_complete=completing("papers"))
 def list_(what: str | None, words: tuple[str, ...], paper: str | None) -> None:
-    """List everything, or only WHAT: optimizers, compressors, schedules, problems, papers, theorems, sweeps,
-    trainings, figures or claims; with WORDs only the rows in which they all occur.
+    """List everything, or only WHAT: optimizers, compressors, schedules, problems, methods, papers, theorems,
+    sweeps, trainings, figures or claims; with WORDs only the rows in which they all occur.
 
     \b
     theory-sim list claims --paper shi2021
@@ -143,18 +146,17 @@ def _contains(row: Sequence[Any], words: Iterable[str]) -> bool:
 @main.command()
 @click.argument("name", shell_complete=completing(*EVERYTHING))
 def cite(name: str) -> None:
-    """Print the BibTeX entry behind a paper key, optimizer, compressor, problem, theorem, claim or figure."""
+    """Print the BibTeX entry behind a paper key, optimizer, compressor, problem, method, theorem, claim or figure."""
     claims, figures, problems = catalogue.claims(), catalogue.figures(), catalogue.problems()
     theorems, papers, optimizers = catalogue.theorems(), catalogue.papers(), catalogue.optimizers()
-    checks.known("name", name, (*papers, *optimizers, *COMPRESSORS, *problems, *theorems, *figures, *claims))
+    stated: dict[str, Any] = {**claims, **theorems, **catalogue.methods()}
+    checks.known("name", name, (*papers, *optimizers, *COMPRESSORS, *problems, *figures, *stated))
     if name in papers:
         keys = [name]
-    elif name in claims:
-        keys = [claims[name].paper]
+    elif name in stated:
+        keys = [stated[name].paper]
     elif name in figures:
         keys = [claims[id].paper for id in figures[name].claims]
-    elif name in theorems:
-        keys = [theorems[name].paper]
     elif name in problems:
         keys = [str(getattr(inspect.getmodule(problems[name]), "PAPER", ""))]
     else:

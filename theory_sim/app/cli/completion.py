@@ -24,6 +24,7 @@ _KINDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "compressors": lambda: COMPRESSORS,
     "schedules": lambda: SCHEDULES,
     "problems": catalogue.problems,
+    "methods": catalogue.methods,
     "papers": catalogue.papers,
     "papers with claims": _papers_of_claims,
     "theorems": catalogue.theorems,
@@ -56,7 +57,7 @@ def names(*kinds: str, more: Iterable[str] = ()) -> Callable[..., list[Completio
 def _help(thing: Any) -> str:
     """Return the first words about a thing."""
     words = next(
-        filter(None, (getattr(thing, one, "") for one in ("statement", "caption", "title"))),
+        filter(None, (getattr(thing, one, "") for one in ("statement", "caption", "title", "does"))),
         inspect.getdoc(thing) if callable(thing) else "",
     )
     line = (words or "").split("\n", 1)[0]

@@ -22,18 +22,25 @@ from theory_sim.rules import checks, language
 @main.command()
 @click.argument("name", shell_complete=completing(*EVERYTHING))
 def explain(name: str) -> None:
-    """Explain an optimizer, compressor, schedule, problem, paper, theorem, sweep, training, figure or claim."""
+    """Explain an optimizer, compressor, schedule, problem, method, paper, theorem, sweep, training, figure or claim."""
     sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
     claims, figures, papers = catalogue.claims(), catalogue.figures(), catalogue.papers()
     problems, theorems = catalogue.problems(), catalogue.theorems()
     constructors = {**catalogue.optimizers(), **COMPRESSORS, **SCHEDULES, **problems}
-    checks.known("name", name, (*constructors, *papers, *theorems, *sweeps, *figures, *claims))
+    methods = catalogue.methods()
+    checks.known("name", name, (*constructors, *methods, *papers, *theorems, *sweeps, *figures, *claims))
     if name in constructors:
         constructor = constructors[name]
         click.echo(prose.wrapped(f"{name}({signature(constructor)})"))
         click.echo(f"\n{prose.formatted(inspect.getdoc(constructor) or '')}")
         for rule in rules(constructor):
             click.echo(f"\n{language.text(rule)}")
+    elif name in methods:
+        method = methods[name]
+        click.echo(prose.wrapped(f"{name} ({papers[method.paper]})"))
+        click.echo(f"\n{prose.wrapped(method.does)}")
+        click.echo(f"\n{prose.wrapped(f'What the toys support: {method.supports}')}")
+        click.echo(f"\ncode:    {method.code}\ncheck:   theory-sim check {' '.join(method.claims)}")
     elif name in claims:
         claim = claims[name]
         where = f"{papers[claim.paper].title}, {claim.where}; {claim.kind}, constants {claim.constants}"
