@@ -25,10 +25,10 @@ from theory_sim.optimizers import OPTIMIZERS
 from theory_sim.rules import checks
 
 if TYPE_CHECKING:
-    from counterexamples.methods import Method
     from theory_sim.compressors import Compressor
     from theory_sim.nouns.claim import Claim, Deviation
     from theory_sim.nouns.figure import Figure
+    from theory_sim.nouns.method import Method
     from theory_sim.nouns.optimizer import Optimizer
     from theory_sim.nouns.papers import Paper
     from theory_sim.nouns.problem import Problem
