@@ -51,6 +51,7 @@ MODULES = {
         "counterexamples.linear",
         "counterexamples.lipschitz",
         "counterexamples.lowrank",
+        "counterexamples.methods",
         "counterexamples.newton",
         "counterexamples.noisy_well",
         "counterexamples.nonsmooth",
@@ -128,6 +129,17 @@ def public(module: Any) -> list[str]:
     ]
 
 
+def methods() -> str:
+    """What is known of the methods that no constructor makes, by the names of their papers."""
+    text = title("Methods without a constructor")
+    text += "Recursions of their own, which no lane can run, and what their toys support.\n\n"
+    for name, one in catalogue.methods().items():
+        text += title(name, "-") + f"{plain(str(catalogue.papers()[one.paper]))}\n\n"
+        text += f"{plain(one.does)}\n\n{plain(one.supports)}\n\n"
+        text += f"Code: ``{one.code}``; claims: {', '.join(f'``{id}``' for id in one.claims)}.\n\n"
+    return text
+
+
 def reference() -> dict[str, str]:
     """The reference of every public name, by module."""
     names = [name for name in ts.__all__ if callable(getattr(ts, name))]
@@ -137,6 +149,7 @@ def reference() -> dict[str, str]:
         + "".join(f".. autoclass:: theory_sim.{name}\n   :members:\n\n" for name in nouns),
         "reference/functions": title("Functions and constructors")
         + "".join(f".. autofunction:: theory_sim.{name}\n\n" for name in names if name not in nouns),
+        "reference/methods": methods(),
     }
     for heading, modules in MODULES.items():
         text = title(heading)
