@@ -14,8 +14,8 @@ METHODS = {
         "zhao2024galore",
         "GaLore keeps the moments of a matrix in r dimensions: every gap steps P becomes the r top left singular vectors of the "
         "gradient at hand, Adam runs on P^T G, and the weights move by P times its direction. Made for memory: moments have r rows.",
-        "With P fixed, what is projected contracts as it does in the full method, and the rest stays until P is chosen anew. Where noise is larger than the gradient "
-        "and lives in directions of its own, P follows the noise and nothing that matters moves: the end is predicted exactly. "
+        "With P fixed, what is projected contracts as it does in the full method, and the rest stays until P is chosen anew. Where noise is "
+        "larger than the gradient and lives in directions of its own, P follows the noise and nothing that matters moves: the end is predicted exactly. "
         "Late in training with small batches is where to expect that; larger batches when P is chosen, or golore, repair it. "
         "Whether gradients of a network are of low rank is not a question that these toys answer.",
         "counterexamples.lowrank.descend",
@@ -25,8 +25,8 @@ METHODS = {
         "he2024golore",
         "GoLore is galore with a random subspace: P is uniform among the orthonormal n x r matrices, whatever the gradient is.",
         "It cannot be trapped by noise, and the mean of P P^T is (r/n) I, so on ||X||^2/2 a period takes ||grad||^2 to "
-        "1 - (1 - (1 - lr)^(2 gap)) r/n of it, on average and exactly. The price is that P ignores where the gradient is: as long as that is larger "
-        "than the noise, galore is faster, and the paper switches from one to the other.",
+        "1 - (1 - (1 - lr)^(2 gap)) r/n of it, on average and exactly. The price is that P ignores where the gradient is; the paper begins with "
+        "galore and changes to golore late.",
         "counterexamples.lowrank.descend",
         ("he2024golore.G2", "he2024golore.G5"),
     ),
@@ -34,9 +34,9 @@ METHODS = {
         "vyas2024soap",
         "SOAP is Adam in Shampoo's basis: G is rotated into the eigenvectors of the averages of G G^T and G^T G, which are renewed every "
         "few steps, Adam's second moment is taken there, and the direction is rotated back.",
-        "It does not see rotations of the weights, as Adam does, and equals Adam on the singular values where all gradients share "
-        "their singular vectors. The first gradient only starts the averages. The second moment is not rotated when the basis changes, "
-        "so rare renewals mix directions. Cost per step, memory and networks are not in these toys.",
+        "It does not see rotations of the weights, which Adam does, and equals Adam on the singular values where all gradients share "
+        "their singular vectors. The first gradient only starts the averages. The second moment is not rotated when the basis changes. "
+        "Cost per step, memory and networks are not in these toys.",
         "counterexamples.spectral.Soap",
         ("vyas2024soap.S1", "vyas2024soap.S2"),
     ),
@@ -100,7 +100,7 @@ METHODS = {
     "scalebio": Method(
         "pan2024scalebio",
         "ScaleBiO avoids second derivatives in bilevel problems: it descends on f + alpha (g(x, y_a) - min g), where y_a minimises f + alpha g.",
-        "Its gradient is off by c/alpha, with a c that is derived and seen; a large alpha is needed for accuracy and makes the inner problem stiff. "
+        "Its gradient is off by c/alpha, with a c that is derived and seen; accuracy needs a large alpha. "
         "Seen on ridge regression with exact inner solutions; data reweighting of language models is not in these toys.",
         "counterexamples.bilevel.penalty_gradient",
         ("pan2024scalebio.B1",),

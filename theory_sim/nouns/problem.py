@@ -139,7 +139,8 @@ class Problem:
         start = tuple(checks.number("start", coordinate) for coordinate in np.atleast_1d(self.start).tolist())
         object.__setattr__(self, "start", start if np.ndim(self.start) else start[0])
         for name, value in {**self.theta, **self.facts}.items():
-            checks.number(name, value)
+            if type(value) is not float or not math.isfinite(value):  # matrices have thousands of numbers
+                checks.number(name, value)
         for name, several in self.constants.items():
             if isinstance(several, tuple) and len(several) != self.dim:
                 raise ValueError(

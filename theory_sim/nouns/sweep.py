@@ -355,7 +355,8 @@ class Sweep:
                 f"checkpoints = {given!r} must be a whole number or a list of numbers of updates."
             )
         else:
-            points = [checks.count("checkpoint", c) for c in given]
+            whole = isinstance(given, range) and min(given, default=1) >= 1
+            points = [*given] if whole else [checks.count("checkpoint", c) for c in given]
             if points != sorted(set(points)) or points[-1:] > [self.steps]:
                 raise ValueError(
                     f"checkpoints = {self.checkpoints} must increase and end by steps = {self.steps}."

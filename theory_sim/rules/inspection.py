@@ -164,21 +164,20 @@ def _try(
     messages: Sequence[Message],
     t: int,
 ) -> None:
-    """Run a kernel at one step, twice, with its output filled with different numbers."""
+    """Run a kernel at one step, twice with different numbers where its output will be, if it returns something."""
     failure: Exception | None = None
+    returned = writes & {"out", "factor"} & arrays.keys()
     for moved in POINTS:
         outputs = []
         try:
-            for fill in _FILLS:
+            for fill in _FILLS if returned else _FILLS[:1]:
                 given = {
                     name: _watched(array, name, moved, fill, writes, about) for name, array in arrays.items()
                 }
                 sends = dict(zip(("up", "down"), messages, strict=False))
                 known = {"t": t, **given, **sends}
                 kernel(*(known[name] for name in ARGUMENTS[kind]))
-                outputs.append(
-                    {name: np.asarray(given[name]) for name in writes & {"out", "factor"} & given.keys()}
-                )
+                outputs.append({name: np.asarray(given[name]) for name in returned})
         except Refusal:
             raise
         except (ArithmeticError, ValueError) as error:  # outside the domain of a function: try other numbers

@@ -23,6 +23,8 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from theory_sim.rules import checks
@@ -161,17 +163,22 @@ def names(rule: Rule) -> tuple[str, ...]:
     """
     if not inspect.isfunction(rule):
         raise TypeError(f"{rule!r} is no rule: give a plain Python function, not compiled and not a method.")
-    found = inspect.signature(rule).parameters.values()
-    for one in found:
-        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
-            raise TypeError(f"{rule.__name__} takes *{one.name}; a rule names each of its arguments.")
-    return tuple(one.name for one in found)
+    code = rule.__code__
+    named = code.co_argcount + code.co_kwonlyargcount
+    if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        raise TypeError(
+            f"{rule.__name__} takes *{code.co_varnames[named]}; a rule names each of its arguments."
+        )
+    return code.co_varnames[:named]
 
 
 def required(rule: Rule) -> tuple[str, ...]:
     """Return the names of a rule that have no default value."""
-    found = inspect.signature(rule).parameters.values()
-    return tuple(one.name for one in found if one.default is one.empty)
+    code = rule.__code__
+    given = len(rule.__defaults__ or ())
+    by_position = code.co_varnames[: code.co_argcount - given]
+    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return (*by_position, *(name for name in by_name if name not in (rule.__kwdefaults__ or {})))
 
 
 def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
@@ -219,7 +226,12 @@ def called(function: Rule) -> Iterator[Rule]:
 def opcodes(function: Rule) -> Iterator[tuple[str, Any]]:
     """Yield what instructions do, and with which values, of a function and the plain ones that it calls."""
     for one in called(function):
-        yield from ((instruction.opname, instruction.argval) for instruction in dis.get_instructions(one))
+        yield from _instructions(one.__code__)
+
+
+@lru_cache(4096)
+def _instructions(code: CodeType) -> tuple[tuple[str, Any], ...]:
+    return tuple((one.opname, one.argval) for one in dis.get_instructions(code))
 
 
 def require_calls(function: Rule, subject: str) -> None:
