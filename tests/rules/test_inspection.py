@@ -151,9 +151,9 @@ def test_nothing_is_changed_and_nothing_tried_twice() -> None:
     for _ in range(3):
         inspection.require("step", momentum, "mine", arrays)
     assert all((array == 1.0).all() for array in arrays.values())
-    assert len(calls) == 2 * len(inspection.STEPS)
+    assert len(calls) == len(inspection.STEPS)  # a step returns nothing, so that once tells all
     inspection.require("step", momentum, "mine", {**arrays, "state": np.ones((2, 1, 2))})
-    assert len(calls) == 4 * len(inspection.STEPS)
+    assert len(calls) == 2 * len(inspection.STEPS)
 
 
 def test_the_kernels_of_the_catalogue_fit_and_cost_little() -> None:

@@ -174,11 +174,9 @@ def names(rule: Rule) -> tuple[str, ...]:
 
 def required(rule: Rule) -> tuple[str, ...]:
     """Return the names of a rule that have no default value."""
-    code = rule.__code__
-    given = len(rule.__defaults__ or ())
-    by_position = code.co_varnames[: code.co_argcount - given]
-    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return (*by_position, *(name for name in by_name if name not in (rule.__kwdefaults__ or {})))
+    found, positions = names(rule), rule.__code__.co_argcount
+    by_position = found[: positions - len(rule.__defaults__ or ())]
+    return (*by_position, *(name for name in found[positions:] if name not in (rule.__kwdefaults__ or {})))
 
 
 def bind(rule: Rule, scope: Mapping[str, str], owner: str) -> list[str]:
