@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import theory_sim as ts
 from counterexamples import generalized_smooth, gossip, separable
 from theory_sim.engine.evaluate import component_gradients, gradients, measures
-from theory_sim.nouns.noise import _cauchy
+from theory_sim.nouns.noise import _cauchy, _half_turn
 from theory_sim.nouns.problem import Problem
 
 D = 5
@@ -125,6 +125,11 @@ def test_cauchy_noise_is_the_tangent(k: int) -> None:
     gap = min(k, 2**53 - k) / 2**53
     expected = math.copysign(1.0 / math.tan(math.pi * gap), k - 2**52)
     assert _cauchy(k / 2**53, 1.0) == pytest.approx(expected, rel=2e-15, abs=2e-16)
+
+
+def test_cauchy_noise_divides_sines_that_are_right_to_two_ulp() -> None:
+    # sin(pi/2) = 1, where the Taylor series has its largest argument; numbers below 1 are 1.1e-16 apart.
+    assert abs(_half_turn(0.5) - 1.0) <= 2.3e-16
 
 
 def test_cauchy_noise_is_finite_at_zero() -> None:
