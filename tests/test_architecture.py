@@ -138,7 +138,7 @@ def test_the_benchmark_names_an_existing_sweep() -> None:
 
 
 def test_names_are_unique() -> None:
-    claims, figures = (list(catalogue.import_module(name).__dict__[attribute]) for name, attribute in
+    claims, figures = (list(getattr(catalogue.import_module(name), attribute)) for name, attribute in
                        (("paper_checks", "CLAIMS"), ("figures", "FIGURES")))  # fmt: skip
     assert len({claim.id for claim in claims}) == len(claims)
     assert len({figure.name for figure in figures}) == len(figures)

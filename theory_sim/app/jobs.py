@@ -222,7 +222,9 @@ def _spread(
     # Children of a process with threads are safe only if another one forks them.
     context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
     if sys.platform == "linux":
-        context.set_forkserver_preload(["theory_sim.app.jobs", "paper_checks", "figures", "xarray"])
+        context.set_forkserver_preload(
+            ["theory_sim.app.jobs", "paper_checks.claim_list", "figures", "xarray"]
+        )
     queue, threads = context.SimpleQueue(), max(1, (os.cpu_count() or 1) // processes)
     pool = ProcessPoolExecutor(processes, context, _start, (queue, catalogue.modules()))
     try:

@@ -119,10 +119,11 @@ def _check_axes(problem: Problem, optimizer: Optimizer, axes: Mapping[str, np.nd
         others = {
             other: axes[other].tolist() for other in axes if other != name and owner[other] == owner[name]
         }
-        # What is allowed of floats is an interval nearly everywhere; the rest is checked when
-        # lanes are built.
+        # What is allowed of floats, and of consecutive whole numbers, is an interval nearly everywhere; the
+        # rest is checked when lanes are built.
         floats = values.dtype.kind == "f" and np.isfinite(values).all()
-        for value in [values.min().item(), values.max().item()] if floats else values.tolist():
+        whole = values.dtype.kind in "iu" and np.ptp(values) == len(values) - 1
+        for value in [values.min().item(), values.max().item()] if floats or whole else values.tolist():
             refusal: Exception | None = None
             for rest in itertools.chain([()], itertools.product(*others.values())):
                 try:

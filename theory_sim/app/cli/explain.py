@@ -23,19 +23,19 @@ from theory_sim.rules import checks, language
 @click.argument("name", shell_complete=completing(*EVERYTHING))
 def explain(name: str) -> None:
     """Explain an optimizer, compressor, schedule, problem, method, paper, theorem, sweep, training, figure or claim."""
-    sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
-    claims, figures, papers = catalogue.claims(), catalogue.figures(), catalogue.papers()
-    problems, theorems = catalogue.problems(), catalogue.theorems()
-    constructors = {**catalogue.optimizers(), **COMPRESSORS, **SCHEDULES, **problems}
-    methods = catalogue.methods()
-    checks.known("name", name, (*constructors, *methods, *papers, *theorems, *sweeps, *figures, *claims))
-    if name in constructors:
+    constructors = {**catalogue.optimizers(), **COMPRESSORS, **SCHEDULES, **catalogue.problems()}
+    if name in constructors:  # the papers need not be imported
         constructor = constructors[name]
         click.echo(prose.wrapped(f"{name}({signature(constructor)})"))
         click.echo(f"\n{prose.formatted(inspect.getdoc(constructor) or '')}")
         for rule in rules(constructor):
             click.echo(f"\n{language.text(rule)}")
-    elif name in methods:
+        return
+    sweeps: Mapping[str, Source] = {**catalogue.sweeps(), **catalogue.trainings()}
+    claims, figures, papers = catalogue.claims(), catalogue.figures(), catalogue.papers()
+    methods, theorems = catalogue.methods(), catalogue.theorems()
+    checks.known("name", name, (*constructors, *methods, *papers, *theorems, *sweeps, *figures, *claims))
+    if name in methods:
         method = methods[name]
         click.echo(prose.wrapped(f"{name} ({papers[method.paper]})"))
         click.echo(f"\n{prose.wrapped(method.does)}")
