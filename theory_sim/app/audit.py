@@ -198,12 +198,20 @@ def audit(
         found = probe(tried)
         ours = explanations.twin(tried, found)
         catalogue.theorems()  # which the rows are judged by: the papers are imported while the lanes run
-        for done, _ in enumerate(as_completed(running)):
-            progress(f"audit of {tried.name}", (done + 1) / len(running))
-        ran = _ended(running) or _run(tried, bouts, lr, progress)
-        others = {name: _ended(some) for name, some in beside.items()}
-    rows = _rows(ran, ours)
-    controls = {name: _rows(one, CONTROLS[name]()) for name, one in others.items()}
+        ran = [] if running else _run(tried, bouts, lr, progress)
+        owners: dict[Future[list[_Ran]], Optimizer | None] = {
+            future: CONTROLS[name]() for name, some in beside.items() for future in some
+        }
+        owners.update(dict.fromkeys(running, ours))
+        judged: dict[Future[list[_Ran]], tuple[Row, ...]] = {}
+        for future in as_completed(owners):  # so that few are left to judge after the last lane
+            judged[future] = _rows(future.result(), owners[future])
+            if running:
+                progress(f"audit of {tried.name}", len(judged) / len(owners))
+    ran = ran or _ended(running)
+    others = {name: _ended(some) for name, some in beside.items()}
+    rows = _told(running, judged) if running else _rows(ran, ours)
+    controls = {name: _told(some, judged) for name, some in beside.items()}
     rates = {row.problem: row.lr for row in rows}
     return Card(
         tried.name,
@@ -317,6 +325,10 @@ def _run(
 
 def _rows(ran: Sequence[_Ran], ours: Optimizer | None) -> tuple[Row, ...]:
     return tuple(_row(*one, ours) for one in ran)
+
+
+def _told(running: _Running, judged: Mapping[Future[list[_Ran]], tuple[Row, ...]]) -> tuple[Row, ...]:
+    return tuple(row for future in running for row in judged[future])
 
 
 def _grids(ran: Sequence[_Ran]) -> dict[str, xr.Dataset]:
