@@ -117,9 +117,9 @@ class Lowered:
 
 def lowered(bout: Bout) -> Called | Lowered:
     """Return what jax can evaluate of the problem of a bout: its rules, or calls of its kernels."""
-    measure = bout.problem.measure
-    kernels = not bout.problem.is_rule or (measure is not None and build.is_raw("measure", measure))
-    return Called(bout) if kernels else Lowered(bout.problem)
+    problem, measure = bout.problem, bout.problem.measure
+    kernels = not problem.is_rule or (measure is not None and build.is_raw("measure", measure))
+    return Called(bout) if kernels or problem.matrices else Lowered(problem)
 
 
 _FOLDS: dict[str, Callable[[Any], Any]] = {"sum": jnp.sum, "norm": jnp.linalg.norm, "max": jnp.max}
