@@ -88,6 +88,11 @@ def test_the_theorem_that_explains_a_verdict_is_named() -> None:
     assert rows[2].theorem == "no theorem of the suite speaks of this optimizer"
 
 
+def test_a_theorem_that_gives_no_bound_here_says_what_it_needs() -> None:
+    (row,) = ts.audit("sgd", "quadratics.quadratic", steps=100).rows
+    assert row.theorem.startswith("defazio2023.last_iterate applies, without a bound: it needs G_norm (")
+
+
 def test_an_assumption_that_nobody_checks_is_said() -> None:
     """shi2021.thm41 wants Lipschitz gradients, which an (L0, L1)-smooth function has not."""
     row = ts.audit("rmsprop", "generalized_smooth.hard_function", steps=300).rows[0]

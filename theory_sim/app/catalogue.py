@@ -292,7 +292,7 @@ def _build(what: str, text: str, known: Mapping[str, Callable[..., Any]], extra:
     try:
         return constructor(**given)
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"{name}({rest}) cannot be built: {error}.") from None
+        raise ValueError(f"{name}({rest}) cannot be built: {str(error).rstrip('.')}.") from None
     except (OverflowError, ZeroDivisionError):
         raise ValueError(
             f"{name}({rest}) cannot be built: its values leave the range of float64; give moderate ones."

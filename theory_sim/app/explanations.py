@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -195,6 +196,10 @@ def _says(trial: Trial, verdict: str) -> str:
         same = theorem.verdict.value == verdict
         return f"{theorem.id} applies and says {theorem.verdict}{given}" + (
             "" if same else f", the run is {verdict}"
+        )
+    if math.isnan(bound):
+        return (
+            f"{theorem.id} applies, without a bound: {trial.assessment.reason.removesuffix('; give a value')}"
         )
     sign = "<=" if theorem.side == "upper" else ">="
     return f"{theorem.id} applies and says {theorem.quantity} {sign} {bound:.3g}{given}"
