@@ -335,11 +335,6 @@ def test_positional_only_arguments_run() -> None:
     assert same(grids[0], grids[2])
 
 
-RUN = """
-import theory_sim as ts
-from counterexamples import smooth
-print(ts.simulate(smooth.quadratic(), ts.gd(0.5), steps=3).x_final.item())
-"""  # 1/2^3 from the start at 1
 EVALUATE = """
 from counterexamples import smooth
 from theory_sim.engine import evaluate
@@ -348,12 +343,12 @@ print(evaluate.gradients(smooth.quadratic(), [[0.125]]).item())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder of the kernel's own, which nobody can write to")
-@pytest.mark.parametrize(("folder", "code"), [("/proc", EVALUATE), ("/dev/null", RUN)])
-def test_a_cache_folder_that_cannot_be_written_does_no_harm(folder: str, code: str) -> None:
+@pytest.mark.parametrize("folder", ["/proc", "/dev/null"])
+def test_a_cache_folder_that_cannot_be_written_does_no_harm(folder: str) -> None:
     kept = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environment = {**kept, "XDG_CACHE_HOME": folder, "HOME": folder}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", EVALUATE], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout == "0.125\n", done.stderr
 

@@ -30,6 +30,7 @@ _EXTRAS = {
             "flint",
             "PEPit",
             "sklearn",
+            "distributed",
             "ruff",
             "mypy",
         ),
