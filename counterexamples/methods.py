@@ -113,4 +113,31 @@ METHODS = {
         "counterexamples.newton.steps",
         ("fu2023.I1",),
     ),
+    "batch_perceptron": Method(
+        "tyurin2024",
+        "The batch perceptron adds all samples that are on the wrong side to theta, until none is: it is what gradient descent on logistic "
+        "regression does, up to scale, as lr tends to infinity. Here it is gd on perceptron.imbalanced and its relatives with loss = batch.",
+        "Large steps make the loss explode before it vanishes, and still separate the data; what counts is after how many updates. With one rare "
+        "sample among n it needs floor(0.3 n - 0.8) + 2 of them, while small steps of logistic regression need about n/lr times a constant. "
+        "The data have to be separable.",
+        "counterexamples.perceptron.updates",
+        ("tyurin2024.P4", "tyurin2024.P2", "tyurin2024.P5"),
+    ),
+    "normalized_batch_perceptron": Method(
+        "tyurin2024",
+        "The batch perceptron whose update is divided by the number of samples on the wrong side; for logistic regression, by the mean weight of the "
+        "samples (normalised gradient descent there).",
+        "With one rare sample among n it is done after two updates, and n plays no part. On balanced data normalisation need not help: from steps of 10 on "
+        "it needs more updates than the plain method.",
+        "counterexamples.perceptron.updates",
+        ("tyurin2024.P4", "tyurin2024.P6"),
+    ),
+    "nap": Method(
+        "lyle2024",
+        "NaP, normalise and project: weights before a normalisation layer are put back to their first length after every step. Here it is projected_sgd.",
+        "Without the projection such weights grow, and the effective step lr/|w|^2 falls, a schedule that nobody chose; with it the step on the direction "
+        "is the one that is set. Plasticity and networks are not in these toys.",
+        "theory_sim.optimizers.projected.projected_sgd",
+        ("lyle2024.N1", "lyle2024.N3"),
+    ),
 }
