@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from tests.session import Drawings, SharedRuns
 from theory_sim import Problem, Rule
+from theory_sim.app.jobs import Place
 from theory_sim.rules.language import largest
 
 # The first call of a kernel compiles for seconds, which is no flakiness; examples are the same in every run.
@@ -24,33 +25,38 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--sweeps",
+        "--reproduced",
         type=Path,
-        help="a store of finished sweeps to read from and add to, such as the out.sweeps of reproduce; default: a new one",
-    )
-    parser.addoption(
-        "--checked", type=Path, help="a claims.json of reproduce, whose claims need not be checked once more"
+        help="what `theory-sim reproduce --tier quick` has written (out) of these very files: its sweeps are read, and "
+        "its claims and figures are neither checked nor drawn again; default: everything is run",
     )
 
 
 @pytest.fixture(scope="session")
-def runs(session_folder: Path, request: pytest.FixtureRequest) -> SharedRuns:
+def reproduced(request: pytest.FixtureRequest) -> Path | None:
+    """The output of reproduce that need not be made again."""
+    folder: Path | None = request.config.getoption("--reproduced")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(session_folder: Path, reproduced: Path | None) -> SharedRuns:
     """The grids of the quick tier, each sweep run once per session."""
-    store = request.config.getoption("--sweeps") or session_folder / "grids"
+    store = Place.within(reproduced, data=False).store if reproduced else session_folder / "grids"
     return SharedRuns(store, session_folder / "locks")
 
 
 @pytest.fixture(scope="session")
-def checked(request: pytest.FixtureRequest) -> dict[str, str]:
+def checked(reproduced: Path | None) -> dict[str, str]:
     """What reproduce has found of claims a moment ago, by id."""
-    file = request.config.getoption("--checked")
-    return {one["id"]: one["status"] for one in json.loads(file.read_text())["claims"]} if file else {}
+    claims = json.loads((reproduced / "claims.json").read_text())["claims"] if reproduced else []
+    return {one["id"]: one["status"] for one in claims}
 
 
 @pytest.fixture(scope="session")
-def drawings(runs: SharedRuns, session_folder: Path) -> Drawings:
+def drawings(runs: SharedRuns, session_folder: Path, reproduced: Path | None) -> Drawings:
     """The figures of the quick tier, each drawn once per session."""
-    return Drawings(runs, session_folder / "figures")
+    return Drawings(runs, session_folder / "figures", reproduced / "figures" if reproduced else None)
 
 
 def pull_gradient(x: float, curvature: float, target: float) -> float:

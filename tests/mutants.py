@@ -1,6 +1,6 @@
 """Does the suite notice bugs?  Plants one plausible bug at a time and runs the tests and the claims that must fail.
 
-    python tests/mutants.py [--tenth] [--only NAME] [--jobs N] [--json FILE] [--out DIRECTORY]
+    python tests/mutants.py [--tenth] [--only NAME] [--jobs N] [--json FILE] [--out DIRECTORY] [--reproduced]
 
 The mutants are in ``tests/mutants/*.txt``.  A line ``@ FILE || TESTS`` opens the mutants of a file, with the arguments
 of pytest below ``tests/`` that must notice them; every other line is one mutant::
@@ -12,8 +12,9 @@ OLD occurs exactly once in the file (``\\n`` is a new line) and becomes NEW.  TE
 not notice.  What is not noticed needs the last field; the others may be left out.
 
 Each mutant lives alone in a copy of the repository.  Sweeps are read from a store of the unharmed suite by their digest,
-that of `theory-sim reproduce`, so that only those are run that the mutant changes; kernels are compiled if their digest is new.  Results are kept too:
-what has not changed since, the packages, the bug and the tests that are asked, is not run again.
+that of `theory-sim reproduce`, so that only those are run that the mutant changes; kernels are compiled if their
+digest is new.  Without any bug the claims must hold; ``--reproduced`` believes what reproduce has found of them.  Results
+are kept too: what has not changed since, the packages, the bug and the tests that are asked, is not run again.
 """
 
 from __future__ import annotations
@@ -195,12 +196,6 @@ class Slot:
         for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"):
             self._copy(Path(name))
 
-    @staticmethod
-    def _ours(path: Path) -> bool:
-        return (
-            path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".nbi", ".nbc")
-        )
-
     def _copy(self, name: Path) -> None:
         source, target = ROOT / name, self.folder / name
         stamp = source.stat()
@@ -342,21 +337,24 @@ def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> R
     return result
 
 
-def _warm(chosen: list[Mutant], slot: Slot, folder: Path, base: Path, scratch: Path) -> None:
-    """Fill the store with the sweeps of the unharmed suite, whose claims must all hold."""
+def _warm(
+    chosen: list[Mutant], slot: Slot, folder: Path, base: Path, scratch: Path, found: dict[str, str]
+) -> None:
+    """Fill the store with the sweeps of the unharmed suite, whose claims must all hold; those that are found are not checked."""
     digest = hashlib.sha256("".join(map(_content, PARTS[:-1])).encode()).hexdigest()[:16]
     kept, answers = folder / "results" / f"unharmed-{digest}.json", scratch / "unharmed.json"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
-    ids = sorted({id for one in chosen for id in (*one.claims, *one.blind)} - known.keys())
+    known = found | (json.loads(kept.read_text()) if kept.exists() else {})
+    wanted = {id for one in chosen for id in (*one.claims, *one.blind)}
+    ids = sorted(wanted - known.keys())
     answers.unlink(missing_ok=True)
     base.mkdir(exist_ok=True)
     if ids:
         _child(slot, scratch / "unharmed.log", lambda: _check(ids, base, answers), 1800.0)
         known |= json.loads(answers.read_text()) if answers.exists() else {}
         kept.write_text(json.dumps(known))
-    bad = [id for id in ids if known.get(id) not in ("PASS", "UNDECIDED")]
+    bad = [id for id in sorted(wanted) if known.get(id) not in ("PASS", "UNDECIDED")]
     if bad:
-        kept.unlink()
+        kept.unlink(missing_ok=True)
         raise RuntimeError(f"Without any mutant {', '.join(bad)} fail; see {scratch / 'unharmed.log'}.")
 
 
@@ -386,6 +384,11 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out", metavar="DIRECTORY", help="as of theory-sim; default: out"
     )
+    parser.add_argument(
+        "--reproduced",
+        action="store_true",
+        help="reproduce has checked the claims of these very files; their statuses are read in DIRECTORY/claims.json",
+    )
     options = parser.parse_args()
     chosen = mutants()
     chosen = tenth(chosen) if options.tenth else chosen
@@ -413,7 +416,9 @@ def main() -> int:
     for scratch in scratches:
         scratch.mkdir(exist_ok=True)
     _say("the unharmed claims")
-    _warm(waiting, slots[0], folder, base, scratches[0])
+    claims = json.loads((out / "claims.json").read_text())["claims"] if options.reproduced else []
+    found = {one["id"]: one["status"] for one in claims}
+    _warm(waiting, slots[0], folder, base, scratches[0], found)
     running: dict[int, tuple[int, Mutant]] = {}
     known, started = len(results), time.monotonic()
     while waiting or running:

@@ -45,25 +45,26 @@ class SharedRuns(Runs):
 
 
 class Drawings:
-    """The files of the figures, each drawn once."""
+    """The files of the figures, without grids, each drawn once, or not at all where it has been drawn already."""
 
-    def __init__(self, runs: Runs, folder: Path) -> None:
+    def __init__(self, runs: Runs, folder: Path, drawn: Path | None = None) -> None:
         self._runs = runs
-        self._folder = folder
+        self._folder = drawn or folder
+        self._made = drawn is None
 
-    def files(self, name: str) -> list[Path]:
-        """Return the files of a figure in the order in which `Figure.save` lists them."""
-        folder = self._folder / name
-        listing = folder / "files"
-        with alone(folder):
-            if not listing.exists():
-                files = self._runs.draw(catalogue.figures()[name], folder)
-                listing.write_text("\n".join(path.name for path in files))
-        return [folder / line for line in listing.read_text().splitlines()]
+    def file(self, name: str, suffix: str) -> Path:
+        """Return the file of a figure with this suffix: png, svg, json, or one of its own."""
+        if self._made:
+            listing = self._folder / f"{name}.drawn"
+            with alone(listing):
+                if not listing.exists():
+                    self._runs.draw(catalogue.figures()[name], self._folder, data=False)
+                    listing.touch()
+        return self._folder / f"{name}.{suffix}"
 
     def content(self, name: str) -> dict[str, Any]:
         """Return what the JSON file of a figure holds: its features and curves."""
-        found: dict[str, Any] = json.loads(self.files(name)[2].read_text())
+        found: dict[str, Any] = json.loads(self.file(name, "json").read_text())
         return found
 
 

@@ -1,5 +1,7 @@
 """Every figure: its files, its curves, and that it names claims that exist."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,16 +23,22 @@ def drawable(name: str) -> Figure:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_files(name: str, drawings: Drawings, runs: Runs) -> None:
-    figure = drawable(name)
-    png, svg, data, *others = drawings.files(name)
-    assert [path.name for path in (png, svg, data)] == [f"{name}.{kind}" for kind in ("png", "svg", "json")]
+def test_files(name: str, drawings: Drawings) -> None:
+    png = drawings.file(drawable(name).name, "png")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert png.stat().st_size > 10_000
-    assert "<svg" in svg.read_text()
+    assert "<svg" in drawings.file(name, "svg").read_text()
+
+
+@pytest.mark.parametrize("name", ["certified", "floor"])  # with and without files of its own
+def test_the_grids_are_stored_beside_the_pictures(name: str, runs: Runs, tmp_path: Path) -> None:
+    figure = drawable(name)
+    png, svg, data, *others = runs.draw(figure, tmp_path)
+    assert [path.name for path in (png, svg, data)] == [f"{name}.{kind}" for kind in ("png", "svg", "json")]
     grids = others[len(others) - len(figure.sweeps) :]
+    assert grids
     assert [path.name for path in grids] == [f"{name}.{sweep.name}.nc" for sweep in figure.sweeps]
-    assert figure.files is not None or others == grids
+    assert (figure.files is None) == (others == grids)
     for path, sweep in zip(grids, figure.sweeps, strict=True):
         with xr.open_dataset(path, engine="scipy") as stored:
             assert set(stored.data_vars) == set(runs.grid(sweep).data_vars)

@@ -27,5 +27,5 @@ def test_nor_in_the_corner(drawings: Drawings) -> None:
 def test_the_stored_map_verifies(n: int, drawings: Drawings) -> None:
     from counterexamples.drift import map_check
 
-    content = map_check.read(drawings.files("certified")[0].with_suffix(f".n{n}.json"))
+    content = map_check.read(drawings.file("certified", f"n{n}.json"))
     assert map_check.verify(content) == content["area"]
