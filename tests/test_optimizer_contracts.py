@@ -136,9 +136,9 @@ gradients = st.lists(
 
 
 def step_by_step(optimizer: ts.Optimizer, sequence: list[float]) -> Iterator[tuple[float, Any]]:
-    """Every update -(x_{t+1} - x_t) at lr = 1 and the state after it, from the compiled kernel."""
-    kernel = build.compiled(optimizer.source[0])
-    message = (build.compiled(tile.empty("compress")), np.zeros(0), np.zeros((0, 1)))
+    """Every update -(x_{t+1} - x_t) at lr = 1 and the state after it, from the kernel in plain Python."""
+    kernel = build.python(optimizer.source[0])
+    message = (build.python(tile.empty("compress")), np.zeros(0), np.zeros((0, 1)))
     hyper = np.array([[value] for value in optimizer.hyper.values()])
     state = np.zeros((len(optimizer.rows), 1, 1))
     for t, g in enumerate(sequence, 1):

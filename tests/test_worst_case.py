@@ -23,6 +23,7 @@ from theory_sim.nouns.theorem import Theorem
 from theory_sim.optimizers.momentum import gd, sgdm
 
 FULL = os.environ.get("THEORY_SIM_TIER") == "full"  # longer searches
+ONE = (1,) if FULL else ()  # a single step
 SOLVER = 1e-6  # CLARABEL stops at a relative gap of 1e-8; some programs are badly scaled
 TIGHT = {momentum.GD_CONVEX, momentum.GD_NONCONVEX, momentum.GD_STRONGLY_CONVEX}
 
@@ -107,14 +108,14 @@ class Case:
 
 
 FAMILIES = [
-    (momentum.GD_CONVEX, gd(1.0), "gap over L R^2", 0.0, (1, 2, 4)),
+    (momentum.GD_CONVEX, gd(1.0), "gap over L R^2", 0.0, (*ONE, 2, 4)),
     (momentum.GD_CONVEX, gd(0.5), "gap over L R^2", 0.0, (3,)),
-    (momentum.GD_CONJECTURE, gd(1.5), "gap over L R^2", 0.0, (1, 3)),
-    (momentum.GD_NONCONVEX, gd(1.0), "least square over L delta", -1.0, (1, 2, 3) if FULL else (1, 2)),
+    (momentum.GD_CONJECTURE, gd(1.5), "gap over L R^2", 0.0, (*ONE, 3)),
+    (momentum.GD_NONCONVEX, gd(1.0), "least square over L delta", -1.0, (1, 2, 3) if FULL else (2,)),
     (momentum.GD_NONCONVEX, gd(0.6), "least square over L delta", -1.0, (2,)),
     (momentum.GD_STRONGLY_CONVEX, gd(1.5), "distance over R", 0.1, (3,)),
-    (momentum.HEAVY_BALL_CONVEX, sgdm(0.5, 0.5), "mean gap over L R^2", 0.0, (1, 3)),
-    (momentum.HEAVY_BALL_STRONGLY_CONVEX, sgdm(0.5, 0.6), "gap over delta", 0.1, (1, 3)),
+    (momentum.HEAVY_BALL_CONVEX, sgdm(0.5, 0.5), "mean gap over L R^2", 0.0, (*ONE, 3)),
+    (momentum.HEAVY_BALL_STRONGLY_CONVEX, sgdm(0.5, 0.6), "gap over delta", 0.1, (*ONE, 3)),
     (
         momentum.HEAVY_BALL_NONCONVEX,
         sgdm(0.5, 0.7),

@@ -48,8 +48,8 @@ def test_most_methods_have_a_pair() -> None:
     assert {"sgd", "adam", "amsgrad", "adopt", "lion", "generic_adam", "extrapolated_signum"} <= {*PAIRED}
 
 
-# Branches, powers of t, a hidden iterate, a root, a maximum; a kernel of each other method takes seconds to compile.
-COMPILED = ("sgd", "adam", "amsgrad", "adopt", "lion", "radam", "nadam", "adabound", "schedule_free_adamw")
+# Powers of t with branches, a hidden iterate, a root, a maximum, a sign; a kernel of each takes a second to compile.
+COMPILED = ("adam", "amsgrad", "lion", "radam", "schedule_free_adamw")
 
 
 def every_step_size(name: str, lanes: int) -> ts.Sweep:
@@ -81,7 +81,7 @@ def test_every_optimizer_gives_the_same_bits_in_plain_python(
     assert len(np.unique(paired.x_final)) > 10
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "amsgrad", "signum", "adopt"])
+@pytest.mark.parametrize("name", ["adopt", "signum"])  # adopt starts with its second gradient
 def test_three_noisy_coordinates_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = ts.Sweep(
         smooth.quadratic(d=3, sigma=1.0),
@@ -187,14 +187,14 @@ def test_one_coordinate_that_is_no_number_ends_its_lane(dim: int, monkeypatch: p
     assert paired.nonfinite_step.values[:, 0].tolist() == [-1 if one >= 100.0 else one for one in when]
 
 
-@pytest.mark.parametrize("lanes", [1, 31, 33, 64, 100])
-def test_lanes_that_fill_no_tile_give_the_same_bits(lanes: int) -> None:
+@pytest.mark.parametrize(("lanes", "widths"), [(1, (1, 32)), (31, (32, 64)), (33, (64,)), (64, (64,))])
+def test_lanes_that_fill_no_tile_give_the_same_bits(lanes: int, widths: tuple[int, ...]) -> None:
     job = ts.Sweep(
         zhang.piecewise(5), ts.adam(0.1), {"beta2": np.linspace(0.0, 0.9, lanes)}, steps=70, seeds=1
     ).job
     plan, cut = job.sweep.plan, np.arange(lanes)
     general = run_tile(job.lanes, plan, cut)
-    for width in (lanes, -(-lanes // 32) * 32, 128):
+    for width in widths:
         paired = run_tile(job.lanes, plan, cut, pair=pair_of(job.lanes, width))
         for name, values in general.items():
             assert np.array_equal(paired[name], values, equal_nan=True), (width, name)
