@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -280,15 +281,23 @@ def _pytest(arguments: Iterable[str], folder: Path) -> int:
     return int(pytest.main([*arguments, *quiet], plugins=[_Hasty()]))
 
 
-def _check(ids: Iterable[str], store: Path, answers: Path) -> int:
-    """Check claims, each on its own, so that one that raises is one that fails."""
+def _tell_homes(answers: Path) -> int:
+    """Write down the module of every claim."""
     from theory_sim.app import catalogue
+
+    answers.write_text(json.dumps({id: one.check.__module__ for id, one in catalogue.claims().items()}))
+    return 0
+
+
+def _check(ids: Iterable[str], homes: dict[str, str], store: Path, answers: Path) -> int:
+    """Check claims, each on its own, so that one that raises is one that fails, without the papers of others."""
     from theory_sim.app.runs import Runs
 
     runs, found = Runs("quick", store), {}
     for id in ids:
         try:
-            found[id] = str(runs.check(catalogue.claims()[id]).evidence.status.value)
+            claims = {one.id: one for one in import_module(homes[id]).CLAIMS}
+            found[id] = str(runs.check(claims[id]).evidence.status.value)
         except Exception as error:  # noqa: BLE001  a bug may raise anything
             traceback.print_exc()
             found[id] = f"raises {type(error).__name__}"
@@ -303,7 +312,7 @@ def _linked(base: Path, new: Path) -> Path:
     return new
 
 
-def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> Result:
+def run(mutant: Mutant, number: int, slot: Slot, homes: dict[str, str], base: Path, scratch: Path) -> Result:
     """Plant one mutant and see what notices it."""
     result, begin = Result(mutant), time.monotonic()
     log, answers, work = (scratch / f"{mutant.name}.{kind}" for kind in ("log", "json", "pytest"))
@@ -314,7 +323,7 @@ def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> R
 
     def both() -> int:
         # In one process, as half of the time goes into imports.
-        return (_check(ids, store, answers) if ids else 0) or (
+        return (_check(ids, homes, store, answers) if ids else 0) or (
             _pytest(mutant.tests, work) if mutant.tests else 0
         )
 
@@ -339,23 +348,31 @@ def run(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> R
 
 def _warm(
     chosen: list[Mutant], slot: Slot, folder: Path, base: Path, scratch: Path, found: dict[str, str]
-) -> None:
-    """Fill the store with the sweeps of the unharmed suite, whose claims must all hold; those that are found are not checked."""
+) -> dict[str, str]:
+    """Fill the store with the sweeps of the unharmed suite, whose claims must all hold, and return the modules of claims.
+
+    Claims whose status is found are not checked.
+    """
     digest = hashlib.sha256("".join(map(_content, PARTS[:-1])).encode()).hexdigest()[:16]
     kept, answers = folder / "results" / f"unharmed-{digest}.json", scratch / "unharmed.json"
+    told = folder / "results" / f"homes-{digest}.json"
+    if not told.exists():
+        _child(slot, scratch / "homes.log", lambda: _tell_homes(told))
+    homes: dict[str, str] = json.loads(told.read_text())
     known = found | (json.loads(kept.read_text()) if kept.exists() else {})
     wanted = {id for one in chosen for id in (*one.claims, *one.blind)}
     ids = sorted(wanted - known.keys())
     answers.unlink(missing_ok=True)
     base.mkdir(exist_ok=True)
     if ids:
-        _child(slot, scratch / "unharmed.log", lambda: _check(ids, base, answers), 1800.0)
+        _child(slot, scratch / "unharmed.log", lambda: _check(ids, homes, base, answers), 1800.0)
         known |= json.loads(answers.read_text()) if answers.exists() else {}
         kept.write_text(json.dumps(known))
     bad = [id for id in sorted(wanted) if known.get(id) not in ("PASS", "UNDECIDED")]
     if bad:
         kept.unlink(missing_ok=True)
         raise RuntimeError(f"Without any mutant {', '.join(bad)} fail; see {scratch / 'unharmed.log'}.")
+    return homes
 
 
 def _preload() -> None:
@@ -418,7 +435,7 @@ def main() -> int:
     _say("the unharmed claims")
     claims = json.loads((out / "claims.json").read_text())["claims"] if options.reproduced else []
     found = {one["id"]: one["status"] for one in claims}
-    _warm(waiting, slots[0], folder, base, scratches[0], found)
+    homes = _warm(waiting, slots[0], folder, base, scratches[0], found) if waiting else {}
     running: dict[int, tuple[int, Mutant]] = {}
     known, started = len(results), time.monotonic()
     while waiting or running:
@@ -427,7 +444,7 @@ def main() -> int:
             job, mutant = free[0], waiting.pop(0)
             pid = os.fork()
             if pid == 0:
-                _worker(mutant, numbered[mutant.name], slots[job], base, scratches[job])
+                _worker(mutant, numbered[mutant.name], slots[job], homes, base, scratches[job])
             running[pid] = job, mutant
             continue
         pid, how = os.wait()
@@ -450,10 +467,12 @@ def main() -> int:
     return int(any(one.faults for one in ordered))
 
 
-def _worker(mutant: Mutant, number: int, slot: Slot, base: Path, scratch: Path) -> None:
+def _worker(
+    mutant: Mutant, number: int, slot: Slot, homes: dict[str, str], base: Path, scratch: Path
+) -> None:
     """Run one mutant in a process of its own, and leave the result in a file."""
     try:
-        one = run(mutant, number, slot, base, scratch)
+        one = run(mutant, number, slot, homes, base, scratch)
         seen = {"tests": one.tests, "claims": one.claims, "seconds": one.seconds}
         (scratch / "result.json").write_text(json.dumps(seen))
         os._exit(0)

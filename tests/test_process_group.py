@@ -21,6 +21,8 @@ from theory_sim.wire import process_group
 from theory_sim.wire.process_group import Report
 from theory_sim.wire.replica import Replica
 
+slow = pytest.mark.skipif(os.environ.get("THEORY_SIM_TIER") != "full", reason="waits for seconds")
+
 
 @pytest.fixture
 def torch() -> None:
@@ -133,6 +135,7 @@ def test_a_process_killed_while_it_starts_is_named_within_seconds(long_run: dict
     assert time.monotonic() - killed[0] < 10.0
 
 
+@slow
 @pytest.mark.usefixtures("torch")
 def test_a_process_that_does_not_answer_is_named(long_run: dict[str, Any]) -> None:
     stopped: list[float] = []
@@ -146,6 +149,7 @@ def test_a_process_that_does_not_answer_is_named(long_run: dict[str, Any]) -> No
     assert time.monotonic() - stopped[0] < 10.0
 
 
+@slow
 @pytest.mark.usefixtures("torch")
 def test_the_processes_end_with_the_one_that_started_them() -> None:
     code = (
