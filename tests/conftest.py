@@ -1,11 +1,11 @@
 """Hypothesis profile, the grids and figures of a session, and shared problems."""
 
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.reproduced import statuses
 from tests.session import Drawings, SharedRuns
 from theory_sim import Problem, Rule
 from theory_sim.app.jobs import Place
@@ -32,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := config.getoption("--reproduced"):
+        try:
+            statuses(folder)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
 @pytest.fixture(scope="session")
 def reproduced(request: pytest.FixtureRequest) -> Path | None:
     """The output of reproduce that need not be made again."""
@@ -49,8 +57,7 @@ def runs(session_folder: Path, reproduced: Path | None) -> SharedRuns:
 @pytest.fixture(scope="session")
 def checked(reproduced: Path | None) -> dict[str, str]:
     """What reproduce has found of claims a moment ago, by id."""
-    claims = json.loads((reproduced / "claims.json").read_text())["claims"] if reproduced else []
-    return {one["id"]: one["status"] for one in claims}
+    return statuses(reproduced) if reproduced else {}
 
 
 @pytest.fixture(scope="session")

@@ -393,6 +393,8 @@ def _preload() -> None:
 
 def main() -> int:
     """Run the command."""
+    from reproduced import statuses  # the folder of a script is in sys.path
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tenth", action="store_true", help="every tenth mutant only")
     parser.add_argument("--only", metavar="NAME", help="mutants whose name begins so")
@@ -433,8 +435,7 @@ def main() -> int:
     for scratch in scratches:
         scratch.mkdir(exist_ok=True)
     _say("the unharmed claims")
-    claims = json.loads((out / "claims.json").read_text())["claims"] if options.reproduced else []
-    found = {one["id"]: one["status"] for one in claims}
+    found = statuses(out) if options.reproduced else {}
     homes = _warm(waiting, slots[0], folder, base, scratches[0], found) if waiting else {}
     running: dict[int, tuple[int, Mutant]] = {}
     known, started = len(results), time.monotonic()

@@ -16,6 +16,7 @@ from theory_sim.engine.tiles import pair_of, run_tile
 from theory_sim.nouns.noise import NORMAL_PAIRS, SIGN, STUDENT
 from theory_sim.optimizers import OPTIMIZERS
 
+FULL = os.environ.get("THEORY_SIM_TIER") == "full"
 DEFAULT = {name: constructor() for name, constructor in OPTIMIZERS.items()}
 # One kernel serves methods of one stage without reductions, messages or kernels of their own.
 PAIRED = [
@@ -64,7 +65,7 @@ def every_step_size(name: str, lanes: int) -> ts.Sweep:
     )
 
 
-@pytest.mark.parametrize("name", VARIANTS if os.environ.get("THEORY_SIM_TIER") == "full" else COMPILED)
+@pytest.mark.parametrize("name", VARIANTS if FULL else COMPILED)
 def test_compiled_optimizers_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     paired, general = both(every_step_size(name, 300), monkeypatch)  # one whole tile and a padded one
     assert paired.identical(general)
@@ -81,7 +82,10 @@ def test_every_optimizer_gives_the_same_bits_in_plain_python(
     assert len(np.unique(paired.x_final)) > 10
 
 
-@pytest.mark.parametrize("name", ["adopt", "signum"])  # adopt starts with its second gradient
+# adopt starts with its second gradient
+@pytest.mark.parametrize(
+    "name", ["sgd", "adam", "amsgrad", "signum", "adopt"] if FULL else ["adopt", "signum"]
+)
 def test_three_noisy_coordinates_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = ts.Sweep(
         smooth.quadratic(d=3, sigma=1.0),
@@ -187,7 +191,11 @@ def test_one_coordinate_that_is_no_number_ends_its_lane(dim: int, monkeypatch: p
     assert paired.nonfinite_step.values[:, 0].tolist() == [-1 if one >= 100.0 else one for one in when]
 
 
-@pytest.mark.parametrize(("lanes", "widths"), [(1, (1, 32)), (31, (32, 64)), (33, (64,)), (64, (64,))])
+WIDTHS = {1: (1, 32, 128), 31: (31, 32, 128), 33: (33, 64, 128), 64: (64, 128), 100: (100, 128)}
+FEW = {1: (1, 64), 31: (31, 64), 33: (64,), 64: (64,)}  # a kernel for each width
+
+
+@pytest.mark.parametrize(("lanes", "widths"), (WIDTHS if FULL else FEW).items())
 def test_lanes_that_fill_no_tile_give_the_same_bits(lanes: int, widths: tuple[int, ...]) -> None:
     job = ts.Sweep(
         zhang.piecewise(5), ts.adam(0.1), {"beta2": np.linspace(0.0, 0.9, lanes)}, steps=70, seeds=1
