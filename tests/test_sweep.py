@@ -155,6 +155,13 @@ def test_a_mistake_gets_one_sentence(build: Any, message: str) -> None:
     assert str(caught.value).endswith((".", "?"))
 
 
+@pytest.mark.parametrize("values", [[1, 2, 3], [3, 2, 1], [1, 3, 8]])
+def test_a_whole_number_that_is_refused_is_refused_before_lanes_are_built(values: list[int]) -> None:
+    # 3 does not divide 16: at an end of consecutive numbers, and between others
+    with pytest.raises(ValueError, match="B = 3 must divide N = 16"):
+        ts.Sweep(zhang.batch(16, 2), adam(), {"B": values})
+
+
 def test_an_ambiguous_axis_is_refused() -> None:
     clash = ts.Problem("clash", offset_gradient(1.0), {"beta2": 1.0})
     with pytest.raises(ValueError, match="names both an optimizer and a problem parameter"):
